@@ -1,0 +1,90 @@
+"""People who sign in to the portal."""
+
+from typing import Any, ClassVar
+from zoneinfo import ZoneInfo, available_timezones
+
+from django.contrib.auth.models import AbstractUser, BaseUserManager
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models.functions import Lower
+from django.utils.crypto import salted_hmac
+from django.utils.translation import gettext_lazy as _
+
+
+def known_time_zone(value: str) -> None:
+    """Refuse a name that the time zone database does not have."""
+    if value not in available_timezones():
+        raise ValidationError(_("%(zone)s is not a known time zone."), params={"zone": value})
+
+
+class UserManager(BaseUserManager["User"]):
+    """Makes users by email address; there are no user names."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Create and return a user; ``password=None`` makes an account that cannot sign in by password."""
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        """Create a user who may do everything in Django admin."""
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+
+class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox ships no types
+    """A person with a sign-in. What they may do hangs on their Grants (``apps.organizations``)."""
+
+    class Theme(models.TextChoices):
+        AUTO = "auto", _("Same as the system")
+        LIGHT = "light", _("Light")
+        DARK = "dark", _("Dark")
+
+    username = None  # type: ignore[assignment]  # Django's own way of dropping an inherited field
+    first_name = None  # type: ignore[assignment]  # one name field serves every culture
+    last_name = None  # type: ignore[assignment]  # likewise
+    email = models.EmailField(_("email address"), unique=True)
+    name = models.CharField(_("name"), max_length=150, blank=True)
+    time_zone = models.CharField(
+        _("time zone"), max_length=64, default="UTC", validators=[known_time_zone]
+    )
+    theme = models.CharField(_("theme"), max_length=5, choices=Theme, default=Theme.AUTO)
+    # Part of every session's hash: counting it up ends them all, wherever they are kept.
+    session_epoch = models.PositiveIntegerField(default=0, editable=False)
+    # Counts up when a Grant or a second factor changes: what a session has remembered of either is stale.
+    access_version = models.PositiveIntegerField(default=0, editable=False)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]  # narrower than AbstractUser's
+
+    class Meta:
+        verbose_name = _("user")
+        verbose_name_plural = _("users")
+        constraints = [models.UniqueConstraint(Lower("email"), name="user_email_any_case")]
+
+    def __str__(self) -> str:
+        return self.name or self.email
+
+    def get_full_name(self) -> str:
+        """Return the name that pages show."""
+        return self.name or self.email
+
+    def get_short_name(self) -> str:
+        """Return the name in a greeting."""
+        return self.name.split(" ")[0] if self.name else self.email
+
+    def _get_session_auth_hash(self, secret: str | None = None) -> str:
+        """Tie sessions to the password and to ``session_epoch``."""
+        return salted_hmac(
+            "apps.accounts.models.User.session",
+            f"{self.password}:{self.session_epoch}",
+            secret=secret,
+            algorithm="sha256",
+        ).hexdigest()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone in which this reader sees every time."""
+        return ZoneInfo(self.time_zone)

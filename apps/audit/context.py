@@ -1,0 +1,40 @@
+"""Where the work at hand came from: set once at the door, noted on every audit line."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from celery import current_task
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """``source`` is one of web, api, admin, worker, "command line"; ``address`` an IP address or None."""
+
+    source: str
+    request_id: str = ""
+    address: str | None = None
+
+
+_origin: ContextVar[Origin | None] = ContextVar("audit_origin", default=None)
+
+
+def origin() -> Origin:
+    """The origin of the work at hand; outside a request that is a worker's task or the command line."""
+    known = _origin.get()
+    if known:
+        return known
+    if current_task:
+        return Origin("worker", request_id=str(current_task.request.id or "")[:64])
+    return Origin("command line")
+
+
+@contextmanager
+def coming_from(known: Origin) -> Iterator[None]:
+    """Let every audit line written inside name ``known`` as its origin."""
+    token = _origin.set(known)
+    try:
+        yield
+    finally:
+        _origin.reset(token)

@@ -1,0 +1,373 @@
+"""The list of keys, declared."""
+
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.db.models import Q, QuerySet
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from apps.keys import findings, services
+from apps.keys.models import Key
+from apps.keys.standing import STATES, standings, state_in_words
+from apps.organizations.lists import SHOWN, ListByConnection, connection_filter
+from apps.organizations.models import Connection
+from apps.providers.catalogue import PROVIDERS
+from apps.sync.models import Command
+from apps.sync.outbox.requests import busy_targets
+from apps.sync.schedule import freshness
+from apps.ui.filters import ChoiceFilter, Filter, SearchFilter
+from apps.ui.listing import BulkAction, Column, Empty
+from apps.ui.prepared import Prepared
+from apps.workspaces.models import Workspace
+
+# What higher shelves know of keys (their use, their cost): a column, and what fetches it for all rows
+# of a page at once.
+Preparer = Callable[["KeyList", list[Key]], None]
+_columns: dict[str, tuple[Column, Preparer]] = {}
+# What a connection must be able to do for a bulk action to be offered.
+CAPABILITIES = {
+    "deactivate": "keys.change",
+    "activate": "keys.change",
+    "rename": "keys.change",
+    "archive": "keys.change",
+    "delete": "keys.delete",
+}
+_connections = Prepared(
+    lambda organizations: (
+        Connection.objects.filter(organization__in=organizations)
+        .confirmed()
+        .only(*SHOWN, "capabilities")
+    )
+)
+
+
+def add_column(column: Column, prepare: Preparer) -> None:
+    """Show one more column, between the times and the buttons; for a shelf's ``ready()``."""
+    _columns[column.key] = (column, prepare)
+
+
+def _in_state(value: str, page: Any) -> Q:
+    if value == "gone":
+        return Q()  # conditions() leaves out all others
+    if value == "active":
+        return findings.usable()
+    if value == "expired":
+        return Q(status="expired") | findings.expired()
+    return Q(status=value) & ~findings.expired()
+
+
+def _workspaces(page: Any) -> list[tuple[str, Any]]:
+    rows = Workspace.objects.filter(connection__in=list(page.connections), remote_id__isnull=False)
+    named = [(str(one.remote_id), one.name) for one in rows.order_by("name", "pk")]
+    return [("default", _("Default workspace")), *named]
+
+
+def _in_workspace(value: str, page: Any) -> Q:
+    return Q(workspace="" if value == "default" else value)
+
+
+class KeyList(ListByConnection[Key]):
+    """One row for each key at each connection."""
+
+    name = "keys"
+    title = gettext_lazy("Keys")
+    all_label = gettext_lazy("All keys")
+    template = "keys/list.html"
+    rows_url_name = "keys:rows"
+    default_sort = "name"
+    columns = [
+        Column(
+            key="name",
+            label=gettext_lazy("Name"),
+            cell="keys/cells.html:name",
+            sort="name",
+            css="cell-main",
+        ),
+        Column(
+            key="state",
+            label=gettext_lazy("Status"),
+            cell="keys/cells.html:state",
+            sort="status",
+            export=lambda row: state_in_words(row)[1],
+        ),
+        Column(
+            key="connection",
+            label=gettext_lazy("Connection"),
+            value="connection.name",
+            cell="keys/cells.html:place",
+        ),
+        Column(
+            key="workspace",
+            label=gettext_lazy("Workspace"),
+            value="standing.workspace",
+            shown=False,
+        ),
+        Column(
+            key="creator",
+            label=gettext_lazy("Creator"),
+            cell="keys/cells.html:creator",
+            export="standing.creator",
+        ),
+        Column(
+            key="created",
+            label=gettext_lazy("Created"),
+            value="created_at",
+            cell="when",
+            sort="created_at",
+            nullable=True,
+        ),
+        Column(
+            key="expires",
+            label=gettext_lazy("Expires"),
+            value="expires_at",
+            cell="keys/cells.html:expires",
+            sort="expires_at",
+            nullable=True,
+        ),
+        Column(
+            key="last_used",
+            label=gettext_lazy("Last used"),
+            value="last_used_at",
+            cell="when",
+            sort="last_used_at",
+            nullable=True,
+        ),
+        Column(key="hint", label=gettext_lazy("Looks like"), shown=False),
+        Column(key="remote_id", label=gettext_lazy("Id at the provider"), shown=False),
+        Column(
+            key="creator_left",
+            label=gettext_lazy("Creator has left"),
+            value="standing.left",
+            shown=False,
+        ),
+        Column(
+            key="actions",
+            label="",
+            cell="keys/cells.html:actions",
+            value=lambda row: None,
+            css="cell-actions",
+        ),
+    ]
+    filters: ClassVar[Sequence[Filter]] = [
+        SearchFilter(
+            label=gettext_lazy("Search keys"),
+            placeholder=gettext_lazy("Name, id or last characters"),
+            fields=["name", "hint", "remote_id"],
+        ),
+        ChoiceFilter(
+            key="finding",
+            label=gettext_lazy("Finding"),
+            options=lambda page: [(one.key, one.title) for one in findings.FINDINGS.values()],
+            lookup=lambda value, page: findings.FINDINGS[value].condition(),
+        ),
+        ChoiceFilter(
+            key="status",
+            label=gettext_lazy("Status"),
+            options=[(key, word) for key, (_tone, word) in STATES.items()],
+            lookup=_in_state,
+        ),
+        ChoiceFilter(
+            key="workspace",
+            label=gettext_lazy("Workspace"),
+            options=_workspaces,
+            lookup=_in_workspace,
+        ),
+        connection_filter(),
+    ]
+    bulk_actions = [
+        BulkAction(
+            name="deactivate",
+            label=gettext_lazy("Deactivate"),
+            icon="player-pause",
+            action="keys.change",
+            url_name="keys:bulk_deactivate",
+        ),
+        BulkAction(
+            name="activate",
+            label=gettext_lazy("Activate"),
+            icon="player-play",
+            action="keys.change",
+            url_name="keys:bulk_activate",
+        ),
+        BulkAction(
+            name="rename",
+            label=gettext_lazy("Rename"),
+            icon="pencil",
+            action="keys.change",
+            url_name="keys:bulk_rename",
+        ),
+        BulkAction(
+            name="archive",
+            label=gettext_lazy("Archive"),
+            icon="lock",
+            action="keys.archive",
+            url_name="keys:bulk_archive",
+            danger=True,
+        ),
+        BulkAction(
+            name="delete",
+            label=gettext_lazy("Delete"),
+            icon="trash",
+            action="keys.delete",
+            url_name="keys:bulk_delete",
+            danger=True,
+        ),
+    ]
+
+    def __init__(self, request: Any, params: Any = None) -> None:
+        super().__init__(request, params)
+        more = [column for column, _prepare in _columns.values()]
+        told = {fact for one in self.live for fact in _facts(one)}
+        self.columns = [  # type: ignore[misc]  # declared for the class, narrowed for this page
+            column
+            for column in (*type(self).columns[:-1], *more, type(self).columns[-1])
+            if column.key != "last_used" or "last_use" in told
+        ]
+
+    @cached_property
+    def connections(self) -> dict[int, Connection]:
+        """As every list has them, with what each can do."""
+        return {one.pk: one for one in _connections(organizations=[self.organization.pk])}
+
+    @cached_property
+    def stamp(self) -> str:
+        """Makes the nonces of this page's own buttons: pressed twice, they ask once."""
+        return uuid.uuid4().hex
+
+    def rows(self) -> QuerySet[Key]:
+        """The organization's keys, the gone ones too: a row must be able to show that it went."""
+        return Key.objects.visible_to(self.request.user).filter(
+            connection__in=list(self.connections)
+        )
+
+    def conditions(self) -> Iterator[Any]:
+        """Gone keys are shown to those who ask for them."""
+        yield from super().conditions()
+        yield Q(gone_at__isnull=self.values.get("status") != "gone")
+
+    @cached_property
+    def actions(self) -> list[tuple[BulkAction, str]]:
+        """Those that at least one connection can do."""
+        possible = {
+            name for name, what in CAPABILITIES.items() if any(one.can(what) for one in self.live)
+        }
+        return [(one, url) for one, url in super().actions if one.name in possible]
+
+    def prepare(self, rows: list[Key]) -> None:
+        """Give each row its connection, its Standing and its open Command. Four queries."""
+        for row in rows:
+            row.connection = self.connections[row.connection_id]
+        for row, standing in zip(rows, standings(rows), strict=True):
+            row.standing = standing  # type: ignore[attr-defined]  # for the cells
+        self.flights: dict[tuple[int, str], Command] = busy_targets(
+            {row.connection_id for row in rows}, {row.target for row in rows}
+        )
+        for _column, prepare in _columns.values():
+            prepare(self, rows)
+
+    def flight(self, row: Key) -> Command | None:
+        """The open Command on it."""
+        return self.flights.get((row.connection_id, row.target))
+
+    def in_flight(self, row: Key) -> bool:
+        """Whether a Command on it is open."""
+        return self.flight(row) is not None
+
+    def state_of(self, row: Key) -> tuple[str, str]:
+        """Tone and word."""
+        return state_in_words(row)
+
+    def tells_expiry(self, row: Key) -> bool:
+        """Whether a key without an end is known to have none."""
+        return "expiry" in _facts(row.connection)
+
+    def can(self, kind: str, row: Key) -> bool:
+        """Whether a change of ``kind`` can be asked for from here."""
+        from_here = row.connection.state == Connection.State.ACTIVE
+        action, capability = DOES[kind]
+        able = from_here and row.connection.can(capability)
+        return able and bool(self.request.may(action)) and not services.why_not(kind, row)
+
+    def row_url(self, row: Key) -> str:
+        """The key's own page."""
+        return f"/o/{self.organization.slug}/keys/{row.pk}/"
+
+    def person_url(self, row: Key) -> str:
+        """Who made it."""
+        return f"/o/{self.organization.slug}/people/{row.standing.person_id}/"  # type: ignore[attr-defined]  # given by prepare()
+
+    def row_label(self, row: Key) -> str:
+        """Name, and what is shown of it: names are not unique."""
+        return f"{row} {row.hint}".strip()
+
+    def context(self) -> dict[str, Any]:
+        """How fresh the list is, and what of keys is done elsewhere."""
+        makers = [one for one in self.live if one.can("keys.create")]
+        return {
+            "freshness": freshness(self.organization, "keys"),
+            "may_create": self.request.may("keys.create") and bool(makers),
+            "elsewhere": elsewhere(self.live, *WRITES),
+        }
+
+    def counted(self, count: int) -> str:
+        """ "1,204 keys"."""
+        return ngettext("%(n)s key", "%(n)s keys", count) % {"n": self.number(count)}
+
+    def nothing_yet(self) -> Empty:
+        """No connection, none that may read keys, or no key."""
+        slug = self.organization.slug
+        if not self.live:
+            return Empty(
+                icon="plug-connected",
+                title=_("No account is connected yet"),
+                text=_(
+                    "Connect your organization at Anthropic or Cline: its keys appear here a moment later."
+                ),
+                url=reverse("organizations:connect", kwargs={"slug": slug})
+                if self.request.may("connections.connect")
+                else "",
+                label=_("Connect an account"),
+            )
+        if not any(one.can("keys.read") for one in self.live):
+            reasons = {one.why_not("keys.read") for one in self.live} - {""}
+            return Empty(
+                icon="key",
+                title=_("No connection may read keys"),
+                text=" ".join(sorted(reasons))
+                or _("Have the connections checked again: they may be able to by now."),
+                url=reverse("organizations:connections", kwargs={"slug": slug}),
+                label=_("See the connections"),
+            )
+        return Empty(icon="key", title=_("There are no keys yet"))
+
+
+WRITES = ("keys.create", "keys.delete", "keys.change")
+DOES = {  # kind → action of the policy, capability
+    "keys.rename": ("keys.change", "keys.change"),
+    "keys.deactivate": ("keys.change", "keys.change"),
+    "keys.activate": ("keys.change", "keys.change"),
+    "keys.archive": ("keys.archive", "keys.change"),
+    "keys.delete": ("keys.delete", "keys.delete"),
+}
+
+
+def _facts(connection: Connection) -> frozenset[str]:
+    provider = PROVIDERS.get(connection.provider)
+    return provider.key_facts if provider else frozenset()
+
+
+def elsewhere(connections: Sequence[Connection], *capabilities: str) -> list[dict[str, Any]]:
+    """Which of ``capabilities`` no key of a provider has, by provider, and where it is done."""
+    found = []
+    for key in dict.fromkeys(one.provider for one in connections):
+        provider = PROVIDERS.get(key)
+        if provider is None:
+            continue
+        reasons = [str(provider.cannot[one]) for one in capabilities if one in provider.cannot]
+        if reasons:
+            found.append({"label": provider.label, "reasons": reasons, "url": provider.keys_url})
+    return found

@@ -1,0 +1,236 @@
+"""Pages of people: the list, one person, and what can be asked for them.
+
+The list is declared in ``people.py``; changes are asked for through ``services.py`` and carried by
+the outbox.
+"""
+
+import secrets
+from collections.abc import Callable
+from typing import Any
+
+from django.contrib import messages
+from django.http import HttpResponse, HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from apps.members import leaving, services, timeline
+from apps.members.forms import RoleForm
+from apps.members.models import Member, Person
+from apps.members.people import PeopleList
+from apps.members.standing import Standing, role_label, standings
+from apps.organizations.access import DeskRequest, desk_view
+from apps.organizations.models import Connection
+from apps.providers.catalogue import PROVIDERS
+from apps.sync.models import Command
+from apps.sync.outbox.requests import RequestRefused
+from apps.sync.outbox.word import await_word
+from apps.sync.schedule import freshness
+from apps.ui.toasts import add_toast
+
+# --- The list ------------------------------------------------------------------------------------
+
+
+@desk_view("people.read")
+@require_http_methods(["GET", "HEAD", "POST"])
+def people(request: DeskRequest) -> HttpResponseBase:
+    """The list; a POST keeps, changes or deletes a saved view of it."""
+    return PeopleList.respond(request)
+
+
+@desk_view("people.read")
+@require_GET
+def people_rows(request: DeskRequest) -> HttpResponse:
+    """Rows that were in flight a second ago, drawn anew."""
+    return PeopleList.respond_rows(request)
+
+
+# --- One person ----------------------------------------------------------------------------------
+
+
+def _person(request: DeskRequest, pk: int) -> Person:
+    mine = Person.objects.visible_to(request.user).filter(organization=request.organization)
+    return get_object_or_404(mine, pk=pk)
+
+
+def _connections(request: DeskRequest) -> dict[int, Connection]:
+    found = Connection.objects.filter(organization=request.organization).confirmed()
+    return {one.pk: one for one in found}
+
+
+def _card(
+    request: DeskRequest, member: Member, connection: Connection, standing: Standing
+) -> dict[str, Any]:
+    """One membership as the page shows it: what it is, and what may be done about it."""
+    member.connection = connection
+    provider = PROVIDERS[connection.provider]
+    live = connection.state != Connection.State.DISCONNECTED
+    locked = services.why_not(member) if live else _("This provider is disconnected.")
+    flight = standing.flights.get((connection.pk, member.target))
+    return {
+        "member": member,
+        "connection": connection,
+        "provider": provider,
+        "role": role_label(connection.provider, member.role),
+        "locked": locked or connection.why_not("members.change_role"),
+        "roles": services.assignable_roles(connection),
+        "flight": flight,
+        "may_change": request.may("people.change_role")
+        and not (locked or flight)
+        and connection.can("members.change_role"),
+        "may_remove": request.may("people.remove")
+        and not (locked or flight)
+        and connection.can("members.remove"),
+        "nonce": secrets.token_urlsafe(18),
+    }
+
+
+def _memberships(
+    request: DeskRequest, found: Person, connections: dict[int, Connection], members: list[Member]
+) -> dict[str, Any]:
+    """What the page's part about memberships shows."""
+    (standing,) = standings(connections, [found])
+    return {
+        "person": found,
+        "standing": standing,
+        "cards": [
+            _card(request, member, connections[member.connection_id], standing)
+            for member in members
+            if member.gone_at is None
+        ],
+        "former": [
+            (member, connections[member.connection_id]) for member in members if member.gone_at
+        ],
+    }
+
+
+def _wants_memberships(request: DeskRequest) -> bool:
+    """Whether htmx exchanges that part alone: while a change is on its way, and when one was asked for."""
+    return request.headers.get("HX-Target") == "memberships"
+
+
+@desk_view("people.read")
+@require_GET
+def person(request: DeskRequest, pk: int) -> HttpResponse:
+    """One human: memberships, invites, what has happened, and what higher shelves know."""
+    return _page(request, _person(request, pk))
+
+
+def _page(request: DeskRequest, found: Person) -> HttpResponse:
+    connections = _connections(request)
+    members = list(Member.objects.filter(person=found, connection__in=connections))
+    context = _memberships(request, found, connections, members)
+    if _wants_memberships(request):
+        return render(request, "members/person.html#memberships", context)
+    context |= {
+        "title": str(found),
+        "events": timeline.of_person(found, connections, {member.target for member in members}),
+        "freshness": freshness(request.organization, "members", "invites"),
+    }
+    return render(request, "members/person.html", context)
+
+
+# --- One membership ------------------------------------------------------------------------------
+
+
+def _member(request: DeskRequest, pk: int, member: int) -> Member:
+    mine = Member.objects.visible_to(request.user).filter(
+        connection__organization=request.organization, person=pk
+    )
+    return get_object_or_404(
+        mine.select_related("connection", "connection__organization", "person"), pk=member
+    )
+
+
+def _ask(request: DeskRequest, member: Member, ask: Callable[[], Command]) -> HttpResponse:
+    """Ask the outbox, wait a moment for its word, and show the person as things then stand."""
+    try:
+        command = await_word(ask())
+    except RequestRefused as refused:
+        return _say(request, member.person, messages.ERROR, str(refused))
+    if command.is_open:
+        words = _("On its way. This page shows when it has arrived.")
+        return _say(request, member.person, messages.INFO, words)
+    if command.error:
+        return _say(request, member.person, messages.ERROR, command.error)
+    return _say(request, member.person, messages.SUCCESS, _("Done."))
+
+
+# How the corner of the page calls what Django's messages number.
+LEVELS = {messages.ERROR: "danger", messages.INFO: "info", messages.SUCCESS: "success"}
+
+
+def _say(request: DeskRequest, found: Person, level: int, words: str) -> HttpResponse:
+    """Say how it went: with the memberships at once where htmx asks, else on the page that follows."""
+    if _wants_memberships(request):
+        answer = _page(request, found)
+        add_toast(answer, words, LEVELS[level])
+        return answer
+    messages.add_message(request, level, words)
+    return redirect("members:person", slug=request.organization.slug, pk=found.pk)
+
+
+@desk_view("people.change_role")
+@require_POST
+def change_role(request: DeskRequest, pk: int, member: int) -> HttpResponse:
+    """Ask for another role of one membership."""
+    found = _member(request, pk, member)
+    form = RoleForm(found.connection, request.POST)
+    if not form.is_valid():
+        words = _("Choose one of the roles that this provider lets be given.")
+        return _say(request, found.person, messages.ERROR, words)
+    return _ask(
+        request,
+        found,
+        lambda: services.change_role(
+            member=found,
+            role=form.cleaned_data["role"],
+            actor=request.user,
+            nonce=request.POST.get("nonce") or secrets.token_urlsafe(18),
+        ),
+    )
+
+
+@desk_view("people.remove")
+@require_http_methods(["GET", "HEAD", "POST"])
+def remove(request: DeskRequest, pk: int, member: int) -> HttpResponse:
+    """Say what a removal does and leaves behind; ask for it once that is confirmed.
+
+    With more to be done than the removal, all of it is reviewed together first.
+    """
+    found = _member(request, pk, member)
+    locked = services.why_not(found)
+    leavers = Member.objects.filter(pk=found.pk)
+    if request.method == "POST" and not locked:
+        nonce = request.POST.get("nonce") or secrets.token_urlsafe(18)
+        if besides := leaving.wishes(leavers, request.POST.dict()):
+            batch = services.draft_removal(
+                organization=request.organization,
+                members=leavers,
+                besides=besides,
+                actor=request.user,
+                nonce=nonce,
+            )
+            return redirect("sync:batch", slug=request.organization.slug, uid=batch.uid)
+        return _ask(
+            request,
+            found,
+            lambda: services.remove_member(member=found, actor=request.user, nonce=nonce),
+        )
+    context = {
+        "member": found,
+        "provider": PROVIDERS[found.connection.provider],
+        "role": role_label(found.connection.provider, found.role),
+        "locked": locked,
+        "questions": [] if locked else leaving.questions(request, leavers),
+        "nonce": secrets.token_urlsafe(18),
+        "danger": True,
+        "cancel_url": _url_of(request, found.person_id),
+        "title": _("Remove %(person)s from %(connection)s?")
+        % {"person": found.person, "connection": found.connection.name},
+    }
+    return render(request, "members/remove.html", context)
+
+
+def _url_of(request: DeskRequest, pk: int) -> str:
+    return f"/o/{request.organization.slug}/people/{pk}/"

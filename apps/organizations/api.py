@@ -1,0 +1,110 @@
+"""The API's way to organizations and their connections. No secret of a connection is in any answer."""
+
+from typing import Any, ClassVar, cast
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema, extend_schema_field
+from rest_framework import serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.accounts.models import User
+from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_shapes import Cursors, Moment, written
+from apps.organizations.health import Health, health_of, with_freshness
+from apps.organizations.models import ApiToken, Connection, Organization, Role
+
+
+class OrganizationSerializer(serializers.Serializer[Organization]):
+    """A tenant of the portal, as the caller sees it."""
+
+    slug = serializers.CharField(help_text="What addresses below it begin with.")
+    name = serializers.CharField()
+    role = serializers.ChoiceField(Role.choices, help_text="The caller's own.")
+
+
+@extend_schema(tags=["organizations"])
+class OrganizationViewSet(viewsets.GenericViewSet[Organization]):
+    """Where a caller begins: the organizations that can be reached."""
+
+    serializer_class = OrganizationSerializer
+    pagination_class = None
+
+    @extend_schema(operation_id="organizations_list", responses=OrganizationSerializer(many=True))
+    def list(self, request: Request) -> Response:
+        """Organizations that you hold a role on; by token, the one that it was made for."""
+        found = Organization.objects.visible_to(request.user)
+        if isinstance(request.auth, ApiToken):
+            found = found.filter(pk=request.auth.organization_id)
+        rows = found.filter(grants__user=cast("User", request.user)).values(
+            "slug", "name", "grants__role"
+        )
+        return Response(
+            [{"slug": r["slug"], "name": r["name"], "role": r["grants__role"]} for r in rows]
+        )
+
+
+class HealthSerializer(serializers.Serializer[Health]):
+    """How a connection is doing."""
+
+    level = serializers.ChoiceField(["ok", "info", "warning", "danger"])
+    headline = serializers.CharField(help_text="What is wrong, in words.")
+    way_out = serializers.CharField(allow_blank=True, help_text="What to do about it.")
+    said = serializers.CharField(allow_blank=True, help_text="The provider's own words.")
+
+
+class CapabilitySerializer(serializers.Serializer[dict[str, Any]]):
+    """Whether a connection can do something."""
+
+    ok = serializers.BooleanField()
+    reason = serializers.CharField(allow_blank=True, help_text="Why not.")
+
+
+class ConnectionSerializer(serializers.Serializer[Connection]):
+    """One remote account. Its key is in no answer."""
+
+    id = serializers.UUIDField(source="uid")
+    provider = serializers.CharField(help_text="anthropic, cline")
+    name = serializers.CharField()
+    state = serializers.ChoiceField(Connection.State.choices)
+    remote_organization_id = serializers.CharField()
+    remote_organization_name = serializers.CharField()
+    health = serializers.SerializerMethodField()
+    capabilities = serializers.DictField(child=CapabilitySerializer())
+    synced_at = Moment(
+        allow_null=True, help_text="The oldest of its listings' last complete walks."
+    )
+    next_sync_at = Moment(source="next_at", allow_null=True)
+    created_at = Moment()
+
+    @extend_schema_field(HealthSerializer)
+    def get_health(self, row: Connection) -> dict[str, Any]:
+        """Worked out of what workers have noted."""
+        return dict(HealthSerializer(health_of(row)).data)
+
+
+@extend_schema(tags=["connections"])
+class ConnectionViewSet(DeskAPIMixin, viewsets.GenericViewSet[Connection]):
+    """Remote accounts of an organization."""
+
+    actions: ClassVar[dict[str, str]] = {"*": "connections.read"}
+    serializer_class = ConnectionSerializer
+    pagination_class = Cursors
+    lookup_field = "uid"
+
+    def get_queryset(self) -> QuerySet[Connection]:
+        """The confirmed ones, the disconnected too."""
+        found = Connection.objects.visible_to(self.request.user)
+        return with_freshness(found.filter(organization=self.organization).confirmed())
+
+    @extend_schema(operation_id="connections_list")
+    def list(self, request: Request, slug: str) -> Response:
+        """Connections and how each is doing."""
+        page = self.paginate_queryset(self.get_queryset())
+        return self.get_paginated_response(written(ConnectionSerializer, page))
+
+    @extend_schema(operation_id="connections_retrieve")
+    def retrieve(self, request: Request, slug: str, uid: str) -> Response:
+        """One connection."""
+        return Response(ConnectionSerializer(get_object_or_404(self.get_queryset(), uid=uid)).data)

@@ -1,0 +1,157 @@
+"""The one door of the API to what belongs to an organization: ``desk_view`` for REST framework."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Any, ClassVar, cast
+
+from allauth.account.internal.flows.reauthentication import is_reauthentication_required
+from django.core.exceptions import RequestDataTooBig
+from django.http import Http404
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from rest_framework import exceptions
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.settings import api_settings
+from rest_framework.views import APIView, exception_handler
+
+from apps.accounts.models import User
+from apps.organizations.api_tokens import ApiTokenAuthentication
+from apps.organizations.demand import factor_is_missing
+from apps.organizations.models import ApiToken, Organization, Role
+from apps.organizations.policy import POLICY, role_may, role_of
+
+
+class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # theirs has no types
+    """How the OpenAPI file speaks of tokens; subclassing registers it."""
+
+    target_class = ApiTokenAuthentication
+    name = "token"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        """The Bearer header."""
+        words = "A token that you make under Tokens in the portal; it starts with odk_."
+        return {"type": "http", "scheme": "bearer", "description": words}
+
+
+class SecondFactorMissing(exceptions.PermissionDenied):
+    """The token's user must set up a second factor first."""
+
+    default_detail = (
+        "Your role may change things here: sign in to the portal and set up a second factor."
+    )
+
+
+class FreshSignInNeeded(exceptions.PermissionDenied):
+    """The act asks for a sign-in of the last five minutes, which a token cannot give."""
+
+    default_detail = (
+        "This asks for a sign-in of the last five minutes: do it on the portal's pages."
+    )
+
+
+class TooLong(exceptions.APIException):
+    """A body longer than Django reads (DATA_UPLOAD_MAX_MEMORY_SIZE)."""
+
+    status_code = 413
+    default_detail = gettext_lazy("That is too much at once. Send it in parts.")
+
+
+class DeskAPIMixin(APIView):
+    """Mix into an API view or viewset below ``…/<slug:slug>/``.
+
+    ``actions``: what each REST framework action (or, in a plain view, lower-case method) needs of
+    ``policy.POLICY``; ``"*"`` is for all others. What is listed nowhere is refused. The view gets
+    ``self.organization`` and ``self.role``. Another tenant's organization is a 404.
+    """
+
+    actions: ClassVar[dict[str, str]] = {}
+    organization: Organization
+    role: Role
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """After signing in and before the view: find the organization and ask the policy."""
+        super().initial(request, *args, **kwargs)
+        if request.method == "OPTIONS" and not hasattr(self, "action"):
+            return
+        self.organization = self._organization(request, kwargs["slug"])
+        role = role_of(request.user, self.organization)
+        name = getattr(self, "action", None) or (request.method or "").lower()
+        needed = self.actions.get(name, self.actions.get("*", ""))
+        if not needed and name not in ("metadata", None):
+            raise exceptions.MethodNotAllowed(request.method or "")
+        if role is None or not role_may(role, needed or "organization.read"):
+            raise exceptions.PermissionDenied(_("Your role here does not allow this."))
+        self.role = role
+        self._check_sign_in(request, needed)
+
+    def _organization(self, request: Request, slug: str) -> Organization:
+        visible = Organization.objects.visible_to(request.user)
+        if isinstance(request.auth, ApiToken):
+            visible = visible.filter(pk=request.auth.organization_id)
+        organization = visible.filter(slug=slug).first()
+        if organization is None:
+            raise Http404
+        return organization
+
+    def _check_sign_in(self, request: Request, action: str) -> None:
+        by_token = isinstance(request.auth, ApiToken)
+        # Sessions are held up by MFADemandMiddleware.
+        if by_token and isinstance(request.user, User) and factor_is_missing(request.user):
+            raise SecondFactorMissing
+        fresh = not by_token and not is_reauthentication_required(request._request, app="")
+        if action and POLICY[action].fresh and not fresh:
+            raise FreshSignInNeeded
+
+    @property
+    def actor(self) -> User:
+        """Who acts: nobody comes this far without signing in."""
+        return cast("User", self.request.user)
+
+    def may(self, action: str) -> bool:
+        """Whether the caller's role allows ``action`` of the policy."""
+        return role_may(self.role, action)
+
+
+def problem(error: Exception, context: dict[str, Any]) -> Response | None:
+    """Every error of the API as ``application/problem+json`` (RFC 9457).
+
+    What is wrong with what was sent stands under ``errors``: ``pointer`` is its place in the body, or
+    the parameter's name, as a JSON pointer ("#/0/email"), ``detail`` says why.
+    """
+    if isinstance(error, RequestDataTooBig):
+        error = TooLong()
+    response = exception_handler(error, context)
+    if response is None:
+        return None
+    status = HTTPStatus(response.status_code)
+    given = response.data
+    body: dict[str, Any] = {"type": "about:blank", "title": status.phrase, "status": status.value}
+    if status == HTTPStatus.NOT_FOUND:
+        # Word for word the same, whether it never was or is another tenant's.
+        body["detail"] = _("There is nothing here. See /api/v1/docs/ for what there is.")
+    elif isinstance(given, dict) and set(given) == {"detail"}:
+        body["detail"] = str(given["detail"])
+    else:
+        body["detail"] = _("Some of what was sent cannot be used.")
+        body["errors"] = list(_pointed(given, "#"))
+    response.data = body | getattr(error, "more", {})
+    response.content_type = "application/problem+json"
+    return response
+
+
+def _pointed(given: Any, pointer: str) -> Iterator[dict[str, str]]:
+    """REST framework's nested errors, flat."""
+    if isinstance(given, dict):
+        for name, inner in given.items():
+            # What concerns the whole is said of the whole.
+            at = pointer if name == api_settings.NON_FIELD_ERRORS_KEY else f"{pointer}/{name}"
+            yield from _pointed(inner, at)
+    elif isinstance(given, list):
+        for number, inner in enumerate(given):
+            at = f"{pointer}/{number}" if isinstance(inner, dict | list) else pointer
+            yield from _pointed(inner, at)
+    else:
+        yield {"pointer": pointer, "detail": str(given)}

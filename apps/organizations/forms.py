@@ -1,0 +1,131 @@
+"""Forms of the first run, of colleagues, of an organization's settings and of API tokens."""
+
+from typing import Any
+
+from django import forms
+from django.contrib.auth.password_validation import validate_password
+from django.utils.translation import gettext_lazy as _
+
+from apps.accounts.forms import TimeZoneField
+from apps.accounts.models import User
+from apps.organizations.models import Organization, Role
+
+ROLE_MEANINGS = {
+    Role.OWNER: _("Owner: everything, colleagues and settings too"),
+    Role.ADMIN: _("Admin: people, invites and connections"),
+    Role.BILLING: _("Billing: looks at everything, looks after money"),
+    Role.VIEWER: _("Viewer: looks at everything, changes nothing"),
+}
+
+
+class RoleField(forms.TypedChoiceField):
+    """A role, with what it means."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("label", _("Role"))
+        super().__init__(choices=list(ROLE_MEANINGS.items()), coerce=Role, **kwargs)
+
+
+class NewAccountForm(forms.Form):
+    """Who somebody is, and how they will sign in."""
+
+    name = forms.CharField(
+        label=_("Your name"), max_length=150, widget=forms.TextInput({"autocomplete": "name"})
+    )
+    password = forms.CharField(
+        label=_("Password"),
+        strip=False,
+        help_text=_("At least twelve characters. A few unrelated words do well."),
+        widget=forms.PasswordInput({"autocomplete": "new-password"}),
+    )
+    time_zone = TimeZoneField(initial="UTC", widget=forms.Select({"data-guess-time-zone": ""}))
+
+    def address(self) -> str:
+        """The email address that the password must not resemble."""
+        return ""
+
+    def clean(self) -> dict[str, Any]:
+        """Hold the password against the rules, and against name and address."""
+        data = super().clean() or self.cleaned_data
+        if password := data.get("password"):
+            likeness = User(name=data.get("name", ""), email=self.address())
+            try:
+                validate_password(password, likeness)
+            except forms.ValidationError as error:
+                self.add_error("password", error)
+        return data
+
+
+class StartForm(NewAccountForm):
+    """The first owner and the first organization."""
+
+    email = forms.EmailField(
+        label=_("Email address"),
+        max_length=254,
+        widget=forms.EmailInput({"autocomplete": "username"}),
+    )
+    organization = forms.CharField(
+        label=_("Organization"),
+        max_length=120,
+        help_text=_("As your colleagues call it."),
+        widget=forms.TextInput({"autocomplete": "organization"}),
+    )
+    field_order = ["organization", "name", "email", "password", "time_zone"]
+
+    def address(self) -> str:
+        """The address typed beside it."""
+        return str(self.cleaned_data.get("email", ""))
+
+
+class AcceptForm(NewAccountForm):
+    """The account of an invited colleague."""
+
+    def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:
+        self._email = email
+        super().__init__(*args, **kwargs)
+
+    def address(self) -> str:
+        """The address that was invited."""
+        return self._email
+
+
+class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
+    """An organization's name and what it demands."""
+
+    class Meta:
+        model = Organization
+        fields = ["name", "demand_mfa", "demand_second_person", "support_may_read"]
+
+
+class InviteColleagueForm(forms.Form):
+    """Whom to invite to the portal, and as what."""
+
+    email = forms.EmailField(
+        label=_("Email address"), max_length=254, widget=forms.EmailInput({"autocomplete": "off"})
+    )
+    role = RoleField(initial=Role.VIEWER)
+
+
+class GrantForm(forms.Form):
+    """Another role for a colleague."""
+
+    role = RoleField()
+
+
+class TokenForm(forms.Form):
+    """A new API token."""
+
+    name = forms.CharField(
+        label=_("Name"), max_length=80, help_text=_("What it is for, so that you know it again.")
+    )
+    days = forms.TypedChoiceField(
+        label=_("Works for"),
+        coerce=int,
+        initial="90",
+        choices=[
+            ("7", _("7 days")),
+            ("30", _("30 days")),
+            ("90", _("90 days")),
+            ("365", _("a year")),
+        ],
+    )

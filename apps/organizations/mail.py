@@ -1,0 +1,34 @@
+"""Mail that goes to colleagues."""
+
+from smtplib import SMTPException
+
+import structlog
+from django.core.mail import send_mail
+from django.template.loader import render_to_string
+from django.utils.translation import gettext as _
+
+from apps.organizations.models import ColleagueInvitation
+
+log = structlog.get_logger(__name__)
+
+
+def send_invitation(invitation: ColleagueInvitation, link: str) -> bool:
+    """Send the link to the invited address; False if the mail server would not take it.
+
+    After the transaction, never in it: a slow mail server must not hold the database.
+    """
+    context = {"invitation": invitation, "link": link}
+    subject = _("%(organization)s invites you to Orgdesk") % {
+        "organization": invitation.organization.name
+    }
+    try:
+        send_mail(
+            " ".join(subject.split()),
+            render_to_string("organizations/mail/invitation.txt", context),
+            None,
+            [invitation.email],
+        )
+    except (OSError, SMTPException) as error:
+        log.warning("invitation_not_sent", error=type(error).__name__)
+        return False
+    return True

@@ -1,0 +1,121 @@
+"""Who may do what: the one table. Views, services, API and tests ask here and nowhere else."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from apps.organizations.models import Grant, Organization, Role
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from apps.accounts.models import User
+
+OWNER, ADMIN, BILLING, VIEWER = Role.OWNER, Role.ADMIN, Role.BILLING, Role.VIEWER
+EVERYONE = frozenset({OWNER, ADMIN, BILLING, VIEWER})
+ADMINS = frozenset({OWNER, ADMIN})
+OWNERS = frozenset({OWNER})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Roles that may do it; whether it writes; whether it wants a sign-in of the last five minutes.
+
+    ``support``: staff may do it too, in Django admin and without a Grant, on organizations that let
+    support look at them.
+    """
+
+    roles: frozenset[Role]
+    writes: bool = False
+    fresh: bool = False
+    # May be made to wait for a second person (Organization.demand_second_person).
+    irreversible: bool = False
+    support: bool = False
+
+
+POLICY: dict[str, Rule] = {
+    "organization.read": Rule(EVERYONE, support=True),
+    "people.read": Rule(EVERYONE, support=True),
+    "invites.read": Rule(EVERYONE, support=True),
+    "activity.read": Rule(EVERYONE, support=True),
+    "audit.read": Rule(EVERYONE, support=True),
+    "connections.read": Rule(EVERYONE, support=True),
+    "people.change_role": Rule(ADMINS, writes=True),
+    "people.remove": Rule(ADMINS, writes=True, irreversible=True),
+    "invites.invite": Rule(ADMINS, writes=True),
+    "invites.withdraw": Rule(ADMINS, writes=True),
+    "invites.resend": Rule(ADMINS, writes=True),
+    "workspaces.read": Rule(EVERYONE, support=True),
+    "workspaces.create": Rule(ADMINS, writes=True),
+    "workspaces.change": Rule(ADMINS, writes=True),  # name, residency
+    "workspaces.change_members": Rule(ADMINS, writes=True),
+    "workspaces.archive": Rule(ADMINS, writes=True, fresh=True, irreversible=True),
+    "limits.read": Rule(EVERYONE, support=True),
+    # The organization as its provider knows it, and what it hands to its members.
+    "configuration.read": Rule(EVERYONE, support=True),
+    "configuration.rename": Rule(ADMINS, writes=True),
+    "configuration.change": Rule(ADMINS, writes=True),
+    "configuration.create_organization": Rule(ADMINS, writes=True),
+    "configuration.delete_organization": Rule(OWNERS, writes=True, fresh=True, irreversible=True),
+    "keys.read": Rule(EVERYONE, support=True),
+    "keys.change": Rule(ADMINS, writes=True),  # rename, switch off and on
+    # A new key acts at the provider as the person whose credential makes it.
+    "keys.create": Rule(ADMINS, writes=True, fresh=True),
+    "keys.archive": Rule(ADMINS, writes=True, fresh=True, irreversible=True),
+    "keys.delete": Rule(ADMINS, writes=True, fresh=True, irreversible=True),
+    "commands.decide": Rule(ADMINS, writes=True),  # cancel, send again
+    "commands.close": Rule(ADMINS, writes=True, support=True),  # a stuck one: adopt, abandon
+    "commands.approve": Rule(ADMINS, writes=True, fresh=True),
+    "sync.start": Rule(ADMINS, writes=True, support=True),
+    "sync.decide": Rule(ADMINS, writes=True),  # a sudden loss: accept or dismiss
+    "connections.connect": Rule(ADMINS, writes=True, fresh=True),
+    "connections.change": Rule(ADMINS, writes=True),  # rename, have the key checked
+    "connections.pause": Rule(ADMINS, writes=True, support=True),  # and resume
+    "connections.rotate": Rule(ADMINS, writes=True, fresh=True),
+    "connections.disconnect": Rule(ADMINS, writes=True, fresh=True),
+    "grants.read": Rule(EVERYONE, support=True),
+    "grants.change": Rule(OWNERS, writes=True, fresh=True),
+    "organization.change": Rule(OWNERS, writes=True),
+    # Changes are stopped since the database was put back from a backup: let them go on.
+    "organization.resume_sending": Rule(OWNERS, writes=True, fresh=True, support=True),
+    "tokens.own": Rule(EVERYONE),  # list and end one's own API tokens
+    "tokens.create": Rule(EVERYONE, fresh=True),  # a token may do what its holder may, and no more
+}
+
+
+# Whoever holds one of these can change something: a second factor may be demanded of them.
+WRITING_ROLES = frozenset(role for rule in POLICY.values() if rule.writes for role in rule.roles)
+
+
+def is_demotion(before: Role, after: Role) -> bool:
+    """Whether something that ``before`` may do is more than ``after`` may do."""
+    return any(before in rule.roles and after not in rule.roles for rule in POLICY.values())
+
+
+def role_of(user: "User | AnonymousUser", organization: Organization) -> Role | None:
+    """The role that ``user`` holds on ``organization``, None if none. One query."""
+    if not user.is_authenticated or not user.is_active:
+        return None
+    grant = Grant.objects.filter(user=user, organization=organization).only("role").first()
+    return Role(grant.role) if grant else None
+
+
+def role_may(role: Role | None, action: str) -> bool:
+    """Whether a holder of ``role`` may do ``action``; an action that the table lacks is a KeyError."""
+    return role in POLICY[action].roles
+
+
+def support_may(
+    user: "User | AnonymousUser", action: str, organization: Organization | None = None
+) -> bool:
+    """Whether ``user`` may do ``action`` as support; without an organization: on any at all."""
+    if not user.is_authenticated or not user.is_active or not user.is_staff:
+        return False
+    return POLICY[action].support and (organization is None or organization.support_may_read)
+
+
+def may(user: "User | AnonymousUser", action: str, organization: Organization) -> bool:
+    """Whether ``user`` may do ``action`` on ``organization``: by a Grant, or as support.
+
+    The portal's pages and the API go by Grants alone (``role_of``): support works in Django admin.
+    """
+    return support_may(user, action, organization) or role_may(role_of(user, organization), action)

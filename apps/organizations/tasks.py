@@ -1,0 +1,19 @@
+"""Thin doors for workers: each takes an id alone and calls a service."""
+
+from celery import shared_task
+
+from apps.organizations import connections, probing
+from apps.providers.guard import worker_scope
+
+
+@shared_task(name="actions.probe_connection")
+def probe_connection(connection_id: int) -> None:
+    """Find out what is behind a connection's key."""
+    with worker_scope():
+        probing.probe(connection_id)
+
+
+@shared_task(name="walks.tidy_connections")
+def tidy_connections() -> None:
+    """Throw abandoned drafts away and find lost probes."""
+    connections.tidy()

@@ -1,0 +1,111 @@
+"""The adapter: every operation of the contract, and the protocol that every provider speaks."""
+
+from datetime import UTC, datetime, timedelta
+from typing import ClassVar
+
+import msgspec
+
+from apps.providers.abilities import Needs, look
+from apps.providers.anthropic.coding import Coding
+from apps.providers.anthropic.keys import Keys
+from apps.providers.anthropic.limits import RateLimits
+from apps.providers.anthropic.people import People
+from apps.providers.catalogue import ANTHROPIC
+from apps.providers.decoding import search_by_email
+from apps.providers.records import Found, InviteRecord, MemberRecord, Page
+from apps.providers.records.configuration import OrganizationRecord, RemoteConfig
+from apps.providers.records.reports import CostQuery, UsageQuery
+
+
+class AnthropicAdapter(People, Keys, RateLimits, Coding):
+    """One Anthropic organization, spoken to with an admin key."""
+
+    # An admin key has no scopes: what may be read may be written.
+    NEEDS: ClassVar[Needs] = {
+        "members.read": ("listUsers",),
+        "members.change_role": ("listUsers",),
+        "members.remove": ("listUsers",),
+        "invites.read": ("listInvites",),
+        "invites.create": ("listInvites",),
+        "invites.withdraw": ("listInvites",),
+        "workspaces.read": ("listWorkspaces",),
+        "workspaces.change": ("listWorkspaces",),
+        "keys.read": ("listApiKeys",),
+        "keys.change": ("listApiKeys",),
+        "settings.read": (),  # whoever the key identifies
+        "limits.read": ("listOrganizationRateLimits",),
+        "usage.read": ("getMessagesUsageReport",),
+        "costs.read": ("getCostReport",),
+        "coding.read": ("getClaudeCodeUsageReport",),
+    }
+
+    def probe(self) -> Found:
+        """getCurrentOrganization, then one cheap read for each capability."""
+        organization = self.get_current_organization()
+        now = datetime.now(UTC)
+        yesterday = now - timedelta(days=1)
+        reads = {
+            "listUsers": lambda: self.list_users(limit=1),
+            "listInvites": lambda: self.list_invites(limit=1),
+            "listWorkspaces": lambda: self.list_workspaces(limit=1),
+            "listApiKeys": lambda: self.list_api_keys(limit=1),
+            "listOrganizationRateLimits": self.list_organization_rate_limits,
+            "getMessagesUsageReport": lambda: self.get_messages_usage_report(
+                UsageQuery(yesterday, now, buckets=1)
+            ),
+            "getCostReport": lambda: self.get_cost_report(CostQuery(yesterday, now, buckets=1)),
+            "getClaudeCodeUsageReport": lambda: self.get_claude_code_usage_report(
+                yesterday.date(), limit=1
+            ),
+        }
+        return Found(
+            account=organization.name,
+            organizations=(organization,),
+            abilities=look(self.NEEDS, reads) | ANTHROPIC.impossible,
+        )
+
+    def organization(self) -> OrganizationRecord:
+        """getCurrentOrganization: an id and a name, and no more."""
+        found = self.get_current_organization()
+        raw = msgspec.json.encode({"id": found.remote_id, "name": found.name})
+        nothing = RemoteConfig(found.remote_id, None, None)
+        return OrganizationRecord(
+            found.remote_id, found.name, "", None, nothing, None, None, None, raw
+        )
+
+    def members(self, cursor: str | None = None) -> Page[MemberRecord]:
+        """listUsers."""
+        return self.list_users(after_id=cursor)
+
+    def member(self, remote_id: str) -> MemberRecord:
+        """getUser."""
+        return self.get_user(remote_id)
+
+    def members_by_email(self, email: str) -> list[MemberRecord]:
+        """listUsers with ``email``, which ignores case and plus-tags: only exact ones are given back."""
+        return search_by_email(lambda cursor: self.list_users(email=email, after_id=cursor), email)
+
+    def change_role(self, remote_id: str, role: str) -> MemberRecord | None:
+        """updateUser."""
+        return self.update_user(remote_id, role)
+
+    def remove_member(self, remote_id: str) -> None:
+        """removeUser."""
+        self.remove_user(remote_id)
+
+    def invites(self, cursor: str | None = None) -> Page[InviteRecord]:
+        """listInvites."""
+        return self.list_invites(after_id=cursor)
+
+    def pending_invites(self, email: str) -> list[InviteRecord]:
+        """listInvites, to its end: the contract has no filter by address."""
+        found = search_by_email(lambda cursor: self.list_invites(after_id=cursor), email)
+        return [one for one in found if one.status == "pending"]
+
+    def invite(self, email: str, role: str) -> InviteRecord:
+        """createInvite."""
+        return self.create_invite(email, role)
+
+    def withdraw_invite(self, remote_id: str) -> None:
+        """deleteInvite."""
+        self.delete_invite(remote_id)

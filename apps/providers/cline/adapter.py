@@ -1,0 +1,101 @@
+"""What the portal calls: every operation of the contract, and the protocol made of them."""
+
+from django.utils.translation import gettext as _
+
+from apps.providers.catalogue import CLINE
+from apps.providers.cline import capabilities
+from apps.providers.cline.billing import OrganizationBilling, PersonalBilling
+from apps.providers.cline.keys import Keys
+from apps.providers.cline.organizations import Organizations
+from apps.providers.cline.people import People
+from apps.providers.cline.plans import Plans
+from apps.providers.cline.usage import Usage
+from apps.providers.decoding import search, search_by_email
+from apps.providers.errors import NotFound
+from apps.providers.records import (
+    Found,
+    InviteRecord,
+    MemberRecord,
+    Page,
+    RemoteOrganization,
+)
+
+
+class ClineAdapter(Keys, Organizations, People, OrganizationBilling, PersonalBilling, Plans, Usage):
+    """One Cline organization, spoken to with the API key of one of its people.
+
+    Every operation of the contract is a method under its operationId; each stands in the module of
+    its resource. Below are the protocol's own.
+    """
+
+    NEEDS = capabilities.NEEDS
+
+    def __repr__(self) -> str:
+        return f"<ClineAdapter {self._organization or 'without an organization'}>"
+
+    def probe(self) -> Found:
+        """get_current_user; once an organization is chosen also one cheap read for each capability."""
+        caller = self.get_current_user()
+        account = caller.email or caller.name or caller.remote_id
+        organizations = tuple(
+            RemoteOrganization(one.organization_id, one.organization_name, one.roles)
+            for one in caller.memberships
+        )
+        if not self._organization:
+            return Found(account, organizations)
+        own = next(
+            (one for one in caller.memberships if one.organization_id == self._organization), None
+        )
+        if own is None:
+            raise NotFound(_("The key's owner is not a member of that organization (any more)."))
+        found = capabilities.look_around(self, own)
+        chosen = RemoteOrganization(
+            self._organization, found.name or own.organization_name, own.roles
+        )
+        abilities = found.abilities | CLINE.impossible
+        return Found(account, (chosen,), abilities, found.assignable_roles)
+
+    def members(self, cursor: str | None = None) -> Page[MemberRecord]:
+        """list_members."""
+        return self.list_members(cursor=cursor)
+
+    def member(self, remote_id: str) -> MemberRecord:
+        """list_members until it is found: there is no operation for a single one."""
+        found = search(
+            lambda cursor: self.list_members(cursor=cursor),
+            lambda one: one.remote_id == remote_id,
+            maybe=lambda row: row.remote_id in ("", remote_id),
+            first=True,
+        )
+        if not found:
+            raise NotFound(_("No such member in the organization."))
+        return found[0]
+
+    def members_by_email(self, email: str) -> list[MemberRecord]:
+        """list_members, to its end: there is no filter by address."""
+        return search_by_email(lambda cursor: self.list_members(cursor=cursor), email)
+
+    def change_role(self, remote_id: str, role: str) -> MemberRecord | None:
+        """set_member_role."""
+        return self.set_member_role(remote_id, role)
+
+    def remove_member(self, remote_id: str) -> None:
+        """remove_members."""
+        self.remove_members(remote_id)
+
+    def invites(self, cursor: str | None = None) -> Page[InviteRecord]:
+        """list_invites."""
+        return self.list_invites(cursor=cursor)
+
+    def pending_invites(self, email: str) -> list[InviteRecord]:
+        """list_invites, to its end."""
+        found = search_by_email(lambda cursor: self.list_invites(cursor=cursor), email)
+        return [one for one in found if one.status == "pending"]
+
+    def invite(self, email: str, role: str) -> InviteRecord:
+        """create_invites."""
+        return self.create_invites(email, role)
+
+    def withdraw_invite(self, remote_id: str) -> None:
+        """revoke_invite."""
+        self.revoke_invite(remote_id)

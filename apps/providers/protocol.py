@@ -1,0 +1,306 @@
+"""The one protocol that every adapter speaks, and what is known of a provider without asking it.
+
+Web pages import this module and ``catalogue`` alone: neither pulls in a provider's SDK.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from django.utils.functional import Promise
+
+from apps.providers.records import (
+    Ability,
+    Found,
+    InviteRecord,
+    MemberRecord,
+    Page,
+    RemoteOrganization,
+)
+from apps.providers.records.configuration import OrganizationRecord, RemoteConfig
+from apps.providers.records.keys import KeyRecord, NewKey, SharedKeyRecord
+from apps.providers.records.workspaces import (
+    LimiterRecord,
+    Residency,
+    WorkspaceMemberRecord,
+    WorkspaceRecord,
+)
+from apps.providers.settings import Configuration
+
+Words = str | Promise
+
+
+@dataclass(frozen=True, slots=True)
+class RoleOption:
+    """A role as the provider calls it, with what it means in plain words."""
+
+    value: str
+    label: Words
+    meaning: Words
+
+
+@dataclass(frozen=True, slots=True)
+class Inheritance:
+    """What an organization role gives in every workspace, and why it cannot be taken away there.
+
+    ``raised_to``: roles that may be given by hand all the same; giving ``role`` undoes it.
+    """
+
+    role: str
+    why: Words
+    raised_to: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WorkspaceRules:
+    """What a provider's workspaces obey, before anything is sent.
+
+    ``inherited`` is by organization role. ``geos``: where requests may run, with ``default_geo`` to
+    begin with; ``storage_geos``: where data may lie, fixed when a workspace is made. ``archive_ends``:
+    what archiving the workspace of that name ends beyond itself. A name has 1 to ``longest_name``
+    characters; ``most_live`` workspaces may be live unless the provider raised it.
+    """
+
+    roles: tuple[RoleOption, ...]
+    assignable: tuple[str, ...]
+    inherited: dict[str, Inheritance]
+    geos: tuple[RoleOption, ...]
+    default_geo: str
+    storage_geos: tuple[RoleOption, ...]
+    longest_name: int
+    most_live: int
+    removal_leaves: Words
+    archive_ends: dict[str, Words] = field(default_factory=dict)
+
+    def role_label(self, value: str) -> Words:
+        """A role in words; one that is not known here is shown as the provider spells it."""
+        return next((role.label for role in self.roles if role.value == value), value)
+
+    def geo_label(self, value: str) -> Words:
+        """A place in words."""
+        known = (*self.geos, *self.storage_geos)
+        return next((one.label for one in known if one.value == value), value)
+
+
+@dataclass(frozen=True, slots=True)
+class Provider:
+    """What is known of a provider beforehand: names, limits, and what it refuses on principle.
+
+    ``locked_roles``: memberships with such a role can be neither changed nor removed through the
+    API, and the role cannot be granted; the text says why. ``removal_leaves``: what lives on when a
+    person is removed. ``cannot``: capabilities that no credential has, with the reason and where
+    it is done instead. ``key_facts``: what is told of a key beyond its name ("expiry", "last_use").
+    """
+
+    key: str
+    label: str
+    credential_label: Words
+    credential_help: Words
+    credential_pattern: str  # a full-match regular expression
+    roles: tuple[RoleOption, ...]
+    locked_roles: dict[str, Words]
+    removal_leaves: Words
+    invite_days: int | None  # None: the provider does not say
+    requests_per_minute: int
+    chooses_organization: bool  # one credential may reach several
+    holds_seats: bool  # each member and each pending invite holds a seat
+    console_url: str
+    keys_url: str  # where keys are made in the provider's own console
+    cannot: Mapping[str, Words]
+    key_facts: frozenset[str]
+    # None: there are none, and ``no_workspaces`` says what there is in their place.
+    workspaces: WorkspaceRules | None = None
+    no_workspaces: Words = ""
+    # None: nothing of the kind is handed to members.
+    configuration: Configuration | None = None
+    # What ends with an organization that is deleted there.
+    deletion_ends: Words = ""
+
+    @property
+    def impossible(self) -> dict[str, Ability]:
+        """What a probe says of ``cannot``, without asking."""
+        return {name: Ability(False, str(why)) for name, why in self.cannot.items()}
+
+    @property
+    def grantable_roles(self) -> tuple[RoleOption, ...]:
+        """The roles that may be granted on principle; the connection may offer fewer."""
+        return tuple(role for role in self.roles if role.value not in self.locked_roles)
+
+    def role_label(self, value: str) -> Words:
+        """A role in words; one that is not known here is shown as the provider spells it."""
+        return next((role.label for role in self.roles if role.value == value), value)
+
+
+class KeyAdapter(Protocol):
+    """What an adapter can do for API keys, or says why not (Refused: ``Provider.cannot``).
+
+    What a connection's credential may do is said by its capabilities "keys.read", "keys.change",
+    "keys.create", "keys.delete" and "shared_keys.read".
+    """
+
+    def keys(self, cursor: str | None = None) -> Page[KeyRecord]:
+        """One page of the keys: the organization's, or those of the credential's owner."""
+
+    def key(self, remote_id: str) -> KeyRecord:
+        """One key as it is now. NotFound if it is gone."""
+
+    def change_key(
+        self, remote_id: str, *, name: str | None = None, status: str | None = None
+    ) -> KeyRecord:
+        """Rename, switch or archive a key; None leaves one as it is."""
+
+    def create_key(self, name: str) -> NewKey:
+        """Make a key. Two may have the same name."""
+
+    def delete_key(self, remote_id: str, *, hint: str = "") -> None:
+        """Delete a key for good. NotFound if it is gone; Refused if ``hint``, what is shown of it, fits
+        the key that is used here."""
+
+    def shared_keys(self, cursor: str | None = None) -> Page[SharedKeyRecord]:
+        """The inference providers whose key the organization shares with its members."""
+
+
+class Adapter(KeyAdapter, Protocol):
+    """One connection's remote account, spoken to from a worker.
+
+    Every method may raise any of ``errors.ProviderError`` and nothing else. Writes are sent once and
+    never repeated here; reads may be repeated within the call's total deadline. Each names the
+    contract's operationId that it uses in the adapter's own docstring.
+    """
+
+    def close(self) -> None:
+        """Give back the network connections."""
+
+    def probe(self) -> Found:
+        """Find out who the credential is and what it can do. Changes nothing."""
+
+    def members(self, cursor: str | None = None) -> Page[MemberRecord]:
+        """One page of the members, as large as there is; ``cursor`` from the page before."""
+
+    def member(self, remote_id: str) -> MemberRecord:
+        """One membership as it is now. NotFound if it is gone."""
+
+    def members_by_email(self, email: str) -> list[MemberRecord]:
+        """Memberships whose address is exactly ``email`` (any case)."""
+
+    def change_role(self, remote_id: str, role: str) -> MemberRecord | None:
+        """Give a membership another role; the record if the provider answered with it."""
+
+    def remove_member(self, remote_id: str) -> None:
+        """Take a person out of the remote organization. NotFound if that has already happened."""
+
+    def invites(self, cursor: str | None = None) -> Page[InviteRecord]:
+        """One page of the invites that the provider still lists."""
+
+    def pending_invites(self, email: str) -> list[InviteRecord]:
+        """Pending invites to exactly ``email`` (any case)."""
+
+    def invite(self, email: str, role: str) -> InviteRecord:
+        """Invite one address."""
+
+    def withdraw_invite(self, remote_id: str) -> None:
+        """Withdraw a pending invite. NotFound if there is no such one (any more)."""
+
+
+@runtime_checkable
+class WorkspaceAdapter(Protocol):
+    """What the adapter of a provider that has workspaces can do beyond ``Adapter``.
+
+    Whether a connection's key may do it is said by its capabilities "workspaces.read" and
+    "workspaces.change".
+    """
+
+    def workspaces(self, cursor: str | None = None) -> Page[WorkspaceRecord]:
+        """One page of the workspaces, the archived too; the default one is never among them."""
+
+    def workspace_members(self, cursor: str | None = None) -> Page[WorkspaceMemberRecord]:
+        """One page of the memberships of all live workspaces, inherited ones too, one workspace
+        after another. ``remote_id`` of its rows is "workspace:user"."""
+
+    def workspaces_named(self, name: str) -> list[WorkspaceRecord]:
+        """Workspaces of exactly that name, the archived too."""
+
+    def get_workspace(self, workspace_id: str) -> WorkspaceRecord:
+        """One workspace as it is now, archived or not. NotFound if there never was one."""
+
+    def create_workspace(self, name: str, residency: Residency | None = None) -> WorkspaceRecord:
+        """Make a workspace; without ``residency`` the provider's own defaults."""
+
+    def update_workspace(
+        self, workspace_id: str, name: str, residency: Residency | None = None
+    ) -> WorkspaceRecord:
+        """Give it this name and, if said, this residency."""
+
+    def archive_workspace(self, workspace_id: str) -> WorkspaceRecord:
+        """Archive it for good; its keys stop at once. Twice is once."""
+
+    def get_workspace_member(self, workspace_id: str, user_id: str) -> WorkspaceMemberRecord:
+        """The role that counts for one user in one workspace. NotFound if there is none."""
+
+    def create_workspace_member(
+        self, workspace_id: str, user_id: str, role: str
+    ) -> WorkspaceMemberRecord:
+        """Give a member of the organization a role in a workspace."""
+
+    def update_workspace_member(
+        self, workspace_id: str, user_id: str, role: str
+    ) -> WorkspaceMemberRecord:
+        """Replace a role in a workspace."""
+
+    def delete_workspace_member(self, workspace_id: str, user_id: str) -> None:
+        """End an explicit membership. NotFound if there is none (any more)."""
+
+
+@runtime_checkable
+class LimitAdapter(Protocol):
+    """What the adapter of a provider that tells of rate limits can do beyond ``Adapter``.
+
+    Whether a connection's key may read them is said by its capability "limits.read".
+    """
+
+    def rate_limits(self, cursor: str | None = None) -> Page[LimiterRecord]:
+        """One page of the limits: the organization's first, then what each live workspace has instead."""
+
+
+@runtime_checkable
+class OrganizationAdapter(Protocol):
+    """What every adapter tells of the organization itself: capability "settings.read"."""
+
+    def organization(self) -> OrganizationRecord:
+        """The organization as it is now. NotFound if it is gone."""
+
+
+@runtime_checkable
+class ConfigurationAdapter(OrganizationAdapter, Protocol):
+    """What the adapter of a provider can do that lets an organization be changed.
+
+    Whether a connection's key may do it is said by its capabilities "settings.change",
+    "organization.create", "organization.delete", "config.read" and "config.change".
+    Documents are masked; a masked value in one that is given means what the remote holds there.
+    """
+
+    @property
+    def organization_id(self) -> str:
+        """The provider's id of the organization."""
+
+    def rename_organization(self, name: str) -> None:
+        """Give the organization another name."""
+
+    def organizations_of_caller(self) -> list[RemoteOrganization]:
+        """Those that the credential's owner belongs to."""
+
+    def new_organization(self, name: str) -> RemoteOrganization:
+        """Open another one, which the credential's owner owns. Two may have the same name."""
+
+    def delete_organization(self) -> None:
+        """Close the organization for good. NotFound if it is gone."""
+
+    def configuration(self) -> RemoteConfig | None:
+        """What is handed to members; None if there is nothing."""
+
+    def write_configuration(self, document: Mapping[str, Any] | None, enabled: bool) -> None:
+        """Replace the whole document (None: it stays), and hand it out or not. Refused where a masked
+        value has no counterpart at the remote."""
+
+    def holds_configuration(self, document: Mapping[str, Any] | None, enabled: bool) -> bool:
+        """Whether the remote holds exactly this document (None: no document), handed out or not."""

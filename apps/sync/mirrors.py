@@ -1,0 +1,145 @@
+"""What is mirrored: one declaration for each listing, registered by its shelf in ``AppConfig.ready()``."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.conf import settings
+from django.db import models
+
+from apps.organizations import health
+from apps.organizations.models import Connection
+from apps.providers.protocol import Adapter, Words
+from apps.providers.records import Page
+from apps.sync.models import Mirrored, RemoteChange
+
+
+@dataclass(frozen=True, slots=True)
+class Parent:
+    """The row that must stand before a mirror row, shared by several: a member's person, say.
+
+    It belongs to the connection's organization and is found there by ``key_column``. ``fill`` are
+    columns of text that take the record's word whenever it has one; ``earliest`` are times that go
+    back to the earliest that any record gave. The table has a ``created_at``.
+    """
+
+    model: type[models.Model]
+    column: str  # of the mirror row: "person_id"
+    key_column: str  # of the parent, unique within the organization: "email"
+    values: Callable[[Any], tuple[Any, ...]]  # record → key, then ``fill``, then ``earliest``
+    fill: tuple[str, ...] = ()
+    earliest: tuple[str, ...] = ()
+
+    def merge(self, one: Sequence[Any], later: Sequence[Any]) -> tuple[Any, ...]:
+        """The ``values`` of two records that name the same parent as if one record had given them."""
+        key, *pairs = zip(one, later, strict=True)
+        texts, times = pairs[: len(self.fill)], pairs[len(self.fill) :]
+        return (
+            key[0],
+            *(new or old for old, new in texts),
+            *(min(filter(None, pair), default=None) for pair in times),
+        )
+
+
+Difference = dict[str, list[Any]]  # {"role": ["user", "developer"]}
+
+
+def nothing_more(
+    connection_id: int, remote_ids: Sequence[str], now: datetime
+) -> dict[str, Difference]:
+    """What a mirror does with its gone rows that need nothing but ``gone_at``."""
+    return {}
+
+
+def all_of_them(connection: Connection, changes: "list[RemoteChange]") -> "list[RemoteChange]":
+    """What a mirror tells people of: every change, called what ``label_column`` says."""
+    return changes
+
+
+@dataclass(frozen=True, slots=True)
+class Mirror:
+    """One listing of a provider, and the rows that hold it here.
+
+    ``values`` gives a record's own columns in the order of ``columns``. ``watched`` are those whose
+    change at the remote people want to hear of. ``target_column`` is what a Command's target names
+    after ``name``. ``ends`` and ``begins`` are the Command kinds that explain why a row went or
+    came. ``on_gone(connection_id, remote_ids, now)`` runs in the transaction that marks rows gone,
+    before it does, and says what that changed of each. ``news(connection, changes)`` gives those of
+    the changes at the provider that people are told of, perhaps with a better label; they are not
+    saved yet, and what was held before still stands in the table. ``version`` grows when ``values``
+    reads the same record differently, so that each row is written anew once.
+    """
+
+    name: str  # of the Resource: "members"
+    label: Words
+    capability: str
+    model: type[Mirrored]
+    fetch: Callable[[Adapter, str | None], Page[Any]]
+    columns: tuple[str, ...]
+    values: Callable[[Any, datetime], tuple[Any, ...]]
+    label_column: str
+    target_column: str
+    watched: tuple[str, ...] = ()
+    parent: Parent | None = None
+    ends: frozenset[str] = frozenset()
+    begins: frozenset[str] = frozenset()
+    on_gone: Callable[[int, Sequence[str], datetime], dict[str, Difference]] = nothing_more
+    news: "Callable[[Connection, list[RemoteChange]], list[RemoteChange]]" = all_of_them
+    version: int = 1
+    every_seconds: int | None = None  # None: SYNC_INTERVAL_SECONDS
+
+    @property
+    def every(self) -> float:
+        """Seconds between two walks when nothing goes wrong."""
+        return float(self.every_seconds or settings.SYNC_INTERVAL_SECONDS)
+
+    def target(self, value: str) -> str:
+        """What a Command on the row whose ``target_column`` is ``value`` has as target, lower case."""
+        return f"{self.name}:{value}".lower()
+
+
+Listener = Callable[[Connection, datetime], None]
+
+
+@dataclass(slots=True)
+class _Registry:
+    mirrors: dict[str, Mirror] = field(default_factory=dict)
+    listeners: dict[str, list[Listener]] = field(default_factory=dict)
+
+
+_registry = _Registry()
+
+
+def register(mirror: Mirror) -> None:
+    """Make ``mirror`` known. ValueError if another one has its name."""
+    known = _registry.mirrors.setdefault(mirror.name, mirror)
+    if known != mirror:
+        raise ValueError(f"{mirror.name} is mirrored twice")
+    if mirror.every_seconds:
+        health.SLOW_LISTINGS[mirror.name] = mirror.every
+
+
+def after_complete(name: str, listener: Listener) -> None:
+    """Call ``listener(connection, now)`` in the transaction that ends a complete walk of ``name``."""
+    _registry.listeners.setdefault(name, []).append(listener)
+
+
+def listeners(name: str) -> list[Listener]:
+    """Who wants to hear of complete walks of ``name``."""
+    return _registry.listeners.get(name, [])
+
+
+def get(name: str) -> Mirror | None:
+    """The mirror of that name, None where the shelf that had it is gone."""
+    return _registry.mirrors.get(name)
+
+
+def names() -> list[str]:
+    """The names of all mirrors."""
+    return list(_registry.mirrors)
+
+
+def readable(connection: Connection) -> list[Mirror]:
+    """The mirrors that ``connection`` can read, in the order of their shelves."""
+    return [mirror for mirror in _registry.mirrors.values() if connection.can(mirror.capability)]

@@ -1,0 +1,87 @@
+"""How a worker hears of a Command, and a waiting page of its outcome.
+
+Both are a courtesy. Redis being away costs nothing but time: the sweep finds what a lost kick left,
+and the page shows the row in flight and polls.
+"""
+
+from functools import lru_cache
+from time import monotonic
+from typing import Any
+
+import redis
+import structlog
+from celery import current_app
+from django.conf import settings
+from kombu.exceptions import OperationalError
+
+from apps.sync.models import Command, CommandState
+
+log = structlog.get_logger(__name__)
+KEEP_SECONDS = 30
+ONE_WAIT_SECONDS = 2.0  # well below the client's own socket_timeout
+
+
+@lru_cache(maxsize=1)
+def client() -> Any:
+    """One Redis client per process."""
+    return redis.Redis.from_url(
+        settings.REDIS_URL, socket_connect_timeout=0.5, socket_timeout=5, health_check_interval=30
+    )
+
+
+def key_of(uid: object) -> str:
+    """The list that a page waits on."""
+    return f"orgdesk:settled:{uid}"
+
+
+def kick(*ids: int) -> None:
+    """Tell the workers that these Commands may be carried; called after the commit, ids alone."""
+    try:
+        with current_app.producer_pool.acquire(block=True, timeout=2) as producer:
+            for pk in ids:
+                current_app.send_task("actions.carry", args=[pk], producer=producer, retry=False)
+    except (OperationalError, redis.RedisError, OSError) as error:
+        log.warning("kick_lost", commands=len(ids), error=str(error))
+
+
+def announce(command: Command) -> None:
+    """Tell whoever waits that ``command`` has left the states in which waiting is worth while."""
+    try:
+        with client().pipeline(transaction=False) as pipe:
+            pipe.rpush(key_of(command.uid), command.state)
+            pipe.expire(key_of(command.uid), KEEP_SECONDS)
+            pipe.execute()
+    except redis.RedisError as error:
+        log.warning("word_not_passed", command=str(command.uid), error=str(error))
+
+
+def await_word(command: Command, seconds: float | None = None) -> Command:
+    """Wait a moment for the worker's word, then return the Command as it is now.
+
+    ``seconds`` defaults to OUTBOX_PAGE_WAIT_SECONDS; 0 does not wait.
+    """
+    patience = settings.OUTBOX_PAGE_WAIT_SECONDS if seconds is None else seconds
+    deadline, heard = monotonic() + patience, False
+    while True:
+        # Another who waits may have heard the word first: look at the row between two waits.
+        command.refresh_from_db()
+        left = deadline - monotonic()
+        if heard or left <= 0 or not _worth_waiting(command):
+            return command
+        # Redis takes no time at all to mean for ever.
+        heard = _listen(command, min(max(left, 0.01), ONE_WAIT_SECONDS))
+
+
+def _worth_waiting(command: Command) -> bool:
+    # What waits for a person is not over in seconds.
+    waiting = (CommandState.AWAITING_APPROVAL, CommandState.OPERATOR)
+    return command.is_open and command.state not in waiting
+
+
+def _listen(command: Command, seconds: float) -> bool:
+    """Whether the wait is over: by the worker's word, or because nobody can bring it."""
+    try:
+        return client().blpop([key_of(command.uid)], timeout=seconds) is not None
+    except redis.RedisError as error:
+        log.warning("word_not_heard", command=str(command.uid), error=str(error))
+        return True

@@ -1,0 +1,57 @@
+"""The side navigation of an organization, in its order. An entry appears once its shelf has a page."""
+
+from dataclasses import dataclass
+
+from django.http import HttpRequest
+from django.urls import NoReverseMatch, reverse
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy as _
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the navigation; it is current on every page below its address."""
+
+    label: Promise
+    icon: str
+    url_name: str
+    exact: bool = False  # current on its own address alone
+    apart: bool = False  # begins a new group
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An entry as one page shows it."""
+
+    label: Promise
+    icon: str
+    url: str
+    current: bool
+    apart: bool
+
+
+ENTRIES = [
+    Entry(_("Overview"), "layout-dashboard", "overview", exact=True),
+    Entry(_("People"), "users", "members:list"),
+    Entry(_("Invites"), "mail", "invites:list"),
+    Entry(_("Workspaces"), "layout-grid", "workspaces:list"),
+    Entry(_("Keys"), "key", "keys:list"),
+    Entry(_("Limits"), "adjustments", "limits:list"),
+    Entry(_("Activity"), "activity", "sync:activity"),
+    Entry(_("Audit log"), "shield-check", "audit:list"),
+    Entry(_("Connections"), "plug-connected", "organizations:connections", apart=True),
+    Entry(_("Settings"), "settings", "organizations:settings"),
+]
+
+
+def links(request: HttpRequest, slug: str) -> list[Link]:
+    """The entries that have a page, as seen from ``request``."""
+    found = []
+    for entry in ENTRIES:
+        try:
+            url = reverse(entry.url_name, kwargs={"slug": slug})
+        except NoReverseMatch:
+            continue
+        here = request.path == url if entry.exact else request.path.startswith(url)
+        found.append(Link(entry.label, entry.icon, url, here, entry.apart))
+    return found

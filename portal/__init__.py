@@ -1,0 +1,9 @@
+import sys
+
+# structlog imports it where it is there (a linter brings it along): 3 MB of every process, to draw
+# tracebacks that ours are not drawn by.
+sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # how Python spells "not to be had"
+
+from portal.celery import app as celery_app  # noqa: E402 - after the line above, or in vain
+
+__all__ = ["celery_app"]

@@ -1,0 +1,81 @@
+"""The Celery application and what beat starts.
+
+Tasks are thin doors: they live in each shelf's ``tasks.py``, are named ``actions.*`` (what a person
+waits for) or ``walks.*`` (background), and take ids alone.
+"""
+
+import logging.config
+import os
+from typing import Any
+
+from celery import Celery, signals
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from django_structlog.celery.steps import DjangoStructLogInitStep
+from kombu.transport import redis
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "portal.settings")
+# Django's checks import every address, and with them what pages and the API are made of: 7 MB and a second of
+# a worker that serves none. What stops a start is asked below.
+os.environ.setdefault("CELERY_SKIP_CHECKS", "true")
+
+app = Celery("orgdesk")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+app.steps["worker"].add(DjangoStructLogInitStep)
+
+# When a connection is lost, kombu would put back through that very connection what was not
+# acknowledged, and end the worker in failing. See CELERY_BROKER_TRANSPORT_OPTIONS.
+redis.Channel.do_restore = False
+
+# Name → what beat sends and how often, in seconds. One that is still waiting when the next is due
+# expires, so that a worker that was away finds one of each and not a backlog.
+EVERY = {
+    "actions.sweep": 1.0,
+    "walks.start_due": 5.0,
+    "walks.tidy_connections": 30.0,
+    "walks.look_for_restore": 15.0,
+}
+app.conf.beat_schedule = {
+    name: {
+        "task": name,
+        "schedule": seconds,
+        "options": {"queue": name.partition(".")[0], "expires": seconds * 2},
+    }
+    for name, seconds in EVERY.items()
+}
+
+
+@signals.celeryd_init.connect
+@signals.beat_init.connect
+def stop_unless_configured(**kwargs: Any) -> None:
+    """Refuse to work in a production that lacks something; Celery swallows lesser exceptions here."""
+    from portal.checks import stop_unless_ready
+
+    try:
+        stop_unless_ready()
+    except ImproperlyConfigured as reason:
+        raise SystemExit(str(reason)) from None
+
+
+@signals.setup_logging.connect
+def use_our_log(**kwargs: Any) -> None:
+    """Keep Celery from setting up a log of its own, which would not hide secrets."""
+    from portal.logs import watch_uncaught
+
+    logging.config.dictConfig(settings.LOGGING)
+    watch_uncaught()
+
+
+@signals.worker_ready.connect
+def look_for_restore(**kwargs: Any) -> None:
+    """Have it noticed soon if the database was put back while no worker ran."""
+    app.send_task("walks.look_for_restore", retry=False)
+
+
+@signals.worker_ready.connect
+def load_clients(**kwargs: Any) -> None:
+    """Import the providers' clients before anybody waits for them: a second or two of work."""
+    from apps.providers.adapters import preload
+
+    preload()

@@ -1,0 +1,1 @@
+"""The demo: the whole portal on one machine, with a stand-in for the providers."""

@@ -1,0 +1,1 @@
+"""As the portal's own pages write them (``apps/ui/times.py``)."""

@@ -1,0 +1,58 @@
+"""Every address of the portal. Shelves bring their own ``urls.py``, all below one organization."""
+
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.urls.resolvers import RoutePattern
+from django.views.generic import RedirectView
+
+from portal import health, staff
+from portal.views import nothing_here, overview
+
+staff.furnish()
+
+
+class OnFirstUse(URLResolver):
+    """``include()`` of a module that is imported once somebody asks for an address of its namespace.
+
+    The API brings REST framework and what describes it: 15 MB and half a second of a process that
+    serves pages alone.
+    """
+
+    def _populate(self) -> None:
+        """Nothing: whoever looks for names without a namespace finds none here.
+
+        ``reverse("api:…")`` looks by another way, and imports.
+        """
+
+
+# What allauth brings and nobody can use here: accounts come from the first run or an invitation, and
+# identities from single sign-on are tied by their address, never by hand.
+CLOSED = [
+    "accounts/3rdparty/",
+    "accounts/3rdparty/signup/",
+    "accounts/login/code/confirm/",
+    "accounts/social/signup/",
+    "accounts/social/connections/",
+]
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", include("apps.organizations.entry_urls")),
+    path("", include("apps.accounts.urls")),
+    *(path(address, nothing_here) for address in CLOSED),
+    path("accounts/", include("allauth.urls")),
+    path("o/<slug:slug>/", overview, name="overview"),
+    path("o/<slug:slug>/", include("apps.sync.urls")),
+    path("o/<slug:slug>/", include("apps.invites.urls")),
+    path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
+    OnFirstUse(RoutePattern("api/v1/"), "portal.api_urls", app_name="api", namespace="api"),
+    path("admin/", admin.site.urls),
+    path("o/<slug:slug>/", include("apps.organizations.urls")),
+    path("o/<slug:slug>/", include("apps.organizations.audit_urls")),
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
+    path("o/<slug:slug>/", include("apps.configuration.urls")),
+    path("o/<slug:slug>/limits/", include("apps.workspaces.limit_urls")),
+    path("o/<slug:slug>/people/", include("apps.members.urls")),
+    path("o/<slug:slug>/workspaces/", include("apps.workspaces.urls")),
+    path("o/<slug:slug>/keys/", include("apps.keys.urls")),
+]

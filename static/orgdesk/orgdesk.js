@@ -1,0 +1,274 @@
+// Everything the pages do on their own. Without it they still work: links lead to pages, forms are sent.
+(function () {
+  "use strict";
+
+  var words = function (key) {
+    var holder = document.getElementById("words");
+    return (holder && holder.dataset[key]) || "";
+  };
+
+  // --- Toasts ---------------------------------------------------------------------------------
+
+  // {text, level: "success" | "warning" | "danger", reload: true to offer loading the page again}
+  function toast(message) {
+    var region = document.getElementById("toasts");
+    if (!region || !message.text) return;
+    var box = document.createElement("div");
+    box.className = "toast show toast-" + (message.level || "success");
+    var text = document.createElement("div");
+    text.className = "toast-text";
+    text.textContent = message.text;
+    box.append(text);
+    if (message.reload) {
+      var again = document.createElement("button");
+      again.type = "button";
+      again.className = "btn btn-sm";
+      again.textContent = words("reload");
+      again.addEventListener("click", function () { window.location.reload(); });
+      box.append(again);
+    }
+    var close = document.createElement("button");
+    close.type = "button";
+    close.className = "btn-close";
+    close.setAttribute("aria-label", words("close"));
+    close.addEventListener("click", function () { box.remove(); });
+    box.append(close);
+    region.replaceChildren(box);
+    if (!message.reload) window.setTimeout(function () { box.remove(); }, 6000);
+  }
+
+  // A server says something without drawing it: HX-Trigger: {"toast": {"text": …, "level": …}}
+  document.addEventListener("toast", function (event) { toast(event.detail); });
+
+  function failed(key) { toast({ text: words(key), level: "danger", reload: true }); }
+
+  document.addEventListener("htmx:responseError", function (event) {
+    var status = event.detail.xhr.status;
+    if (status === 401) failed("signedOut");
+    else if (status === 403) failed("forbidden");
+    else if (status === 404) failed("gone");
+    else failed("failed");
+  });
+  document.addEventListener("htmx:sendError", function () { failed("offline"); });
+  document.addEventListener("htmx:timeout", function () { failed("late"); });
+
+  // An answer that is a whole page (a sign-in asked for on the way) replaces the page, not a piece of it.
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    var answer = event.detail.serverResponse || "";
+    if (/^\s*<!doctype html/i.test(answer) && !event.detail.requestConfig.boosted) {
+      event.detail.shouldSwap = false;
+      window.location.reload();
+    }
+  });
+
+  // --- Loading --------------------------------------------------------------------------------
+
+  var waiting = 0;
+  function busy(change) {
+    waiting = Math.max(0, waiting + change);
+    document.documentElement.classList.toggle("is-busy", waiting > 0);
+  }
+  function quiet(event) { return event.target.closest && event.target.closest("[data-quiet]"); }
+  document.addEventListener("htmx:beforeRequest", function (event) { if (!quiet(event)) busy(1); });
+  document.addEventListener("htmx:afterRequest", function (event) { if (!quiet(event)) busy(-1); });
+
+  // <button data-copy="id"> copies the text of what has that id; where that is not allowed, it chooses it.
+  document.addEventListener("click", function (event) {
+    var button = event.target.closest("[data-copy]");
+    var from = button && document.getElementById(button.dataset.copy);
+    if (!from) return;
+    var choose = function () { window.getSelection().selectAllChildren(from); };
+    if (!navigator.clipboard) { choose(); return; }
+    navigator.clipboard.writeText(from.textContent).then(function () {
+      toast({ text: words("copied") });
+    }, choose);
+  });
+
+  // A form marked data-once is sent once, however often its button is pressed.
+  document.addEventListener("submit", function (event) {
+    var form = event.target;
+    if (!form.matches("[data-once]") || event.defaultPrevented) return;
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "yes";
+    if (event.submitter) event.submitter.classList.add("btn-loading");
+  });
+  window.addEventListener("pageshow", function () {
+    document.querySelectorAll("form[data-sent]").forEach(function (form) { delete form.dataset.sent; });
+    document.querySelectorAll(".btn-loading").forEach(function (b) { b.classList.remove("btn-loading"); });
+  });
+
+  // --- Cells in which a role is chosen ------------------------------------------------------------
+
+  // A field's name ends with the role that the page was drawn with.
+  function isEdited(cell) { return cell.value !== cell.name.split(".").slice(3).join("."); }
+  function edited() { return Array.from(document.querySelectorAll(".cell-role")).filter(isEdited); }
+  function countEdits() {
+    var count = edited().length;
+    document.querySelectorAll(".cell-role").forEach(function (cell) {
+      cell.classList.toggle("is-edited", isEdited(cell));
+    });
+    document.querySelectorAll("[data-edit-count]").forEach(function (line) {
+      var many = line.dataset.many.replace("%s", String(count));
+      line.textContent = count === 0 ? line.dataset.none : count === 1 ? line.dataset.one : many;
+    });
+  }
+  document.addEventListener("change", function (event) {
+    if (event.target.matches(".cell-role")) countEdits();
+  });
+  document.addEventListener("DOMContentLoaded", countEdits);
+  window.addEventListener("pageshow", countEdits);
+  document.addEventListener("htmx:afterSettle", countEdits);
+  // Other rows in the place of edited ones: only if the reader lets the edits go.
+  document.addEventListener("htmx:confirm", function (event) {
+    var line = document.querySelector("[data-edit-count]");
+    var table = event.detail.target && event.detail.target.id === "table";
+    if (line && table && edited().length && !window.confirm(line.dataset.leave)) event.preventDefault();
+  });
+
+  // --- Navigation, menus ----------------------------------------------------------------------
+
+  document.addEventListener("click", function (event) {
+    var toggle = event.target.closest("[data-toggle-navigation]");
+    if (toggle) {
+      var shown = document.getElementById("navigation").classList.toggle("show");
+      toggle.setAttribute("aria-expanded", String(shown));
+    }
+    document.querySelectorAll("details.menu[open]").forEach(function (menu) {
+      if (!menu.contains(event.target)) menu.open = false;
+    });
+  });
+
+  // A row of tabs that is wider than a phone shows the one at hand.
+  document.addEventListener("DOMContentLoaded", function () {
+    document.querySelectorAll(".nav-tabs .nav-link.active").forEach(function (tab) {
+      var row = tab.closest(".nav-tabs");
+      row.scrollLeft = tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
+    });
+  });
+
+  document.addEventListener("keydown", function (event) {
+    if (event.key !== "Escape") return;
+    document.querySelectorAll("details.menu[open]").forEach(function (menu) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    });
+  });
+
+  // "/" goes to the element that says so, unless the reader is writing.
+  document.addEventListener("keydown", function (event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, [contenteditable], dialog[open]")) return;
+    var wanted = document.querySelector('[data-shortcut="' + CSS.escape(event.key) + '"]');
+    if (!wanted) return;
+    event.preventDefault();
+    if (wanted.matches("input")) { wanted.focus(); wanted.select(); } else wanted.click();
+  });
+
+  // --- Dialogs --------------------------------------------------------------------------------
+
+  // <a href="/a/page/with/a/form" data-dialog> shows that page's [data-dialog-content] over this one.
+  document.addEventListener("click", function (event) {
+    var link = event.target.closest("a[data-dialog]");
+    if (!link || event.defaultPrevented || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    var dialog = document.getElementById("dialog");
+    if (!dialog || !dialog.showModal) return;
+    event.preventDefault();
+    open(dialog, link);
+  });
+
+  function open(dialog, link) {
+    busy(1);
+    fetch(link.href, { credentials: "same-origin", headers: { Accept: "text/html" } })
+      .then(function (answer) { return answer.text(); })
+      .then(function (html) {
+        var page = new DOMParser().parseFromString(html, "text/html");
+        var content = page.querySelector("[data-dialog-content]");
+        if (!content) { window.location.assign(link.href); return; }
+        var heading = page.querySelector("h1");
+        var title = document.createElement("h2");
+        title.id = "dialog-title";
+        title.className = "dialog-title";
+        title.textContent = heading ? heading.textContent.trim() : "";
+        dialog.replaceChildren(title, document.adoptNode(content));
+        dialog.showModal();
+        if (window.htmx) window.htmx.process(dialog);
+      })
+      .catch(function () { window.location.assign(link.href); })
+      .finally(function () { busy(-1); });
+  }
+
+  document.addEventListener("click", function (event) {
+    var dialog = document.getElementById("dialog");
+    if (!dialog || !dialog.open) return;
+    if (event.target === dialog || event.target.closest("[data-dialog-close]")) {
+      event.preventDefault();
+      dialog.close();
+    }
+  });
+
+  // --- Selecting rows -------------------------------------------------------------------------
+
+  // A form[data-selection] holds checkboxes named "id"; what depends on the choice is marked within it.
+  function count(form) {
+    var boxes = Array.from(form.querySelectorAll('input[name="id"]'));
+    var chosen = boxes.filter(function (box) { return box.checked; }).length;
+    var every = form.querySelector("[data-select-page]");
+    if (every) {
+      every.checked = boxes.length > 0 && chosen === boxes.length;
+      every.indeterminate = chosen > 0 && chosen < boxes.length;
+    }
+    var all = form.querySelector("[data-select-matching]");
+    var whole = Boolean(every && every.checked);
+    if (all && !whole) all.checked = false;
+    var offer = form.querySelector("[data-matching]");
+    if (offer) offer.hidden = !whole;
+    form.classList.toggle("has-selection", chosen > 0);
+    form.querySelectorAll("[data-chosen]").forEach(function (spot) {
+      spot.textContent = all && all.checked ? all.dataset.total : String(chosen);
+    });
+    boxes.forEach(function (box) {
+      var row = box.closest("tr");
+      if (row) row.classList.toggle("is-chosen", box.checked);
+    });
+  }
+
+  var lastBox = null;
+  document.addEventListener("click", function (event) {
+    var box = event.target;
+    if (!box.matches || !box.matches('form[data-selection] input[name="id"]')) return;
+    var form = box.form;
+    if (event.shiftKey && lastBox && lastBox.form === form) {
+      var boxes = Array.from(form.querySelectorAll('input[name="id"]'));
+      var ends = [boxes.indexOf(box), boxes.indexOf(lastBox)].sort(function (a, b) { return a - b; });
+      boxes.slice(ends[0], ends[1] + 1).forEach(function (other) { other.checked = box.checked; });
+    }
+    lastBox = box;
+  });
+
+  document.addEventListener("change", function (event) {
+    var input = event.target;
+    var form = input.form && input.form.matches("[data-selection]") ? input.form : null;
+    if (form) {
+      if (input.matches("[data-select-page]")) {
+        form.querySelectorAll('input[name="id"]').forEach(function (box) { box.checked = input.checked; });
+      }
+      count(form);
+    }
+    // A form marked data-auto is sent as soon as one of its fields changes.
+    if (input.form && input.form.matches("[data-auto]") && !input.form.hasAttribute("hx-get")) {
+      input.form.requestSubmit();
+    }
+  });
+
+  document.addEventListener("click", function (event) {
+    if (!event.target.closest("[data-clear-selection]")) return;
+    var form = event.target.closest("form[data-selection]");
+    form.querySelectorAll('input[type="checkbox"]').forEach(function (box) { box.checked = false; });
+    count(form);
+  });
+
+  function countAll() { document.querySelectorAll("form[data-selection]").forEach(count); }
+  document.addEventListener("htmx:afterSettle", countAll);
+  document.addEventListener("DOMContentLoaded", countAll);
+  window.addEventListener("pageshow", countAll);
+})();

@@ -1,0 +1,170 @@
+"""A supporter at the desk, and one of everything that Django admin shows."""
+
+from typing import Any
+
+import pytest
+from django.contrib import admin
+from django.db import transaction
+from django.db.models import Model
+from django.test import Client
+from django.urls import get_resolver, reverse
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.audit.models import Entry
+from apps.audit.record import record
+from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
+from apps.keys.models import Key, SharedKey
+from apps.organizations.models import ApiToken, ColleagueInvitation, Connection, Grant, Organization
+from apps.sync.models import (
+    Batch,
+    Command,
+    CommandState,
+    QuarantinedRow,
+    RemoteChange,
+    Resource,
+    SyncRun,
+)
+from apps.sync.outbox import requests
+from apps.workspaces.models import RateLimit, Workspace, WorkspaceMember
+from tests import factories
+from tests.browsing import at_desk
+
+
+@pytest.fixture(autouse=True)
+def kicked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Ids that the workers were told of."""
+    ids: list[int] = []
+    monkeypatch.setattr(requests, "kick", lambda *pks: ids.extend(pks))
+    return ids
+
+
+@pytest.fixture
+def supporter() -> User:
+    """Sam is staff, holds no Grant and is no superuser."""
+    user: User = factories.UserFactory(name="Sam", is_staff=True, second_factor=True)
+    return user
+
+
+@pytest.fixture
+def desk(supporter: User) -> Client:
+    """Sam's browser."""
+    return at_desk(supporter)
+
+
+@pytest.fixture
+def organization() -> Organization:
+    """One that lets support look."""
+    made: Organization = factories.OrganizationFactory(name="Acme")
+    return made
+
+
+@pytest.fixture
+def connection(organization: Organization) -> Connection:
+    """An account of it."""
+    made: Connection = factories.ConnectionFactory(organization=organization, name="Claude")
+    return made
+
+
+def resource_of(connection: Connection, name: str = "members") -> Resource:
+    """A listing."""
+    return Resource.objects.get_or_create(connection=connection, name=name)[0]
+
+
+def run_of(connection: Connection) -> SyncRun:
+    """A walk."""
+    now = timezone.now()
+    return SyncRun.objects.create(
+        resource=resource_of(connection), fence=1, started_at=now, heartbeat_at=now
+    )
+
+
+def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
+    """A row of ``model`` that belongs to the connection's organization."""
+    organization, now = connection.organization, timezone.now()
+    person = factories.PersonFactory(organization=organization)
+    owner = factories.GrantFactory(organization=organization).user
+    made: dict[type[Model], Any] = {
+        Organization: lambda: organization,
+        User: lambda: owner,
+        Grant: lambda: owner.grants.get(),
+        ColleagueInvitation: lambda: factories.ColleagueInvitationFactory(
+            organization=organization
+        ),
+        ApiToken: lambda: factories.ApiTokenFactory(organization=organization, user=owner),
+        Connection: lambda: connection,
+        Entry: lambda: _entry(organization),
+        Resource: lambda: resource_of(connection, f"listing{number}"),
+        SyncRun: lambda: run_of(connection),
+        QuarantinedRow: lambda: QuarantinedRow.objects.create(
+            resource=resource_of(connection),
+            remote_id=f"user_{number}",
+            reason="no role",
+            raw={"id": "user_1", "api_key": "sk-ant-admin01-canary-canary-canary"},
+            first_seen_at=now,
+            last_seen_at=now,
+        ),
+        RemoteChange: lambda: RemoteChange.objects.create(
+            organization=organization,
+            connection=connection,
+            resource="members",
+            remote_id=f"user_{number}",
+            label=person.email,
+            what=RemoteChange.What.CHANGED,
+            difference={"role": ["user", "developer"]},
+            at=now,
+        ),
+        Batch: lambda: factories.BatchFactory(organization=organization, actor=owner),
+        Command: lambda: factories.CommandFactory(connection=connection, actor=owner),
+        Workspace: lambda: factories.WorkspaceFactory(connection=connection),
+        WorkspaceMember: lambda: factories.WorkspaceMemberFactory(workspace__connection=connection),
+        type(person): lambda: person,
+        RateLimit: lambda: factories.RateLimitFactory(connection=connection),
+        RemoteOrganization: lambda: factories.RemoteOrganizationFactory(
+            connection=connection, remote_id=f"org-{number}"
+        ),
+        RemoteConfiguration: lambda: factories.RemoteConfigurationFactory(
+            connection=connection, remote_id=f"org-{number}"
+        ),
+        Version: lambda: factories.VersionFactory(connection=connection),
+        Key: lambda: factories.KeyFactory(connection=connection),
+        SharedKey: lambda: SharedKey.objects.create(
+            connection=connection, remote_id=f"litellm{number}", first_seen_at=now, changed_at=now
+        ),
+    }
+    if model in made:
+        return made[model]()
+    factory = {"member": factories.MemberFactory, "invite": factories.InviteFactory}
+    return factory[str(model._meta.model_name)](connection=connection, person=person)
+
+
+def _entry(organization: Organization) -> Entry:
+    with transaction.atomic():
+        return record(organization=organization, actor="Somebody", verb="people.look")
+
+
+def stuck(connection: Connection, **given: Any) -> Command:
+    """A removal whose outcome nobody could tell."""
+    made: Command = factories.CommandFactory(
+        connection=connection, state=CommandState.OPERATOR, **given
+    )
+    return made
+
+
+def list_of(model: type[Model]) -> str:
+    """The address of a model's list."""
+    return reverse(f"admin:{model._meta.app_label}_{model._meta.model_name}_changelist")
+
+
+def page_of(row: Model) -> str:
+    """The address of a row's page."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_change", args=[row.pk])
+
+
+def act_on(row: Model, name: str) -> str:
+    """The address of an act."""
+    return reverse(f"admin:{row._meta.app_label}_{row._meta.model_name}_act", args=[row.pk, name])
+
+
+get_resolver().url_patterns  # noqa: B018 - loading the addresses takes out what libraries have registered
+MODELS = sorted(admin.site._registry, key=lambda model: str(model._meta))

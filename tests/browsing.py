@@ -1,0 +1,27 @@
+"""Django's test client as a signed-in person."""
+
+import time
+
+from django.test import Client
+
+from apps.accounts.models import User
+
+
+def at_desk(user: User) -> Client:
+    """A browser in which ``user`` has signed in just now: as fresh as the policy may ask."""
+    client = Client()
+    client.force_login(user)
+    session = client.session
+    session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+    session["account_authentication_methods_user"] = str(user.pk)
+    session.save()
+    return client
+
+
+def tired(client: Client) -> Client:
+    """The same browser ten minutes later: acts that ask for a fresh sign-in will ask."""
+    session = client.session
+    records = session["account_authentication_methods"]
+    session["account_authentication_methods"] = [{**r, "at": r["at"] - 600} for r in records]
+    session.save()
+    return client

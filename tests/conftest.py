@@ -1,0 +1,197 @@
+"""The surroundings of every test: a Redis of its own, no way out of this machine, a browser if there is one."""
+
+import contextlib
+import ipaddress
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import redis
+from django.conf import settings as project_settings
+from django.core.cache import cache
+from django.db import connections
+from django.test import TransactionTestCase
+
+from apps.audit import triggers
+from portal.embedded_redis import EmbeddedRedis
+from tests.exercised import Ledger
+from tests.sandbox_fixtures import contract_watch, sandbox, sandbox_of_session
+
+__all__ = ["contract_watch", "sandbox", "sandbox_of_session"]
+
+CHROMIUM = os.environ.get("ORGDESK_CHROMIUM") or next(
+    filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+)
+NO_CHROMIUM = (
+    "browser journeys: no Chromium here. Install one (Debian, Ubuntu: apt-get install chromium) or "
+    "name one: ORGDESK_CHROMIUM=/path/to/chromium make test"
+)
+ON_SQLITE = (
+    "This run used SQLite. On PostgreSQL: DATABASE_URL=postgres://user@host:5432/name make test"
+)
+WITHOUT_DATABASE = ("contract", "sandbox")  # folders
+_redis: EmbeddedRedis | None = None
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the folder of the test databases; start Redis where settings expect it."""
+    global _redis
+    if not hasattr(config, "workerinput"):  # of several processes the one that hears of every test
+        config.pluginmanager.register(Ledger())
+    project_settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
+    starts_workers = getattr(config.option, "numprocesses", None)
+    if project_settings.TEST_REDIS_PORT and not starts_workers and not config.option.collectonly:
+        _redis = EmbeddedRedis(project_settings.TEST_REDIS_PORT, "tests")
+        _redis.start()
+        os.environ["REDIS_URL"] = project_settings.REDIS_URL  # for what tests start
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """End Redis with the tests, and take away what the outbox wrote down."""
+    if _redis is not None:
+        _redis.stop()
+    marks = project_settings.OUTBOX_MARKS
+    for path in marks.parent.glob(f"{marks.name}-*"):
+        path.unlink()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Skip what this machine cannot run, and leave out what the database at hand is not meant for."""
+    if CHROMIUM is None:
+        for item in items:
+            if item.get_closest_marker("browser"):
+                item.add_marker(pytest.mark.skip(reason=NO_CHROMIUM))
+    for item in items:
+        if item.path.parent.name in WITHOUT_DATABASE and not item.get_closest_marker("django_db"):
+            item.add_marker("databaseless")
+    left_out = "postgresql" if project_settings.SQLITE else "databaseless"
+    others = [item for item in items if item.get_closest_marker(left_out)]
+    if others:
+        items[:] = [item for item in items if not item.get_closest_marker(left_out)]
+        config.hook.pytest_deselected(items=others)
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """Say at the end what did not run and how to get it, one line a reason."""
+    if project_settings.SQLITE:
+        terminalreporter.write_line(ON_SQLITE)
+    reasons = [_reason(report) for report in terminalreporter.stats.get("skipped", [])]
+    for reason in dict.fromkeys(reasons):
+        terminalreporter.write_line(f"Not run ({reasons.count(reason)}): {reason}", yellow=True)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """Fail a run on CI that skipped anything: there everything that tests need can be installed."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    skipped = reporter is not None and reporter.stats.get("skipped")
+    if skipped and exitstatus == pytest.ExitCode.OK and os.environ.get("CI") == "true":
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def _reason(report: Any) -> str:
+    told = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+    return str(told).removeprefix("Skipped: ")
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_way_out() -> Iterator[None]:
+    """Refuse every connection that would leave this machine."""
+    connect, connect_ex = socket.socket.connect, socket.socket.connect_ex
+
+    def check(self: socket.socket, address: Any) -> None:
+        if self.family == socket.AF_UNIX or address[0] == "localhost":
+            return
+        try:
+            loopback = ipaddress.ip_address(address[0]).is_loopback
+        except ValueError:
+            loopback = False
+        if not loopback:
+            raise RuntimeError(
+                f"A test wanted to connect to {address[0]}: only loopback is allowed"
+            )
+
+    def guarded_connect(self: socket.socket, address: Any) -> None:
+        check(self, address)
+        connect(self, address)
+
+    def guarded_connect_ex(self: socket.socket, address: Any) -> int:
+        check(self, address)
+        return connect_ex(self, address)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(socket.socket, "connect", guarded_connect)
+        patch.setattr(socket.socket, "connect_ex", guarded_connect_ex)
+        yield
+
+
+@pytest.fixture(scope="session")
+def browser_type_launch_args(browser_type_launch_args: dict[str, Any]) -> dict[str, Any]:
+    """Have Playwright drive the Chromium found here, quiet and, for root, without its sandbox."""
+    quiet = [
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        "--no-first-run",
+    ]
+    if os.geteuid() == 0:
+        quiet.append("--no-sandbox")
+    # Playwright keeps a loop running in this thread, which Django takes for asynchronous code.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    return {**browser_type_launch_args, "executable_path": CHROMIUM, "args": quiet}
+
+
+@pytest.fixture(autouse=True)
+def own_cache(request: pytest.FixtureRequest) -> None:
+    """Give each test an empty cache of its own, so that counted sign-ins of one do not stop the next.
+
+    Tests marked ``worker`` share a cache with another process: they keep the one of the settings.
+    """
+    if request.node.get_closest_marker("worker"):
+        return
+    settings = request.getfixturevalue("settings")
+    settings.CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+            "LOCATION": request.node.nodeid,
+        }
+    }
+    cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _unspent_budgets() -> None:
+    """Forget the requests and pauses of earlier tests: some share a remote organization."""
+    client = redis.Redis.from_url(project_settings.REDIS_URL)
+    with contextlib.suppress(redis.ConnectionError):  # a run that collects only
+        for key in client.scan_iter("orgdesk:budget:*"):
+            client.delete(key)
+
+
+@pytest.fixture(autouse=True)
+def _reads_come_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Thousands of reads fail here on purpose; the pause between two tries is for providers."""
+    monkeypatch.setattr("apps.providers.http.READ_WAIT", 0.005)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _flush_may_empty_the_audit_log() -> Iterator[None]:
+    """Take the log's triggers away around the flush after a transactional test, and nowhere else."""
+    flush = TransactionTestCase._fixture_teardown  # type: ignore[attr-defined]  # private: the stubs leave it out
+
+    def flush_without_triggers(self: Any) -> None:
+        names = list(self._databases_names(include_mirrors=False))
+        for name in names:
+            triggers.remove(connections[name])
+        try:
+            flush(self)
+        finally:
+            for name in names:
+                triggers.install(connections[name])
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TransactionTestCase, "_fixture_teardown", flush_without_triggers)
+        yield

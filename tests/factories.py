@@ -1,0 +1,389 @@
+"""One of each thing, made for a test. Everything belongs to the organization it is given or makes one."""
+
+import hashlib
+import json
+from datetime import timedelta
+from typing import Any
+
+import factory
+from allauth.account.models import EmailAddress
+from allauth.mfa.models import Authenticator
+from django.utils import timezone
+from factory.django import DjangoModelFactory
+
+from apps.accounts.models import User
+from apps.configuration.mirror import as_raw, digest
+from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
+from apps.invites.models import Invite
+from apps.keys.models import Key
+from apps.members.models import Member, Person
+from apps.organizations.factors import seal_factor
+from apps.organizations.models import (
+    ApiToken,
+    ColleagueInvitation,
+    Connection,
+    Grant,
+    Organization,
+    Role,
+)
+from apps.sync.models import Batch, Command
+from apps.workspaces.models import RateLimit, Workspace, WorkspaceMember
+
+PASSWORD = "long enough to be a password"
+TOTP_SECRET = "JBSWY3DPEHPK3PXP"
+
+
+class UserFactory(DjangoModelFactory[User]):
+    """A person who can sign in with ``PASSWORD``. ``second_factor=True`` gives them one."""
+
+    class Meta:
+        model = User
+        skip_postgeneration_save = True
+
+    email = factory.Sequence(lambda n: f"user{n}@example.com")
+    name = factory.Sequence(lambda n: f"User {n}")
+    password = factory.django.Password(PASSWORD)
+
+    @factory.post_generation
+    def second_factor(self: User, create: bool, extracted: bool | None, **kwargs: Any) -> None:
+        """Add an authenticator app if asked to."""
+        if create and extracted:
+            Authenticator.objects.create(
+                user=self,
+                type=Authenticator.Type.TOTP,
+                data={"secret": seal_factor(TOTP_SECRET)},
+            )
+
+    @factory.post_generation
+    def address(self: User, create: bool, extracted: bool | None, **kwargs: Any) -> None:
+        """Confirm the address, unless ``address=False``."""
+        if create and extracted is not False:
+            EmailAddress.objects.create(user=self, email=self.email, verified=True, primary=True)
+
+
+class OrganizationFactory(DjangoModelFactory[Organization]):
+    """A tenant."""
+
+    class Meta:
+        model = Organization
+
+    name = factory.Sequence(lambda n: f"Organization {n}")
+    slug = factory.Sequence(lambda n: f"organization-{n}")
+
+
+class GrantFactory(DjangoModelFactory[Grant]):
+    """A role on an organization; the holder has a second factor, so that nothing stands in the way."""
+
+    class Meta:
+        model = Grant
+
+    organization = factory.SubFactory(OrganizationFactory)
+    user = factory.SubFactory(UserFactory, second_factor=True)
+    role = Role.OWNER
+
+
+class ColleagueInvitationFactory(DjangoModelFactory[ColleagueInvitation]):
+    """An invitation to the portal whose link still works."""
+
+    class Meta:
+        model = ColleagueInvitation
+
+    organization = factory.SubFactory(OrganizationFactory)
+    email = factory.Sequence(lambda n: f"invited{n}@example.com")
+    role = Role.VIEWER
+    token_hash = factory.Sequence(lambda n: f"{n:064}")
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=7))
+
+
+class ApiTokenFactory(DjangoModelFactory[ApiToken]):
+    """A token for the API. Its secret is ``services.create_token``'s to tell; this one has none."""
+
+    class Meta:
+        model = ApiToken
+
+    organization = factory.SubFactory(OrganizationFactory)
+    user = factory.SubFactory(UserFactory)
+    name = "script"
+    digest = factory.Sequence(lambda n: f"{n:0128}")
+    token_key = factory.Sequence(lambda n: f"odk_{n:011}")
+
+
+class ConnectionFactory(DjangoModelFactory[Connection]):
+    """A connection that works and can do everything."""
+
+    class Meta:
+        model = Connection
+
+    organization = factory.SubFactory(OrganizationFactory)
+    provider = "anthropic"
+    name = factory.Sequence(lambda n: f"Connection {n}")
+    base_url = "https://api.anthropic.com"
+    state = Connection.State.ACTIVE
+    probe = Connection.Probe.FOUND
+    remote_organization_id = factory.Sequence(lambda n: f"org-{n}")
+    remote_organization_name = "Remote organization"
+    capabilities = factory.LazyFunction(
+        lambda: {
+            name: {"ok": True, "reason": ""}
+            for name in (
+                "members.read",
+                "members.change_role",
+                "members.remove",
+                "invites.read",
+                "invites.create",
+                "invites.withdraw",
+            )
+        }
+    )
+
+
+def with_workspaces(connection: Connection) -> Connection:
+    """The same connection, saved or not, whose key may read and change workspaces, and read limits, too."""
+    for name in ("workspaces.read", "workspaces.change", "limits.read"):
+        connection.capabilities[name] = {"ok": True, "reason": ""}
+    return connection
+
+
+def with_keys(connection: Connection) -> Connection:
+    """The same connection, saved or not, whose key may do with keys what its provider has."""
+    cline = connection.provider == "cline"
+    own = ("keys.create", "keys.delete", "shared_keys.read") if cline else ("keys.change",)
+    for name in ("keys.read", "keys.change", "keys.create", "keys.delete", "shared_keys.read"):
+        connection.capabilities[name] = {"ok": name in ("keys.read", *own), "reason": ""}
+    return connection
+
+
+def with_organization(connection: Connection) -> Connection:
+    """The same connection, saved or not, whose key may do with its organization what there is to do."""
+    cline = connection.provider == "cline"
+    for name in (
+        "settings.change",
+        "organization.create",
+        "organization.delete",
+        "config.read",
+        "config.change",
+    ):
+        reason = "" if cline else "Not with this provider."
+        connection.capabilities[name] = {"ok": cline, "reason": reason}
+    connection.capabilities["settings.read"] = {"ok": True, "reason": ""}
+    return connection
+
+
+class PersonFactory(DjangoModelFactory[Person]):
+    """A human of an organization."""
+
+    class Meta:
+        model = Person
+
+    organization = factory.SubFactory(OrganizationFactory)
+    email = factory.Sequence(lambda n: f"person{n}@example.com")
+    name = factory.Sequence(lambda n: f"Person {n}")
+
+
+class _MirroredFactory(DjangoModelFactory):
+    """What every mirror row has. ``organization=`` may be given instead of connection and person."""
+
+    class Meta:
+        abstract = True
+
+    class Params:
+        organization = factory.SubFactory(OrganizationFactory)
+
+    connection = factory.SubFactory(
+        ConnectionFactory, organization=factory.SelfAttribute("..organization")
+    )
+    person = factory.SubFactory(
+        PersonFactory, organization=factory.SelfAttribute("..connection.organization")
+    )
+    email = factory.SelfAttribute("person.email")
+    role = "user"
+    first_seen_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class MemberFactory(_MirroredFactory):
+    """A membership at a provider."""
+
+    class Meta:
+        model = Member
+
+    remote_id = factory.Sequence(lambda n: f"user_{n:06}")
+    name = factory.SelfAttribute("person.name")
+    joined_at = factory.LazyFunction(timezone.now)
+
+
+class InviteFactory(_MirroredFactory):
+    """A pending invite at a provider."""
+
+    class Meta:
+        model = Invite
+
+    remote_id = factory.Sequence(lambda n: f"invite_{n:06}")
+    state = Invite.State.PENDING
+    invited_at = factory.LazyFunction(timezone.now)
+    expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=21))
+
+
+class WorkspaceFactory(DjangoModelFactory[Workspace]):
+    """A live workspace at a provider."""
+
+    class Meta:
+        model = Workspace
+
+    connection = factory.SubFactory(ConnectionFactory)
+    remote_id = factory.Sequence(lambda n: f"wrkspc_{n:06}")
+    name = factory.Sequence(lambda n: f"Workspace {n}")
+    colour = "#2563EB"
+    created_at = factory.LazyFunction(timezone.now)
+    default_geo = "global"
+    storage_geo = "us"
+    first_seen_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class WorkspaceMemberFactory(DjangoModelFactory[WorkspaceMember]):
+    """The role of ``member`` in ``workspace``, which share a connection."""
+
+    class Meta:
+        model = WorkspaceMember
+
+    class Params:
+        workspace = factory.SubFactory(WorkspaceFactory)
+        member = factory.SubFactory(
+            MemberFactory,
+            connection=factory.SelfAttribute("..workspace.connection"),
+        )
+
+    connection = factory.SelfAttribute("workspace.connection")
+    workspace_remote_id = factory.SelfAttribute("workspace.remote_id")
+    user_remote_id = factory.SelfAttribute("member.remote_id")
+    remote_id = factory.LazyAttribute(lambda o: f"{o.workspace_remote_id}:{o.user_remote_id}")
+    role = "workspace_developer"
+    first_seen_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class KeyFactory(DjangoModelFactory[Key]):
+    """A usable key at a provider, in its default workspace; ``maker`` is the Member who made it."""
+
+    class Meta:
+        model = Key
+
+    class Params:
+        maker = None
+
+    connection = factory.SubFactory(ConnectionFactory)
+    remote_id = factory.Sequence(lambda n: f"apikey_{n:06}")
+    name = factory.Sequence(lambda n: f"key-{n}")
+    status = "active"
+    hint = factory.Sequence(lambda n: f"sk-ant-api03-h7K...{n:04}")
+    workspace = ""
+    creator = factory.LazyAttribute(lambda o: o.maker.remote_id if o.maker else "")
+    creator_kind = "user"
+    created_at = factory.LazyFunction(timezone.now)
+    first_seen_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class RateLimitFactory(DjangoModelFactory[RateLimit]):
+    """A limit of an organization; of ``workspace``, if one is given."""
+
+    class Meta:
+        model = RateLimit
+
+    class Params:
+        workspace = None
+
+    connection = factory.LazyAttribute(
+        lambda o: o.workspace.connection if o.workspace else ConnectionFactory()
+    )
+    remote_id = factory.Sequence(lambda n: f"limit:{n:06}")
+    workspace_remote_id = factory.LazyAttribute(
+        lambda o: o.workspace.remote_id if o.workspace else ""
+    )
+    group = "model_group"
+    model_names = "claude-sonnet-4-6"
+    kind = "requests_per_minute"
+    value = 4000
+    label = factory.LazyAttribute(lambda o: f"{o.model_names or o.group} · {o.kind}")
+    first_seen_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class RemoteOrganizationFactory(DjangoModelFactory[RemoteOrganization]):
+    """An organization as its provider knows it."""
+
+    class Meta:
+        model = RemoteOrganization
+
+    connection = factory.SubFactory(ConnectionFactory)
+    remote_id = factory.SelfAttribute("connection.remote_organization_id")
+    name = "Northwind Robotics"
+    first_seen_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class RemoteConfigurationFactory(DjangoModelFactory[RemoteConfiguration]):
+    """The settings that an organization hands to its members: ``document``, None for none."""
+
+    class Meta:
+        model = RemoteConfiguration
+
+    class Params:
+        document = factory.LazyFunction(lambda: {"version": "v1", "telemetryEnabled": True})
+
+    connection = factory.SubFactory(ConnectionFactory, provider="cline")
+    remote_id = factory.SelfAttribute("connection.remote_organization_id")
+    enabled = True
+    raw = factory.LazyAttribute(lambda o: as_raw(o.document, o.enabled))
+    content = factory.LazyAttribute(lambda o: digest(o.document))
+    first_seen_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class VersionFactory(DjangoModelFactory[Version]):
+    """A version of such settings."""
+
+    class Meta:
+        model = Version
+
+    connection = factory.SubFactory(ConnectionFactory, provider="cline")
+    number = factory.Sequence(lambda n: n + 1)
+    document = factory.LazyFunction(lambda: {"version": "v1"})
+    enabled = True
+    content = factory.LazyAttribute(lambda o: digest(o.document))
+    seen_at = factory.LazyFunction(timezone.now)
+
+
+class BatchFactory(DjangoModelFactory[Batch]):
+    """Several Commands that were asked for in one go."""
+
+    class Meta:
+        model = Batch
+
+    organization = factory.SubFactory(OrganizationFactory)
+    title = "Invite 3 people"
+    nonce = factory.Sequence(lambda n: f"batch-{n}")
+
+
+class CommandFactory(DjangoModelFactory[Command]):
+    """A change that waits in the outbox."""
+
+    class Meta:
+        model = Command
+
+    class Params:
+        for_organization = factory.SubFactory(OrganizationFactory)
+
+    connection = factory.SubFactory(
+        ConnectionFactory, organization=factory.SelfAttribute("..for_organization")
+    )
+    organization = factory.SelfAttribute("connection.organization")
+    kind = "members.remove"
+    target = factory.Sequence(lambda n: f"members:user_{n:06}")
+    label = factory.Sequence(lambda n: f"person{n}@example.com")
+    nonce = factory.Sequence(lambda n: f"nonce-{n}")
+    arguments = factory.LazyFunction(dict)
+    arguments_hash = factory.LazyAttribute(
+        lambda o: hashlib.sha256(json.dumps(o.arguments, sort_keys=True).encode()).hexdigest()
+    )

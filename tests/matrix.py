@@ -1,0 +1,547 @@
+"""Who may do what at which address: the expectations that ``test_matrix.py`` walks every URL with.
+
+**You have added a page?** Add its URL name to ``PAGES`` and say what it takes:
+
+- ``Desk(read="people.read", change="people.remove", objects={"pk": "member"})`` – a page below
+  ``/o/<slug>/`` behind ``desk_view``: GET needs ``read``, POST needs ``change`` (``None``: there is no
+  such method). ``methods={…}`` says it method by method. The actions are ``policy.POLICY``'s.
+- ``Api(methods={"GET": "people.read", "POST": "people.remove"}, objects=…)`` – an address of the API
+  below one organization, behind ``DeskAPIMixin``.
+- ``SignedIn()`` – needs a signed-in user and no organization. ``Open()`` – needs nobody.
+  ``Closed()`` – is a 404 for everybody.
+
+``objects`` names, for every other parameter of the address, an entry of ``OBJECTS`` ("member", or
+"command.uid" for another attribute than the parameter's name). ``OBJECTS`` makes one such thing for a
+tenant: the walk then also tries another tenant's and one that never was, and wants the same 404.
+What belongs to one person alone stands in ``PERSONAL`` too: then a colleague's is tried as well.
+``data`` is what a POST sends; by default nothing, which no page may answer with a crash.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.usersessions.models import UserSession
+from django.db import transaction
+
+from apps.accounts.models import User
+from apps.audit.models import Entry
+from apps.audit.record import record
+from apps.configuration.models import RemoteOrganization
+from apps.organizations.models import Connection, Organization, Role
+from apps.sync.models import Resource
+from tests import factories
+
+# --- The people -----------------------------------------------------------------------------------
+
+ROLES = tuple(role.value for role in Role)
+OUTSIDER, STAFF, ANONYMOUS = "outsider", "staff", "anonymous"
+ACTORS = (*ROLES, OUTSIDER, STAFF, ANONYMOUS)
+
+
+@dataclass(frozen=True)
+class Tenant:
+    """An organization and its owner."""
+
+    organization: Organization
+    owner: User
+
+
+@dataclass(frozen=True)
+class World:
+    """Two tenants, and everybody who might knock at the door of the first."""
+
+    acme: Tenant
+    other: Tenant
+    users: Mapping[str, User]
+
+    def tenant_of(self, actor: str) -> Tenant:
+        """Where the actor's own things are."""
+        return self.other if actor == OUTSIDER else self.acme
+
+
+def make_world() -> World:
+    """Everybody has a second factor and recovery codes, so that nothing but the policy stops them."""
+    acme, other = factories.OrganizationFactory(slug="acme"), factories.OrganizationFactory()
+    users = {role: factories.GrantFactory(organization=acme, role=role).user for role in ROLES}
+    users[OUTSIDER] = factories.GrantFactory(organization=other, role=Role.OWNER).user
+    users[STAFF] = factories.UserFactory(second_factor=True, is_staff=True, is_superuser=True)
+    for user in users.values():
+        RecoveryCodes.activate(user)
+    return World(Tenant(acme, users[Role.OWNER]), Tenant(other, users[OUTSIDER]), users)
+
+
+# --- The things -----------------------------------------------------------------------------------
+
+
+def _session(tenant: Tenant, user: User) -> UserSession:
+    number = UserSession.objects.count()
+    return UserSession.objects.create(
+        user=user, ip="127.0.0.1", session_key=f"session{number}", user_agent="Browser"
+    )
+
+
+def _key(tenant: Tenant, user: User) -> Authenticator:
+    return Authenticator.objects.create(
+        user=user,
+        type=Authenticator.Type.WEBAUTHN,
+        data={"name": "Key", "credential": {"clientExtensionResults": {}}},
+    )
+
+
+def _entry(tenant: Tenant, user: User) -> Entry:
+    with transaction.atomic():
+        return record(organization=tenant.organization, actor=user, verb="tests.happened")
+
+
+def _with_workspaces(tenant: Tenant) -> Connection:
+    connection = factories.with_workspaces(
+        factories.ConnectionFactory(organization=tenant.organization)
+    )
+    connection.save()
+    return connection
+
+
+def _remote_organization(tenant: Tenant, user: User) -> RemoteOrganization:
+    """With settings and a version of them."""
+    connection = factories.ConnectionFactory(organization=tenant.organization, provider="cline")
+    factories.RemoteConfigurationFactory(connection=connection)
+    factories.VersionFactory(connection=connection, number=1)
+    made: RemoteOrganization = factories.RemoteOrganizationFactory(connection=connection)
+    return made
+
+
+# Makes one thing of a tenant, for (tenant, user of it).
+OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
+    "grant": lambda tenant, user: factories.GrantFactory(
+        organization=tenant.organization, role=Role.VIEWER
+    ),
+    "invitation": lambda tenant, user: factories.ColleagueInvitationFactory(
+        organization=tenant.organization
+    ),
+    "token": lambda tenant, user: factories.ApiTokenFactory(
+        organization=tenant.organization, user=user
+    ),
+    "session": _session,
+    "key": _key,
+    "connection": lambda tenant, user: factories.ConnectionFactory(
+        organization=tenant.organization
+    ),
+    "draft": lambda tenant, user: factories.ConnectionFactory(
+        organization=tenant.organization, state=Connection.State.DRAFT
+    ),
+    "listing": lambda tenant, user: Resource.objects.create(
+        connection=factories.ConnectionFactory(organization=tenant.organization), name="members"
+    ),
+    "entry": _entry,
+    "person": lambda tenant, user: factories.PersonFactory(organization=tenant.organization),
+    "member": lambda tenant, user: factories.MemberFactory(organization=tenant.organization),
+    "invite": lambda tenant, user: factories.InviteFactory(organization=tenant.organization),
+    "remote_organization": _remote_organization,
+    "api_key": lambda tenant, user: factories.KeyFactory(
+        connection=factories.ConnectionFactory(organization=tenant.organization)
+    ),
+    "workspace": lambda tenant, user: factories.WorkspaceFactory(
+        connection=_with_workspaces(tenant)
+    ),
+    "command": lambda tenant, user: factories.CommandFactory(
+        for_organization=tenant.organization, actor=user
+    ),
+    "batch": lambda tenant, user: factories.BatchFactory(
+        organization=tenant.organization, actor=user
+    ),
+}
+
+# Belongs to one person: a colleague of the same organization gets a 404 too.
+PERSONAL = {"token", "session", "key"}
+# Numbered within each organization: another tenant's number is one of one's own.
+NUMBERED = {"entry"}
+
+
+# --- The expectations -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Page:
+    """What one address takes. ``objects``: parameter → entry of OBJECTS, perhaps with an attribute."""
+
+    objects: Mapping[str, str] = field(default_factory=dict)
+    data: Mapping[str, Any] = field(default_factory=dict)
+    # Parameters that name nothing: {"provider": "anthropic"}
+    given: Mapping[str, Any] = field(default_factory=dict)
+    query: str = ""  # "?views=new"
+
+
+@dataclass(frozen=True)
+class _Organized(Page):
+    methods: Mapping[str, str] = field(default_factory=dict)
+    read: str | None = None
+    change: str | None = None
+
+    def needs(self) -> dict[str, str]:
+        """Method → action."""
+        told = {"GET": self.read, "POST": self.change}
+        return {**{method: action for method, action in told.items() if action}, **self.methods}
+
+
+@dataclass(frozen=True)
+class Desk(_Organized):
+    """A page of one organization."""
+
+
+@dataclass(frozen=True)
+class Api(_Organized):
+    """An address of the API below one organization."""
+
+
+@dataclass(frozen=True)
+class SignedIn(Page):
+    """A page of whoever is signed in."""
+
+    methods: tuple[str, ...] = ("GET", "POST")
+
+
+@dataclass(frozen=True)
+class Open(Page):
+    """A page for anybody."""
+
+    methods: tuple[str, ...] = ("GET",)
+
+
+@dataclass(frozen=True)
+class Closed(Page):
+    """A 404 for everybody."""
+
+
+# A list's own POST keeps a saved view of it, for whoever may read the list.
+SAVED_VIEW = "?views=new"
+
+PAGES: dict[str, Page] = {
+    # --- The way in
+    "home": Open(),
+    "start": Closed(),  # as soon as somebody can sign in
+    "accept_invitation": Closed(given={"token": "nobody-knows-this-token"}),
+    "second_factor": SignedIn(methods=("GET",)),
+    "health-live": Open(),
+    "health-ready": Open(),
+    # --- One's own account
+    "accounts:profile": SignedIn(),
+    "accounts:end_session": SignedIn(objects={"pk": "session"}, methods=("POST",)),
+    "account_login": Open(methods=("GET", "POST")),
+    "account_logout": Open(methods=("GET", "POST")),
+    "account_inactive": Open(),
+    "account_signup": Open(),
+    "account_reauthenticate": SignedIn(),
+    "account_email": SignedIn(),
+    "account_email_verification_sent": Open(),
+    "account_change_password": SignedIn(),
+    "account_set_password": SignedIn(),
+    "account_reset_password": Open(methods=("GET", "POST")),
+    "account_confirm_login_code": Closed(),
+    "account_confirm_email": Open(given={"key": "nobody-knows"}),
+    "account_reset_password_from_key_done": Open(),
+    "account_reset_password_from_key": Open(given={"uidb36": "1", "key": "nobody-knows"}),
+    "account_reset_password_done": Open(),
+    "mfa_index": SignedIn(methods=("GET",)),
+    "mfa_authenticate": Open(
+        methods=("GET", "POST")
+    ),  # leads to the sign-in without its first half
+    "mfa_reauthenticate": SignedIn(),
+    "mfa_activate_totp": SignedIn(),
+    "mfa_deactivate_totp": SignedIn(),
+    "mfa_view_recovery_codes": SignedIn(methods=("GET",)),
+    "mfa_generate_recovery_codes": SignedIn(),
+    "mfa_download_recovery_codes": SignedIn(methods=("GET",)),
+    "mfa_list_webauthn": SignedIn(methods=("GET",)),
+    "mfa_add_webauthn": SignedIn(),
+    "mfa_reauthenticate_webauthn": SignedIn(),
+    "mfa_remove_webauthn": SignedIn(objects={"pk": "key"}),
+    "mfa_edit_webauthn": SignedIn(objects={"pk": "key"}),
+    "mfa_login_webauthn": Open(methods=("GET", "POST")),
+    "usersessions_list": SignedIn(),
+    "socialaccount_login_cancelled": Open(),
+    "socialaccount_login_error": Open(),
+    "socialaccount_signup": Closed(),
+    "socialaccount_connections": Closed(),
+    "openid_connect_login": Closed(given={"provider_id": "oidc"}),  # until it is configured
+    "openid_connect_callback": Closed(given={"provider_id": "oidc"}),
+    "accounts/3rdparty/": Closed(),
+    "accounts/3rdparty/signup/": Closed(),
+    "accounts/login/code/confirm/": Closed(),
+    "accounts/social/signup/": Closed(),
+    "accounts/social/connections/": Closed(),
+    "accounts/social/login/cancelled/": Open(),
+    "accounts/social/login/error/": Open(),
+    # --- Overview, audit log
+    "overview": Desk(read="organization.read"),
+    "audit:list": Desk(read="audit.read", change="audit.read", query=SAVED_VIEW),
+    "audit:verify": Desk(
+        read="audit.read", change="audit.read"
+    ),  # changes nothing but a progress bar
+    "audit:entry": Desk(read="audit.read", objects={"sequence": "entry"}),
+    # --- Organizations at their providers
+    "configuration:list": Desk(read="configuration.read"),
+    "configuration:organization": Desk(
+        read="configuration.read", objects={"uid": "remote_organization.connection.uid"}
+    ),
+    "configuration:rename": Desk(
+        read="configuration.rename",
+        change="configuration.rename",
+        objects={"uid": "remote_organization.connection.uid"},
+    ),
+    "configuration:new": Desk(
+        read="configuration.create_organization",
+        change="configuration.create_organization",
+        objects={"uid": "remote_organization.connection.uid"},
+    ),
+    "configuration:delete": Desk(
+        read="configuration.delete_organization",
+        change="configuration.delete_organization",
+        objects={"uid": "remote_organization.connection.uid"},
+    ),
+    "configuration:edit": Desk(
+        read="configuration.change",
+        change="configuration.change",
+        objects={"uid": "remote_organization.connection.uid"},
+    ),
+    "configuration:compare": Desk(
+        read="configuration.read", objects={"uid": "remote_organization.connection.uid"}
+    ),
+    "configuration:version": Desk(
+        read="configuration.read",
+        objects={"uid": "remote_organization.connection.uid"},
+        given={"number": 1},
+    ),
+    # --- Limits
+    "limits:list": Desk(read="limits.read", change="limits.read", query=SAVED_VIEW),
+    # --- Settings, colleagues, tokens
+    "organizations:settings": Desk(read="organization.read", change="organization.change"),
+    "organizations:grants": Desk(read="grants.read"),
+    "organizations:grant_invite": Desk(read="grants.change", change="grants.change"),
+    "organizations:grant_change": Desk(
+        read="grants.change", change="grants.change", objects={"pk": "grant"}
+    ),
+    "organizations:grant_remove": Desk(
+        read="grants.change", change="grants.change", objects={"pk": "grant"}
+    ),
+    "organizations:invitation_resend": Desk(change="grants.change", objects={"pk": "invitation"}),
+    "organizations:invitation_withdraw": Desk(change="grants.change", objects={"pk": "invitation"}),
+    "organizations:tokens": Desk(read="tokens.own", change="tokens.create"),
+    "organizations:token_revoke": Desk(change="tokens.own", objects={"key": "token.token_key"}),
+    # --- Connections
+    "organizations:connections": Desk(read="connections.read"),
+    "organizations:connect": Desk(read="connections.connect"),
+    "organizations:connect_paste": Desk(
+        read="connections.connect", change="connections.connect", given={"provider": "anthropic"}
+    ),
+    "organizations:connection": Desk(read="connections.read", objects={"uid": "connection"}),
+    "organizations:connect_wizard": Desk(
+        read="connections.change", change="connections.connect", objects={"uid": "draft"}
+    ),
+    "organizations:connect_paste_again": Desk(
+        read="connections.connect", change="connections.connect", objects={"uid": "draft"}
+    ),
+    "organizations:connect_choose": Desk(change="connections.connect", objects={"uid": "draft"}),
+    "organizations:connect_discard": Desk(change="connections.connect", objects={"uid": "draft"}),
+    "organizations:connection_ask_again": Desk(
+        change="connections.change", objects={"uid": "connection"}
+    ),
+    "organizations:connection_rename": Desk(
+        read="connections.change", change="connections.change", objects={"uid": "connection"}
+    ),
+    "organizations:connection_rotate": Desk(
+        read="connections.rotate", change="connections.rotate", objects={"uid": "connection"}
+    ),
+    "organizations:connection_drop_new_key": Desk(
+        change="connections.rotate", objects={"uid": "connection"}
+    ),
+    "organizations:connection_pause": Desk(
+        change="connections.pause", objects={"uid": "connection"}
+    ),
+    "organizations:connection_resume": Desk(
+        change="connections.pause", objects={"uid": "connection"}
+    ),
+    "organizations:connection_disconnect": Desk(
+        read="connections.disconnect",
+        change="connections.disconnect",
+        objects={"uid": "connection"},
+    ),
+    # --- Walks
+    "sync:progress": Desk(read="connections.read", objects={"uid": "connection"}),
+    "sync:start": Desk(change="sync.start", objects={"uid": "connection"}),
+    "sync:loss": Desk(
+        read="connections.read",
+        change="sync.decide",
+        objects={"uid": "listing.connection.uid"},
+        given={"listing": "members"},
+    ),
+    "sync:unreadable": Desk(
+        read="connections.read",
+        objects={"uid": "listing.connection.uid"},
+        given={"listing": "members"},
+    ),
+    # --- Changes under way
+    "sync:activity": Desk(read="activity.read", change="activity.read", query=SAVED_VIEW),
+    "sync:activity_rows": Desk(read="activity.read"),
+    "sync:remote_changes": Desk(read="activity.read", change="activity.read", query=SAVED_VIEW),
+    "sync:in_flight": Desk(read="activity.read"),
+    "sync:stopped": Desk(read="activity.read", change="organization.resume_sending"),
+    "sync:batch": Desk(read="activity.read", objects={"uid": "batch"}),
+    "sync:confirm_batch": Desk(change="commands.decide", objects={"uid": "batch"}),
+    "sync:discard_batch": Desk(change="commands.decide", objects={"uid": "batch"}),
+    "sync:command": Desk(read="activity.read", objects={"uid": "command"}),
+    "sync:secret": Desk(change="activity.read", objects={"uid": "command"}),
+    "sync:approve": Desk(
+        change="commands.approve", objects={"uid": "command"}, data={"decision": "approve"}
+    ),
+    "sync:decide": Desk(
+        change="commands.decide", objects={"uid": "command"}, data={"decision": "cancel"}
+    ),
+    "sync:again": Desk(change="commands.decide", objects={"uid": "command"}),
+    # --- People
+    "members:list": Desk(read="people.read", change="people.read", query=SAVED_VIEW),
+    "members:rows": Desk(read="people.read"),
+    "members:person": Desk(read="people.read", objects={"pk": "person"}),
+    "members:change_role": Desk(
+        change="people.change_role", objects={"pk": "member.person.pk", "member": "member.pk"}
+    ),
+    "members:remove": Desk(
+        read="people.remove",
+        change="people.remove",
+        objects={"pk": "member.person.pk", "member": "member.pk"},
+    ),
+    "members:bulk_change_role": Desk(change="people.change_role"),
+    "members:bulk_remove": Desk(change="people.remove"),
+    # --- Invites
+    "invites:list": Desk(read="invites.read", change="invites.read", query=SAVED_VIEW),
+    "invites:rows": Desk(read="invites.read"),
+    "invites:new": Desk(read="invites.invite", change="invites.invite"),
+    "invites:bulk_resend": Desk(change="invites.resend"),
+    "invites:bulk_withdraw": Desk(change="invites.withdraw"),
+    "invites:resend": Desk(change="invites.resend", objects={"pk": "invite"}),
+    "invites:withdraw": Desk(
+        read="invites.withdraw", change="invites.withdraw", objects={"pk": "invite"}
+    ),
+    # --- Workspaces
+    "workspaces:list": Desk(read="workspaces.read", change="workspaces.read", query=SAVED_VIEW),
+    "workspaces:rows": Desk(read="workspaces.read"),
+    "workspaces:new": Desk(read="workspaces.create", change="workspaces.create"),
+    "workspaces:one": Desk(
+        read="workspaces.read",
+        change="workspaces.read",
+        objects={"pk": "workspace"},
+        query=SAVED_VIEW,
+    ),
+    "workspaces:rename": Desk(
+        read="workspaces.change", change="workspaces.change", objects={"pk": "workspace"}
+    ),
+    "workspaces:residency": Desk(
+        read="workspaces.change", change="workspaces.change", objects={"pk": "workspace"}
+    ),
+    "workspaces:archive": Desk(
+        read="workspaces.archive", change="workspaces.archive", objects={"pk": "workspace"}
+    ),
+    "workspaces:member_rows": Desk(read="workspaces.read", objects={"pk": "workspace"}),
+    "workspaces:add_members": Desk(
+        read="workspaces.read", change="workspaces.change_members", objects={"pk": "workspace"}
+    ),
+    "workspaces:change_members": Desk(
+        change="workspaces.change_members", objects={"pk": "workspace"}
+    ),
+    "workspaces:remove_members": Desk(
+        change="workspaces.change_members", objects={"pk": "workspace"}
+    ),
+    "workspaces:add_people": Desk(change="workspaces.change_members"),
+    "workspaces:matrix": Desk(read="workspaces.read", change="workspaces.read", query=SAVED_VIEW),
+    "workspaces:matrix_review": Desk(change="workspaces.change_members"),
+    "workspaces:matrix_import": Desk(
+        read="workspaces.change_members", change="workspaces.change_members"
+    ),
+    # --- Keys
+    "keys:list": Desk(read="keys.read", change="keys.read", query=SAVED_VIEW),
+    "keys:rows": Desk(read="keys.read"),
+    "keys:hygiene": Desk(read="keys.read"),
+    "keys:new": Desk(read="keys.create", change="keys.create"),
+    "keys:bulk_deactivate": Desk(change="keys.change"),
+    "keys:bulk_activate": Desk(change="keys.change"),
+    "keys:bulk_rename": Desk(change="keys.change"),
+    "keys:bulk_archive": Desk(change="keys.archive"),
+    "keys:bulk_delete": Desk(change="keys.delete"),
+    "keys:key": Desk(read="keys.read", objects={"pk": "api_key"}),
+    "keys:rename": Desk(read="keys.change", change="keys.change", objects={"pk": "api_key"}),
+    "keys:deactivate": Desk(change="keys.change", objects={"pk": "api_key"}),
+    "keys:activate": Desk(change="keys.change", objects={"pk": "api_key"}),
+    "keys:archive": Desk(read="keys.archive", change="keys.archive", objects={"pk": "api_key"}),
+    "keys:delete": Desk(read="keys.delete", change="keys.delete", objects={"pk": "api_key"}),
+    # --- The API
+    "api:schema": SignedIn(methods=("GET",)),
+    "api:docs": SignedIn(methods=("GET",)),
+    "api:organizations": SignedIn(methods=("GET",)),
+    "api:nothing": Closed(given={"rest": "peolpe/"}),
+    "api:connections": Api(read="connections.read"),
+    "api:connection": Api(read="connections.read", objects={"uid": "connection"}),
+    "api:roles": Api(read="people.read", objects={"uid": "connection"}),
+    "api:people": Api(read="people.read"),
+    "api:person": Api(read="people.read", objects={"pk": "person"}),
+    "api:member": Api(
+        read="people.read",
+        methods={"PATCH": "people.change_role", "DELETE": "people.remove"},
+        objects={"pk": "member"},
+        data={"role": "developer"},
+    ),
+    "api:invites": Api(read="invites.read", change="invites.invite"),
+    "api:invite": Api(
+        read="invites.read", methods={"DELETE": "invites.withdraw"}, objects={"pk": "invite"}
+    ),
+    "api:invite_resend": Api(change="invites.resend", objects={"pk": "invite"}),
+    "api:workspaces": Api(read="workspaces.read", change="workspaces.create"),
+    "api:workspace": Api(
+        read="workspaces.read", methods={"PATCH": "workspaces.change"}, objects={"pk": "workspace"}
+    ),
+    "api:workspace_archive": Api(change="workspaces.archive", objects={"pk": "workspace"}),
+    "api:workspace_roles": Api(change="workspaces.change_members"),
+    "api:workspace_members": Api(
+        read="workspaces.read", change="workspaces.change_members", objects={"pk": "workspace"}
+    ),
+    "api:workspace_member": Api(
+        methods={"PATCH": "workspaces.change_members", "DELETE": "workspaces.change_members"},
+        objects={"pk": "workspace", "member": "member.pk"},
+        data={"role": "workspace_user"},
+    ),
+    "api:keys": Api(read="keys.read", change="keys.create"),
+    "api:key_findings": Api(read="keys.read"),
+    "api:key": Api(
+        read="keys.read",
+        methods={"PATCH": "keys.change", "DELETE": "keys.delete"},
+        objects={"pk": "api_key"},
+        data={"status": "inactive"},
+    ),
+    "api:key_archive": Api(change="keys.archive", objects={"pk": "api_key"}),
+    "api:remote_organization": Api(
+        read="configuration.read",
+        change="configuration.create_organization",
+        methods={
+            "PATCH": "configuration.rename",
+            "DELETE": "configuration.delete_organization",
+        },
+        objects={"uid": "remote_organization.connection.uid"},
+    ),
+    "api:configuration": Api(
+        read="configuration.read",
+        methods={"PUT": "configuration.change"},
+        objects={"uid": "remote_organization.connection.uid"},
+    ),
+    "api:configuration_versions": Api(
+        read="configuration.read", objects={"uid": "remote_organization.connection.uid"}
+    ),
+    "api:limits": Api(read="limits.read"),
+    "api:changes": Api(read="activity.read"),
+    "api:change": Api(read="activity.read", objects={"uid": "command"}),
+    "api:change_secret": Api(change="activity.read", objects={"uid": "command"}),
+    "api:change_cancel": Api(change="commands.decide", objects={"uid": "command"}),
+    "api:change_approve": Api(change="commands.approve", objects={"uid": "command"}),
+    "api:change_refuse": Api(change="commands.approve", objects={"uid": "command"}),
+    "api:batch": Api(read="activity.read", objects={"uid": "batch"}),
+}

@@ -1,0 +1,73 @@
+"""Pages for what goes wrong: plain words and a way out."""
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse
+from django.test import Client
+from django.urls import include, path
+
+from tests.browsing import at_desk
+from tests.factories import UserFactory
+
+
+def breaks(request: HttpRequest) -> HttpResponse:
+    """An error of our own."""
+    raise ZeroDivisionError("a secret of the inside")
+
+
+def refuses(request: HttpRequest) -> HttpResponse:
+    """A role too small."""
+    raise PermissionDenied("Ask Alice.")
+
+
+urlpatterns = [
+    path("breaks/", breaks),
+    path("refuses/", refuses),
+    path("", include("portal.urls")),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.urls("tests.portal.test_error_pages")
+@pytest.mark.parametrize("signed_in", [True, False])
+@pytest.mark.parametrize(
+    ("address", "status", "words"),
+    [
+        ("/breaks/", 500, "an error of its own"),
+        ("/refuses/", 403, "Ask Alice."),
+        ("/nothing/", 404, "There is nothing here"),
+    ],
+)
+def test_an_error_says_what_and_leads_on(
+    address: str, status: int, words: str, signed_in: bool
+) -> None:
+    client = at_desk(UserFactory()) if signed_in else Client()
+    client.raise_request_exception = False
+    answer = client.get(address)
+    html = answer.content.decode()
+    assert answer.status_code == status
+    assert words in html
+    assert 'href="/"' in html
+    assert "a secret of the inside" not in html
+    assert "Content-Security-Policy" in answer.headers
+
+
+@pytest.mark.django_db
+def test_a_form_that_is_too_old_says_so() -> None:
+    UserFactory()
+    client = Client(enforce_csrf_checks=True)
+    answer = client.post("/accounts/login/", {"login": "a", "password": "b"})
+    assert answer.status_code == 403
+    assert "too old" in answer.content.decode()
+
+
+@pytest.mark.django_db
+def test_guessing_too_fast_says_when_to_come_back(client: Client, settings: Any) -> None:
+    settings.ACCOUNT_RATE_LIMITS = {"login": "1/m/ip"}
+    client.get("/accounts/login/")
+    client.post("/accounts/login/", {"login": "a@example.com", "password": "b"})
+    answer = client.post("/accounts/login/", {"login": "a@example.com", "password": "b"})
+    assert answer.status_code == 429
+    assert "five minutes" in answer.content.decode()

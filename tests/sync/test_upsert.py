@@ -1,0 +1,135 @@
+"""What a page holds comes into the tables as it was, however many rows and whatever is in them."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+
+import msgspec
+import pytest
+from django.db import connection as database
+
+from apps.invites.models import Invite
+from apps.members.models import Member, Person
+from apps.organizations.models import Connection
+from apps.sync.models import QuarantinedRow, SyncRun
+from apps.sync.writer import next_bucket
+from tests.sync.remote import JOINED, Remote, invite, member, members, walk_it
+
+pytestmark = pytest.mark.django_db
+
+Provider = Callable[[Remote], Remote]
+ODD = [
+    "tab\there",
+    "line\nfeed",
+    "return\r",
+    "back\\slash",
+    "\\N",
+    "\\.",
+    "quotes ' \" `",
+    "percent %s %(name)s %%",
+    "braces {} ; -- comment",
+    "emoji 🦊👩\u200d🚀",
+    "e\u0301 \u202e right to left",
+    "\x01\x7f",
+    "NULL",
+    "  ",
+]
+
+
+def test_odd_characters_stay_as_they_were(connection: Connection, provider: Provider) -> None:
+    provider(Remote([member(number, name=name) for number, name in enumerate(ODD)], size=100))
+    walk_it(connection)
+    rows = Member.objects.order_by("remote_id").select_related("person")
+    assert [row.name for row in rows] == ODD
+    assert [row.raw["name"] for row in rows] == ODD
+    assert [row.person.name for row in rows] == ODD
+
+
+def test_what_is_not_known_is_null_and_not_a_word(
+    connection: Connection, provider: Provider
+) -> None:
+    remote = provider(Remote([msgspec.structs.replace(member(1), joined_at=None), member(2)]))
+    remote.listed_invites = [invite(1, invited_at=None), invite(2)]
+    walk_it(connection)
+    walk_it(connection, "invites")
+    dates = Member.objects.order_by("remote_id").values_list("joined_at", "person__joined_at")
+    assert list(dates) == [(None, None), (JOINED, JOINED)]
+    invited = Invite.objects.order_by("remote_id").values_list("invited_at", "expires_at")
+    assert list(invited) == [(None, None), (JOINED, None)]
+
+
+def test_one_row_that_cannot_be_held_leaves_the_rest_of_its_page(
+    connection: Connection, provider: Provider
+) -> None:
+    rows = members(120)
+    rows[60] = member(60, name="nul\x00")
+    provider(Remote(rows, size=1000))
+    run = walk_it(connection)
+    assert (run.state, run.seen) == (SyncRun.State.COMPLETE, 120)
+    refused = {row.remote_id for row in QuarantinedRow.objects.all()}
+    assert refused == ({"user_00060"} if database.vendor == "postgresql" else set())
+    assert Member.objects.count() == 120 - len(refused)
+    assert run.quarantined == len(refused)
+
+
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 100, 120, 263])
+def test_any_number_of_rows_is_written_and_changed(
+    connection: Connection, provider: Provider, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    monkeypatch.setattr("apps.sync.writer.BUCKETS", {"sqlite": 100, "postgresql": 100})
+    remote = provider(Remote(members(count), size=1000))
+    run = walk_it(connection)
+    assert (run.added, Member.objects.count(), Person.objects.count()) == (count, count, count)
+    remote.rows = [member(number, name=f"Anew {number}") for number in range(count)]
+    run = walk_it(connection)
+    assert (run.added, run.changed) == (0, count)
+    for row in Member.objects.select_related("person"):
+        number = int(row.remote_id.removeprefix("user_"))
+        assert (row.name, row.email) == (f"Anew {number}", f"Person{number}@example.com")
+        assert (row.person.email, row.person.name) == (row.email.lower(), row.name)
+
+
+@pytest.mark.parametrize("bucket", [1, 100])
+def test_a_page_may_name_one_person_several_times(
+    connection: Connection, provider: Provider, monkeypatch: pytest.MonkeyPatch, bucket: int
+) -> None:
+    monkeypatch.setattr("apps.sync.writer.BUCKETS", {"sqlite": bucket, "postgresql": bucket})
+    earlier = JOINED - timedelta(days=9)
+    rows = [
+        msgspec.structs.replace(member(1, email="Ada@example.com", name="Ada"), joined_at=earlier),
+        member(2, email="ada@example.com", name=""),
+        msgspec.structs.replace(member(3, email="ADA@example.com", name=""), joined_at=None),
+    ]
+    provider(Remote(rows))
+    walk_it(connection)
+    person = Person.objects.get()
+    assert (person.email, person.name, person.joined_at) == ("ada@example.com", "Ada", earlier)
+    assert list(Member.objects.order_by("pk").values_list("email", flat=True)) == [
+        row.email for row in rows
+    ]
+    assert set(Member.objects.values_list("person", flat=True)) == {person.pk}
+
+
+@pytest.mark.parametrize(
+    ("rows", "held", "following"),
+    [
+        (500, 0.020, 500),
+        (500, 0.016, 625),
+        (500, 0.001, 1000),  # at most twice as many
+        (500, 0.025, 400),
+        (500, 0.900, 250),  # at least half as many
+        (120, 0.900, 100),
+        (8000, 0.001, 10_000),  # more never gather
+    ],
+)
+def test_a_transaction_is_as_long_as_a_click_can_wait(
+    rows: int, held: float, following: int
+) -> None:
+    assert next_bucket(rows, held) == following
+
+
+def test_the_raw_row_is_the_providers_own_json(connection: Connection, provider: Provider) -> None:
+    deep = {"id": "user_00001", "list": [1, 2.5, None, True], "text": 'a "b" \\ c'}
+    provider(Remote([msgspec.structs.replace(member(1), raw=json.dumps(deep).encode())]))
+    walk_it(connection)
+    assert Member.objects.get().raw == deep

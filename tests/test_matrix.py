@@ -1,0 +1,466 @@
+"""Role × tenant: every address, every method, everybody; what is expected stands in ``matrix.py``.
+
+An address that ``matrix.PAGES`` does not know fails, and so does a row whose address is gone.
+"""
+
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.http import HttpResponseBase
+from django.test import Client
+from django.urls import URLPattern, URLResolver, get_resolver, reverse
+
+from apps.organizations.models import Role
+from apps.organizations.policy import POLICY, role_may
+from tests.browsing import at_desk, tired
+from tests.matrix import (
+    ACTORS,
+    ANONYMOUS,
+    NUMBERED,
+    OBJECTS,
+    OUTSIDER,
+    PAGES,
+    PERSONAL,
+    ROLES,
+    STAFF,
+    Api,
+    Closed,
+    Desk,
+    Open,
+    Page,
+    SignedIn,
+    World,
+    make_world,
+)
+
+METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE")
+
+
+# --- Every address --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Address:
+    """One pattern of the resolver: its full name, or its route where it has none."""
+
+    key: str
+    name: str
+    route: str
+    callback: Any
+
+
+def addresses(resolver: URLResolver, route: str = "", namespace: str = "") -> Iterator[Address]:
+    """Every pattern below ``resolver``."""
+    for entry in resolver.url_patterns:
+        here = route + str(entry.pattern)
+        if isinstance(entry, URLPattern):
+            name = f"{namespace}{entry.name}" if entry.name else ""
+            yield Address(name or here, name, here, entry.callback)
+        else:
+            inner = f"{namespace}{entry.namespace}:" if entry.namespace else namespace
+            yield from addresses(entry, here, inner)
+
+
+EVERY = list(addresses(get_resolver()))
+ADMIN = [one for one in EVERY if one.route.startswith("admin/")]
+OURS = {one.key: one for one in EVERY if not one.route.startswith("admin/")}
+
+
+def row(key: str) -> Page:
+    """What is expected of an address; fails with what to do where nothing is."""
+    if key not in PAGES:
+        pytest.fail(
+            f"{key!r} ({OURS[key].route}) is in no row of tests/matrix.py. Add it to PAGES with the "
+            "actions that it needs, as its docstring shows."
+        )
+    return PAGES[key]
+
+
+def test_every_row_has_its_address() -> None:
+    assert sorted(set(PAGES) - set(OURS)) == []
+
+
+@pytest.fixture(autouse=True)
+def no_worker_to_wait_for(settings: Any) -> None:
+    """Have no page wait for a worker's word: there is none."""
+    settings.OUTBOX_PAGE_WAIT_SECONDS = 0.0
+
+
+# --- Knocking -------------------------------------------------------------------------------------
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """Take back whatever a request changed, so that the next one meets the same world."""
+    block = transaction.atomic()
+    block._from_testcase = True  # type: ignore[attr-defined]  # services ask for the outermost one
+    with block:
+        yield
+        transaction.set_rollback(True)
+
+
+def browser(world: World, actor: str) -> Client:
+    """The actor's browser, signed in just now."""
+    return Client() if actor == ANONYMOUS else at_desk(world.users[actor])
+
+
+def parameters(world: World, page: Page, actor: str) -> dict[str, Any]:
+    """The address's parameters with the actor's own things (of the first tenant's owner, if none)."""
+    tenant = world.tenant_of(actor)
+    user = world.users.get(actor, tenant.owner)
+    made: dict[str, Any] = {}  # one of each kind: an address may name a person and their membership
+    found = dict(page.given)
+    for name, what in page.objects.items():
+        kind, _dot, attribute = what.partition(".")
+        made[kind] = made.get(kind) or OBJECTS[kind](tenant, user)
+        found[name] = attrgetter(attribute or name)(made[kind])
+    return found
+
+
+def absent(like: Any) -> Any:
+    """A value of the same kind that nothing has."""
+    if isinstance(like, uuid.UUID):
+        return uuid.uuid4()
+    return 2_000_000_000 if isinstance(like, int) else "nobody-has-this"
+
+
+def address_of(one: Address, arguments: dict[str, Any]) -> str:
+    """The path of an address."""
+    return reverse(one.name, kwargs=arguments) if one.name else f"/{one.route}"
+
+
+def knock(client: Client, method: str, path: str, page: Page, *, json: bool = False) -> Any:
+    """Send one request and forget what it changed."""
+    kwargs: dict[str, Any] = {}
+    if method in ("POST", "PUT", "PATCH"):
+        kwargs["data"] = dict(page.data)
+        if json or method != "POST":
+            kwargs["content_type"] = "application/json"
+    with undone():
+        answer = getattr(client, method.lower())(path + page.query, **kwargs)
+        if getattr(answer, "streaming", False):
+            list(answer.streaming_content)
+    return answer
+
+
+def verdict(answer: HttpResponseBase) -> str:
+    """What became of a request, in one word."""
+    if answer.status_code in (301, 302, 303):
+        target = str(answer.headers["Location"])
+        if target.startswith("/accounts/login/"):
+            return "sign in"
+        return "sign in again" if "/reauthenticate/" in target else "in"
+    words = {401: "sign in", 403: "forbidden", 404: "absent", 405: "no such method"}
+    return words.get(answer.status_code, "in")
+
+
+# --- Pages and API of an organization -------------------------------------------------------------
+
+ORGANIZED = [key for key in OURS if isinstance(PAGES.get(key), Desk | Api)]
+
+
+def expected(actor: str, action: str) -> str:
+    """What the policy says."""
+    if actor == ANONYMOUS:
+        return "sign in"
+    if actor in (OUTSIDER, STAFF):
+        return "absent"
+    return "in" if role_may(Role(actor), action) else "forbidden"
+
+
+@pytest.mark.parametrize("key", sorted(OURS))
+def test_every_address_has_its_row(key: str) -> None:
+    page, one = row(key), OURS[key]
+    if one.route.startswith("o/<slug:slug>/"):
+        assert isinstance(page, Desk), "a page of an organization is a Desk"
+        guarded = getattr(one.callback, "access", None)
+        assert guarded, "a page of an organization goes through desk_view"
+    if "slug" in one.route and "api/" in one.route:
+        assert isinstance(page, Api), "an address of the API below an organization is an Api"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ORGANIZED)
+def test_each_role_reaches_what_the_policy_gives_it(key: str) -> None:
+    page, one, world = row(key), OURS[key], make_world()
+    assert isinstance(page, Desk | Api)
+    found, wanted = {}, {}
+    for actor in ACTORS:
+        client = browser(world, actor)
+        arguments = {"slug": world.acme.organization.slug, **parameters(world, page, actor)}
+        for method, action in page.needs().items():
+            answer = knock(
+                client, method, address_of(one, arguments), page, json=isinstance(page, Api)
+            )
+            found[actor, method] = verdict(answer)
+            wanted[actor, method] = expected(actor, action)
+    assert found == wanted
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ORGANIZED)
+def test_methods_that_a_page_does_not_have_change_nothing(key: str) -> None:
+    page, one, world = row(key), OURS[key], make_world()
+    assert isinstance(page, Desk | Api)
+    others = [method for method in METHODS if method not in page.needs()]
+    refusals = {Role.OWNER: {"no such method"}, ANONYMOUS: {"no such method", "sign in"}}
+    for actor, refused in refusals.items():
+        client = browser(world, actor)
+        arguments = {"slug": world.acme.organization.slug, **parameters(world, page, actor)}
+        for method in others:
+            answer = knock(client, method, address_of(one, arguments), page)
+            assert verdict(answer) in refused, f"{method} by {actor}: {answer.status_code}"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", [key for key in ORGANIZED if PAGES[key].objects])
+def test_another_tenants_thing_is_as_absent_as_one_that_never_was(key: str) -> None:
+    page, one, world = row(key), OURS[key], make_world()
+    assert isinstance(page, Desk | Api)
+    client = browser(world, Role.OWNER)
+    slug = world.acme.organization.slug
+    own = parameters(world, page, Role.OWNER)
+    theirs = parameters(world, page, OUTSIDER)
+    for name in page.objects:
+        kind = page.objects[name].partition(".")[0]
+        strange = {"absent": absent(own[name])}
+        if kind not in NUMBERED:
+            strange["another's"] = theirs[name]
+        if kind in PERSONAL:
+            strange["a colleague's"] = parameters(world, page, Role.ADMIN)[name]
+        for method in page.needs():
+            bodies = set()
+            for whose, value in strange.items():
+                path = address_of(one, {"slug": slug, **own, name: value})
+                answer = knock(client, method, path, page, json=isinstance(page, Api))
+                assert verdict(answer) == "absent", f"{method} with {whose} {name}"
+                bodies.add(answer.content)
+            assert len(bodies) == 1, f"{method}: the answers differ"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", ORGANIZED)
+def test_another_tenant_is_as_absent_as_one_that_never_was(key: str) -> None:
+    page, one, world = row(key), OURS[key], make_world()
+    assert isinstance(page, Desk | Api)
+    client = browser(world, Role.OWNER)
+    own = parameters(world, page, Role.OWNER)
+    for method in page.needs():
+        bodies = set()
+        for slug in (world.other.organization.slug, "nobody-has-this"):
+            path = address_of(one, {"slug": slug, **own})
+            answer = knock(client, method, path, page, json=isinstance(page, Api))
+            assert verdict(answer) == "absent", f"{method} at {slug}"
+            bodies.add(answer.content)
+        assert len(bodies) == 1, f"{method}: the answers differ"
+
+
+def _fresh(key: str) -> list[str]:
+    page = PAGES[key]
+    assert isinstance(page, Desk | Api)
+    return [method for method, action in page.needs().items() if POLICY[action].fresh]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", [key for key in ORGANIZED if _fresh(key)])
+def test_what_asks_for_a_fresh_sign_in_does_not_go_without(key: str) -> None:
+    page, one, world = row(key), OURS[key], make_world()
+    client = tired(browser(world, Role.OWNER))
+    arguments = {"slug": world.acme.organization.slug, **parameters(world, page, Role.OWNER)}
+    for method in _fresh(key):
+        answer = knock(client, method, address_of(one, arguments), page, json=isinstance(page, Api))
+        assert verdict(answer) == ("forbidden" if isinstance(page, Api) else "sign in again")
+
+
+def _posts(page: Page | None) -> bool:
+    if isinstance(page, Desk | Api):
+        return "POST" in page.needs()
+    return isinstance(page, SignedIn | Open) and "POST" in page.methods
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", [key for key in OURS if _posts(PAGES.get(key))])
+def test_nothing_is_posted_from_elsewhere(key: str) -> None:
+    page, one, world = row(key), OURS[key], make_world()
+    client = Client(enforce_csrf_checks=True)
+    client.cookies = browser(world, Role.OWNER).cookies
+    arguments = parameters(world, page, Role.OWNER)
+    if isinstance(page, Desk | Api):
+        arguments["slug"] = world.acme.organization.slug
+    answer = knock(client, "POST", address_of(one, arguments), page, json=isinstance(page, Api))
+    assert answer.status_code == 403
+
+
+# --- Pages of no organization ---------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", [key for key in OURS if isinstance(PAGES.get(key), SignedIn)])
+def test_ones_own_pages_are_for_the_signed_in(key: str) -> None:
+    page, one, world = row(key), OURS[key], make_world()
+    assert isinstance(page, SignedIn)
+    for actor in ACTORS:
+        path = address_of(one, parameters(world, page, actor))
+        for method in page.methods:
+            answer = knock(browser(world, actor), method, path, page)
+            if actor == ANONYMOUS:
+                assert verdict(answer) in ("sign in", "forbidden"), f"{method}: anonymous"
+            else:
+                # Some of them ask for another proof first, or for one that the actor has not.
+                assert verdict(answer) in ("in", "sign in again"), f"{method} by {actor}"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    "key", [key for key in OURS if isinstance(PAGES.get(key), SignedIn) and PAGES[key].objects]
+)
+def test_somebody_elses_things_are_as_absent_as_what_never_was(key: str) -> None:
+    page, one, world = row(key), OURS[key], make_world()
+    assert isinstance(page, SignedIn)
+    client = browser(world, Role.OWNER)
+    theirs = parameters(world, page, Role.ADMIN)
+    nobodys = {name: absent(value) for name, value in theirs.items()}
+    for method in page.methods:
+        answers = [
+            knock(client, method, address_of(one, arguments), page)
+            for arguments in (theirs, nobodys)
+        ]
+        assert [verdict(answer) for answer in answers] == ["absent", "absent"]
+        assert answers[0].content == answers[1].content
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", [key for key in OURS if isinstance(PAGES.get(key), Open)])
+def test_open_pages_let_everybody_in(key: str) -> None:
+    page, one, world = row(key), OURS[key], make_world()
+    assert isinstance(page, Open)
+    for actor in (Role.OWNER, OUTSIDER, STAFF, ANONYMOUS):
+        for method in page.methods:
+            answer = knock(browser(world, actor), method, address_of(one, dict(page.given)), page)
+            assert answer.status_code in (200, 301, 302, 400, 401), f"{method} by {actor}"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("key", [key for key in OURS if isinstance(PAGES.get(key), Closed)])
+def test_closed_addresses_are_absent_for_everybody(key: str) -> None:
+    page, one, world = row(key), OURS[key], make_world()
+    for actor in (Role.OWNER, STAFF, ANONYMOUS):
+        for method in ("GET", "POST"):
+            answer = knock(browser(world, actor), method, address_of(one, dict(page.given)), page)
+            assert answer.status_code == 404, f"{method} by {actor}"
+
+
+# --- Django admin ---------------------------------------------------------------------------------
+
+
+def _admin_path(one: Address) -> str:
+    path = one.route.replace("<path:content_type_id>", "1").replace("<path:object_id>", "1")
+    path = path.replace("<slug:name>", "abandon")
+    if "(" in path:  # regular expressions: the list of an app, and whatever is left
+        path = "admin/nothing/"
+    return f"/{path}"
+
+
+@pytest.mark.django_db
+def test_django_admin_is_for_staff_alone() -> None:
+    world = make_world()
+    browsers = {actor: browser(world, actor) for actor in (Role.OWNER, OUTSIDER, ANONYMOUS)}
+    for one in ADMIN:
+        if one.name == "admin:jsi18n":
+            continue  # words of Django's own scripts, the same for everybody
+        for actor, client in browsers.items():
+            for method in ("GET", "POST"):
+                answer = knock(client, method, _admin_path(one), Page())
+                said = f"{method} {one.route} by {actor}: {answer.status_code}"
+                assert answer.status_code in (302, 403, 404, 405), said
+
+
+@pytest.mark.django_db
+def test_staff_reach_the_front_page_of_django_admin() -> None:
+    world = make_world()
+    assert browser(world, STAFF).get("/admin/").status_code == 200
+
+
+# --- The table itself -----------------------------------------------------------------------------
+
+
+def test_the_policy_is_the_one_that_was_agreed() -> None:
+    """DESIGN's table, spelled out: a change of ``policy.py`` is a change of this as well."""
+    everyone, admins, owners = set(ROLES), {"owner", "admin"}, {"owner"}
+    agreed = {
+        "organization.read": everyone,
+        "people.read": everyone,
+        "invites.read": everyone,
+        "activity.read": everyone,
+        "audit.read": everyone,
+        "connections.read": everyone,
+        "people.change_role": admins,
+        "people.remove": admins,
+        "invites.invite": admins,
+        "invites.withdraw": admins,
+        "invites.resend": admins,
+        "keys.read": everyone,
+        "keys.change": admins,
+        "keys.create": admins,
+        "keys.archive": admins,
+        "keys.delete": admins,
+        "limits.read": everyone,
+        "configuration.read": everyone,
+        "configuration.rename": admins,
+        "configuration.change": admins,
+        "configuration.create_organization": admins,
+        "configuration.delete_organization": owners,
+        "commands.decide": admins,
+        "commands.close": admins,
+        "commands.approve": admins,
+        "sync.start": admins,
+        "sync.decide": admins,
+        "connections.connect": admins,
+        "connections.change": admins,
+        "connections.pause": admins,
+        "connections.rotate": admins,
+        "connections.disconnect": admins,
+        "workspaces.read": everyone,
+        "workspaces.create": admins,
+        "workspaces.change": admins,
+        "workspaces.change_members": admins,
+        "workspaces.archive": admins,
+        "grants.read": everyone,
+        "grants.change": owners,
+        "organization.change": owners,
+        "organization.resume_sending": owners,
+        "tokens.own": everyone,
+        "tokens.create": everyone,
+    }
+    assert {
+        action: {role.value for role in rule.roles} for action, rule in POLICY.items()
+    } == agreed
+    fresh = {action for action, rule in POLICY.items() if rule.fresh}
+    assert fresh == {
+        "commands.approve",
+        "configuration.delete_organization",
+        "connections.connect",
+        "connections.rotate",
+        "connections.disconnect",
+        "grants.change",
+        "keys.create",
+        "keys.archive",
+        "keys.delete",
+        "organization.resume_sending",
+        "tokens.create",
+        "workspaces.archive",
+    }
+    support = {action for action, rule in POLICY.items() if rule.support}
+    assert support == {
+        *(action for action in agreed if action.endswith(".read")),
+        "commands.close",
+        "sync.start",
+        "connections.pause",
+        "organization.resume_sending",
+    }

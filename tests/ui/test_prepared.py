@@ -1,0 +1,81 @@
+"""Queries whose SQL is written once."""
+
+from datetime import UTC, datetime
+
+import pytest
+from django.db.models import Count
+from pytest_django import DjangoAssertNumQueries
+
+from apps.members.models import Member, Person
+from apps.organizations.models import Connection
+from apps.ui.prepared import Prepared
+from tests.factories import ConnectionFactory, MemberFactory, OrganizationFactory
+
+pytestmark = pytest.mark.django_db
+GONE = datetime(2026, 3, 1, 12, 30, tzinfo=UTC)
+
+
+def test_tuples_are_those_of_the_queryset_however_many_values_there_are() -> None:
+    members = [MemberFactory(role=f"role{n}", gone_at=GONE if n % 2 else None) for n in range(5)]
+    shown = Member.objects.order_by("pk").values_list("pk", "role", "gone_at", "raw")
+    prepared = Prepared(lambda ids: shown.filter(pk__in=ids))
+    for count in (5, 1, 3, 4, 2):
+        ids = [member.pk for member in members[-count:]]
+        assert prepared(ids=ids) == list(shown.filter(pk__in=ids))
+
+
+def test_objects_are_those_of_the_queryset_with_all_that_it_adds_to_them(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    connection = ConnectionFactory(offers={"roles": ["a"]})
+    MemberFactory.create_batch(2, connection=connection)
+    ConnectionFactory(organization=connection.organization, name=connection.name)
+    prepared = Prepared(
+        lambda slugs, names: (
+            Connection.objects.filter(organization__slug__in=slugs, name__in=names)
+            .annotate(resources_seen=Count("resources"))
+            .select_related("organization")
+            .defer("credential")
+            .order_by("-pk")
+        )
+    )
+    asked = {"slugs": [connection.organization.slug], "names": [connection.name]}
+    with django_assert_num_queries(1):
+        found = prepared(**asked)
+        assert [one.resources_seen for one in found] == [0, 0]  # type: ignore[attr-defined]  # annotated
+        assert found[1].organization == connection.organization
+        assert (found[1].uid, found[1].offers) == (connection.uid, {"roles": ["a"]})
+    assert found[1] == connection
+    assert found[1].get_deferred_fields() == {"credential"}
+    found[1].name = "Renamed"
+    found[1].save(update_fields=["name"])
+    assert Connection.objects.get(pk=connection.pk).name == "Renamed"
+
+
+def test_each_call_has_its_own_values() -> None:
+    here, there = OrganizationFactory.create_batch(2)
+    people = Prepared(
+        lambda ids, emails: Person.objects.filter(organization__in=ids, email__in=emails)
+    )
+    for organization in (here, there):
+        Person.objects.create(organization=organization, email="ann@example.com")
+    for organization in (here, there, here):
+        (found,) = people(ids=[organization.pk], emails=["ann@example.com"])
+        assert found.organization_id == organization.pk
+    assert people(ids=[here.pk], emails=["bob@example.com"]) == []
+
+
+def test_without_values_there_are_no_rows_and_no_query(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    members = Prepared(lambda ids: Member.objects.filter(pk__in=ids))
+    with django_assert_num_queries(0):
+        assert members(ids=[]) == []
+        assert members.count(ids=[]) == 0
+
+
+def test_rows_can_be_counted_without_being_read() -> None:
+    members = MemberFactory.create_batch(3)
+    first = Prepared(lambda ids: Member.objects.filter(pk__in=ids).order_by("pk")[:2])
+    assert first.count(ids=[member.pk for member in members]) == 2
+    assert first.count(ids=[members[0].pk]) == 1
