@@ -5,6 +5,7 @@ import ipaddress
 import os
 import shutil
 import socket
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -39,6 +40,9 @@ _redis: EmbeddedRedis | None = None
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder of the test databases; start Redis where settings expect it."""
     global _redis
+    # Playwright leaves a loop running in this thread, and Django's own storage then hands out a second
+    # set of connections beside the first: what one of them holds, the other would wait for, for ever.
+    connections._connections = threading.local()  # type: ignore[attr-defined]  # private: no other way
     if not hasattr(config, "workerinput"):  # of several processes the one that hears of every test
         config.pluginmanager.register(Ledger())
     project_settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
