@@ -211,10 +211,11 @@ def _send_withdrawal(adapter: Adapter, command: Command) -> Json:
 def _read_withdrawal(adapter: Adapter, command: Command) -> Verdict:
     """No longer pending: withdrawn, unless the person has accepted it meanwhile."""
     email = command.arguments["email"]
-    pending = {record.remote_id for record in adapter.pending_invites(email)}
-    if command.arguments["remote_id"] in pending:
+    found = adapter.invite_now(command.arguments["remote_id"], email)
+    status = found.status if found else ""
+    if status == "pending":
         return NotDone()
-    if adapter.members_by_email(email):
+    if status == "accepted" or adapter.members_by_email(email):
         return Moot(_("The invite was accepted meanwhile."))
     return Done()
 

@@ -195,6 +195,10 @@ class Adapter(KeyAdapter, Protocol):
     def pending_invites(self, email: str) -> list[InviteRecord]:
         """Pending invites to exactly ``email`` (any case)."""
 
+    def invite_now(self, remote_id: str, email: str) -> InviteRecord | None:
+        """The invite of that id, to ``email``, as it is now; None if the provider tells nothing of it
+        (any more)."""
+
     def invite(self, email: str, role: str) -> InviteRecord:
         """Invite one address."""
 

@@ -187,8 +187,14 @@ def test_an_invite_is_made_found_and_withdrawn(remote: Remote) -> None:
     assert days is None or (made.expires_at - made.invited_at).days == days
     assert [one.remote_id for one in adapter.pending_invites(email.upper())] == [made.remote_id]
     assert made.remote_id in {one.remote_id for page in pages(adapter.invites) for one in page.rows}
+    now = adapter.invite_now(made.remote_id, email.upper())
+    assert now is not None
+    assert (now.remote_id, now.status) == (made.remote_id, "pending")
     adapter.withdraw_invite(made.remote_id)
     assert adapter.pending_invites(email) == []
+    gone = adapter.invite_now(made.remote_id, email)
+    assert gone is None or gone.status == "deleted"
+    assert adapter.invite_now("invite-that-never-was", email) is None
 
 
 @BOTH
@@ -196,6 +202,8 @@ def test_an_accepted_invite_becomes_a_member(remote: Remote) -> None:
     email = NEW
     made = remote.adapter.invite(email, remote.plain_role)
     remote.control.accept_invite(made.remote_id)
+    now = remote.adapter.invite_now(made.remote_id, email)
+    assert now is None or now.status == "accepted"
     assert remote.adapter.pending_invites(email) == []
     (member,) = remote.adapter.members_by_email(email.upper())
     assert member.role == remote.plain_role

@@ -12,6 +12,7 @@ from apps.providers.anthropic.limits import RateLimits
 from apps.providers.anthropic.people import People
 from apps.providers.catalogue import ANTHROPIC
 from apps.providers.decoding import search_by_email
+from apps.providers.errors import NotFound
 from apps.providers.records import Found, InviteRecord, MemberRecord, Page
 from apps.providers.records.configuration import OrganizationRecord, RemoteConfig
 from apps.providers.records.reports import CostQuery, UsageQuery
@@ -101,6 +102,13 @@ class AnthropicAdapter(People, Keys, RateLimits, Coding):
         """listInvites, to its end: the contract has no filter by address."""
         found = search_by_email(lambda cursor: self.list_invites(after_id=cursor), email)
         return [one for one in found if one.status == "pending"]
+
+    def invite_now(self, remote_id: str, email: str) -> InviteRecord | None:
+        """getInvite, whatever has become of it."""
+        try:
+            return self.get_invite(remote_id)
+        except NotFound:
+            return None
 
     def invite(self, email: str, role: str) -> InviteRecord:
         """createInvite."""

@@ -92,6 +92,12 @@ class ClineAdapter(Keys, Organizations, People, OrganizationBilling, PersonalBil
         found = search_by_email(lambda cursor: self.list_invites(cursor=cursor), email)
         return [one for one in found if one.status == "pending"]
 
+    def invite_now(self, remote_id: str, email: str) -> InviteRecord | None:
+        """list_invites, to its end: there is no operation for a single one, and only pending ones are
+        listed."""
+        found = self.pending_invites(email)
+        return next((one for one in found if one.remote_id == remote_id), None)
+
     def invite(self, email: str, role: str) -> InviteRecord:
         """create_invites."""
         return self.create_invites(email, role)

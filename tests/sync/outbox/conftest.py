@@ -64,6 +64,10 @@ class Remote:
         self.read()
         return [i for i in self.invites_by_id.values() if i.email.lower() == email.lower()]
 
+    def invite_now(self, remote_id: str, email: str) -> InviteRecord | None:
+        self.read()
+        return self.invites_by_id.get(remote_id)
+
     def change_role(self, remote_id: str, role: str) -> MemberRecord:
         def effect() -> MemberRecord:
             if remote_id not in self.members_by_id:
