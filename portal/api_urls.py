@@ -19,6 +19,7 @@ from apps.invites.api import InviteViewSet
 from apps.keys.api import FindingViewSet, KeyViewSet
 from apps.members.api import MemberViewSet, PersonViewSet, RoleViewSet
 from apps.organizations.api import ConnectionViewSet, OrganizationViewSet
+from apps.personal.api import AccountViewSet
 from apps.sync.api import BatchViewSet, ChangeViewSet
 from apps.workspaces.api import (
     WorkspaceMemberViewSet,
@@ -128,6 +129,27 @@ urlpatterns: list[URLPattern] = [
             }
         ),
         name="remote_organization",
+    ),
+    path(f"{ONE}accounts/", AccountViewSet.as_view({"get": "list"}), name="accounts"),
+    path(
+        f"{ONE}accounts/<uuid:uid>/",
+        AccountViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="account",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/terms/",
+        AccountViewSet.as_view({"post": "terms"}),
+        name="account_terms",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/join/",
+        AccountViewSet.as_view({"post": "join"}),
+        name="account_join",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/active/",
+        AccountViewSet.as_view({"put": "activate"}),
+        name="account_active",
     ),
     path(
         f"{ONE}connections/<uuid:uid>/configuration/",

@@ -135,6 +135,7 @@ INSTALLED_APPS = [
     "apps.workspaces",
     "apps.keys",
     "apps.configuration",
+    "apps.personal",
 ]
 # Single sign-on, where it is set up: what it calls its server with is 5 MB of every process.
 OIDC_SERVER_URL = env.str("OIDC_SERVER_URL", default="")

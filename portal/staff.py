@@ -51,6 +51,12 @@ NAVIGATION: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = 
         (
             (_("Organizations"), "apartment", "organizations_organization", ""),
             (_("Connections"), "power", "organizations_connection", ""),
+            (
+                _("Own accounts of persons"),
+                "account_circle",
+                "organizations_personalconnection",
+                "",
+            ),
             (_("People"), "group", "members_person", ""),
             (_("Members"), "badge", "members_member", ""),
             (_("Invites"), "mail", "invites_invite", ""),

@@ -38,6 +38,7 @@ CLOSED = [
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.organizations.entry_urls")),
     path("", include("apps.accounts.urls")),
+    path("", include("apps.personal.entry_urls")),
     *(path(address, nothing_here) for address in CLOSED),
     path("accounts/", include("allauth.urls")),
     path("o/<slug:slug>/", overview, name="overview"),
@@ -51,6 +52,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("o/<slug:slug>/", include("apps.configuration.urls")),
+    path("o/<slug:slug>/", include("apps.personal.urls")),
     path("o/<slug:slug>/limits/", include("apps.workspaces.limit_urls")),
     path("o/<slug:slug>/people/", include("apps.members.urls")),
     path("o/<slug:slug>/workspaces/", include("apps.workspaces.urls")),

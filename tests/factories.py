@@ -26,6 +26,7 @@ from apps.organizations.models import (
     Organization,
     Role,
 )
+from apps.personal.models import Account
 from apps.sync.models import Batch, Command
 from apps.workspaces.models import RateLimit, Workspace, WorkspaceMember
 
@@ -80,6 +81,14 @@ class GrantFactory(DjangoModelFactory[Grant]):
     organization = factory.SubFactory(OrganizationFactory)
     user = factory.SubFactory(UserFactory, second_factor=True)
     role = Role.OWNER
+
+
+def own_desk(user: User | None = None) -> Organization:
+    """The desk of one person's own accounts, as ``services.open_personal_desk`` opens it."""
+    user = user or UserFactory(second_factor=True)
+    desk: Organization = OrganizationFactory(personal_of=user, support_may_read=False)
+    GrantFactory(organization=desk, user=user, role=Role.SELF)
+    return desk
 
 
 class ColleagueInvitationFactory(DjangoModelFactory[ColleagueInvitation]):
@@ -166,6 +175,24 @@ def with_organization(connection: Connection) -> Connection:
         reason = "" if cline else "Not with this provider."
         connection.capabilities[name] = {"ok": cline, "reason": reason}
     connection.capabilities["settings.read"] = {"ok": True, "reason": ""}
+    return connection
+
+
+def with_account(connection: Connection) -> Connection:
+    """The same connection, saved or not, as one to a person's own account."""
+    connection.provider = "cline_personal"
+    connection.capabilities = {
+        name: {"ok": True, "reason": ""}
+        for name in (
+            "account.read",
+            "account.change",
+            "account.terms",
+            "account.join",
+            "account.token",
+            "account.delete",
+            "config.read",
+        )
+    }
     return connection
 
 
@@ -319,6 +346,26 @@ class RemoteOrganizationFactory(DjangoModelFactory[RemoteOrganization]):
     connection = factory.SubFactory(ConnectionFactory)
     remote_id = factory.SelfAttribute("connection.remote_organization_id")
     name = "Northwind Robotics"
+    first_seen_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class AccountFactory(DjangoModelFactory[Account]):
+    """A person's own account as its provider knows it."""
+
+    class Meta:
+        model = Account
+
+    class Params:
+        memberships = factory.LazyFunction(list)
+
+    connection = factory.SubFactory(ConnectionFactory)
+    remote_id = factory.SelfAttribute("connection.remote_organization_id")
+    name = "Ada Park"
+    email = "ada@northwind.example"
+    takes_part_in_benchmarks = False
+    active_organization_id = ""
+    raw = factory.LazyAttribute(lambda o: {"memberships": o.memberships})
     first_seen_at = factory.LazyFunction(timezone.now)
     changed_at = factory.LazyFunction(timezone.now)
 

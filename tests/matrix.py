@@ -31,6 +31,7 @@ from apps.audit.models import Entry
 from apps.audit.record import record
 from apps.configuration.models import RemoteOrganization
 from apps.organizations.models import Connection, Organization, Role
+from apps.personal.models import Account
 from apps.sync.models import Resource
 from tests import factories
 
@@ -113,6 +114,15 @@ def _remote_organization(tenant: Tenant, user: User) -> RemoteOrganization:
     return made
 
 
+def _own_account(tenant: Tenant, user: User) -> Account:
+    connection = factories.with_account(
+        factories.ConnectionFactory(organization=tenant.organization)
+    )
+    connection.save()
+    made: Account = factories.AccountFactory(connection=connection)
+    return made
+
+
 # Makes one thing of a tenant, for (tenant, user of it).
 OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "grant": lambda tenant, user: factories.GrantFactory(
@@ -139,6 +149,7 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "person": lambda tenant, user: factories.PersonFactory(organization=tenant.organization),
     "member": lambda tenant, user: factories.MemberFactory(organization=tenant.organization),
     "invite": lambda tenant, user: factories.InviteFactory(organization=tenant.organization),
+    "own_account": _own_account,
     "remote_organization": _remote_organization,
     "api_key": lambda tenant, user: factories.KeyFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)
@@ -179,6 +190,8 @@ class _Organized(Page):
     methods: Mapping[str, str] = field(default_factory=dict)
     read: str | None = None
     change: str | None = None
+    # What the thing itself asks for besides: a change is decided by who may ask for it.
+    besides: str = ""
 
     def needs(self) -> dict[str, str]:
         """Method → action."""
@@ -314,6 +327,38 @@ PAGES: dict[str, Page] = {
         objects={"uid": "remote_organization.connection.uid"},
         given={"number": 1},
     ),
+    # --- A person's own account
+    "own_account": SignedIn(),
+    "personal:account": Desk(read="account.read"),
+    "personal:detail": Desk(read="account.read", objects={"uid": "own_account.connection.uid"}),
+    "personal:profile": Desk(
+        read="account.change",
+        change="account.change",
+        objects={"uid": "own_account.connection.uid"},
+    ),
+    "personal:terms": Desk(
+        read="account.change",
+        change="account.change",
+        objects={"uid": "own_account.connection.uid"},
+    ),
+    "personal:join": Desk(
+        read="account.change",
+        change="account.change",
+        objects={"uid": "own_account.connection.uid"},
+    ),
+    "personal:activate": Desk(
+        read="account.change",
+        change="account.change",
+        objects={"uid": "own_account.connection.uid"},
+    ),
+    "personal:refresh": Desk(
+        read="account.token", change="account.token", objects={"uid": "own_account.connection.uid"}
+    ),
+    "personal:delete": Desk(
+        read="account.delete",
+        change="account.delete",
+        objects={"uid": "own_account.connection.uid"},
+    ),
     # --- Limits
     "limits:list": Desk(read="limits.read", change="limits.read", query=SAVED_VIEW),
     # --- Settings, colleagues, tokens
@@ -397,7 +442,10 @@ PAGES: dict[str, Page] = {
         change="commands.approve", objects={"uid": "command"}, data={"decision": "approve"}
     ),
     "sync:decide": Desk(
-        change="commands.decide", objects={"uid": "command"}, data={"decision": "cancel"}
+        change="commands.decide",
+        objects={"uid": "command"},
+        data={"decision": "cancel"},
+        besides="people.remove",
     ),
     "sync:again": Desk(change="commands.decide", objects={"uid": "command"}),
     # --- People
@@ -540,7 +588,21 @@ PAGES: dict[str, Page] = {
     "api:changes": Api(read="activity.read"),
     "api:change": Api(read="activity.read", objects={"uid": "command"}),
     "api:change_secret": Api(change="activity.read", objects={"uid": "command"}),
-    "api:change_cancel": Api(change="commands.decide", objects={"uid": "command"}),
+    "api:accounts": Api(read="account.read"),
+    "api:account": Api(
+        methods={"GET": "account.read", "PATCH": "account.change"},
+        objects={"uid": "own_account.connection.uid"},
+    ),
+    "api:account_terms": Api(
+        change="account.change", objects={"uid": "own_account.connection.uid"}
+    ),
+    "api:account_join": Api(change="account.change", objects={"uid": "own_account.connection.uid"}),
+    "api:account_active": Api(
+        methods={"PUT": "account.change"}, objects={"uid": "own_account.connection.uid"}
+    ),
+    "api:change_cancel": Api(
+        change="commands.decide", objects={"uid": "command"}, besides="people.remove"
+    ),
     "api:change_approve": Api(change="commands.approve", objects={"uid": "command"}),
     "api:change_refuse": Api(change="commands.approve", objects={"uid": "command"}),
     "api:batch": Api(read="activity.read", objects={"uid": "batch"}),

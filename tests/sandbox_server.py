@@ -220,10 +220,16 @@ class _Sandbox:
         return self._json(method, f"/v1/organizations{path}", body, headers, **options)
 
     def cline(
-        self, method: str, path: str, body: Any = None, role: str = "owner", **options: Any
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        role: str = "owner",
+        key: str = "",
+        **options: Any,
     ) -> tuple[int, dict[str, str], Any]:
         """A call below /api/v1; ``{org}`` in the path stands for the first organization."""
-        headers = {"authorization": f"Bearer {self.cline_key(role)}"}
+        headers = {"authorization": f"Bearer {key or self.cline_key(role)}"}
         path = path.replace("{org}", self.cline_organization)
         return self._json(method, f"/api/v1{path}", body, headers, **options)
 

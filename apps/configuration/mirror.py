@@ -1,5 +1,6 @@
 """How an organization and its settings are mirrored: a walk of one row each."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -76,17 +77,30 @@ class SettingsRecord(Record, frozen=True, gc=False):
     raw: bytes
 
 
-def as_raw(document: object, enabled: bool, *, unreadable: bool = False) -> dict[str, Any]:
-    """What ``RemoteConfiguration.raw`` holds."""
-    return {"document": document, "enabled": enabled, "unreadable": unreadable}
+def as_raw(
+    document: object,
+    enabled: bool,
+    *,
+    unreadable: bool = False,
+    sources: Sequence[tuple[str, str]] = (),
+) -> dict[str, Any]:
+    """What ``RemoteConfiguration.raw`` holds. ``sources``: id and name of each organization that hands
+    one to a person's own account."""
+    raw = {"document": document, "enabled": enabled, "unreadable": unreadable}
+    return {**raw, "sources": list(sources)} if sources else raw
 
 
 def _fetch_settings(adapter: Adapter, cursor: str | None) -> Page[SettingsRecord]:
     adapter_of = with_configuration(adapter)
     found, remote_id = adapter_of.configuration(), adapter_of.organization_id
     document, enabled = (found.document, bool(found.enabled)) if found else (None, False)
-    unreadable = found is not None and document is None
-    raw = msgspec.json.encode(as_raw(document, enabled, unreadable=unreadable), order="sorted")
+    kept = as_raw(
+        document,
+        enabled,
+        unreadable=found is not None and document is None,
+        sources=found.sources if found else (),
+    )
+    raw = msgspec.json.encode(kept, order="sorted")
     return Page([SettingsRecord(remote_id, enabled, digest(document), raw)], None)
 
 

@@ -40,7 +40,9 @@ class RemoteOrganization(Mirrored):
 class RemoteConfiguration(Mirrored):
     """The settings that an organization hands to its members, secrets hidden: one row a connection.
 
-    ``raw`` holds {"document": …, "enabled": …, "unreadable": …}.
+    Where the connection is a person's own account, those that its organizations hand to it.
+    ``raw`` holds {"document": …, "enabled": …, "unreadable": …}, and {"sources": [[id, name], …]} on
+    such a connection.
     """
 
     enabled = models.BooleanField(default=False)  # whether members get it
@@ -60,6 +62,11 @@ class RemoteConfiguration(Mirrored):
         """The document; None if there is none, or none that can be read."""
         found: dict[str, Any] | None = self.raw.get("document")
         return found
+
+    @property
+    def sources(self) -> list[str]:
+        """Names of the organizations that hand one to a person's own account."""
+        return [name or remote_id for remote_id, name in self.raw.get("sources", [])]
 
     @property
     def is_unreadable(self) -> bool:

@@ -46,6 +46,17 @@ GROUPS: tuple[tuple[Words, dict[str, Words]], ...] = (
         },
     ),
     (
+        _("Your own account"),
+        {
+            "account.read": _("See your profile and the organizations you are in"),
+            "account.change": _("Change your profile, and which account is billed"),
+            "account.terms": _("Accept the terms of service"),
+            "account.join": _("Accept invites"),
+            "account.token": _("Get a new account token for a refresh token"),
+            "account.delete": _("Delete the account"),
+        },
+    ),
+    (
         _("Usage and cost"),
         {
             "usage.read": _("See what is used, day by day"),

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.organizations.models import Organization, Role
-from apps.organizations.policy import POLICY, role_may
+from apps.organizations.policy import POLICY, is_of_one, role_may
 from apps.ui.prepared import Prepared
 
 # ``visible_to`` one reader, by address.
@@ -60,6 +60,19 @@ def must_be_fresh(request: HttpRequest, *actions: str) -> None:
         raise ReauthenticationRequired
 
 
+def no_access(organization: Organization, action: str) -> Exception:
+    """What keeps out whoever may not do ``action``.
+
+    What is of one person's own desk is absent elsewhere, and the other way round, whoever asks.
+    """
+    if organization.is_personal or is_of_one(action):
+        return Http404()
+    return PermissionDenied(
+        _("Your role here does not allow this. Ask an owner of %(organization)s.")
+        % {"organization": organization}
+    )
+
+
 P = ParamSpec("P")
 View = Callable[Concatenate[Any, P], HttpResponseBase]
 
@@ -70,7 +83,8 @@ def desk_view(
     """Make a view reachable at ``/o/<slug>/…`` for those who may do ``action``.
 
     Another tenant's organization is a 404, the same as one that never was; too small a role is a 403
-    that says which is needed. ``changes`` is the action that unsafe methods need, where it is another
+    that says which is needed; what is of one person's own desk is absent elsewhere, and the other way
+    round. ``changes`` is the action that unsafe methods need, where it is another
     one than for reading. Actions whose Rule is ``fresh`` ask for the password again after five minutes
     (for unsafe methods as well: what was posted goes on after signing in). With ``posts_secret``
     what was posted is dropped instead, because keeping it would put a key into the session.
@@ -94,10 +108,7 @@ def desk_view(
             safe = request.method in ("GET", "HEAD", "OPTIONS")
             needed = changes if changes and not safe else action
             if not role_may(role, needed):
-                raise PermissionDenied(
-                    _("Your role here does not allow this. Ask an owner of %(organization)s.")
-                    % {"organization": organization}
-                )
+                raise no_access(organization, needed)
             request.organization, request.role = organization, role
             if request.session.get("organization") != organization.slug:
                 request.session["organization"] = organization.slug  # "home" leads back here

@@ -14,6 +14,7 @@ from apps.organizations.models import Connection
 from apps.organizations.sealing import SealBroken
 from apps.providers import adapters
 from apps.providers.budget import RateBudget
+from apps.providers.catalogue import PROVIDERS
 from apps.providers.errors import NotSent, Unauthorized
 from apps.providers.protocol import Adapter
 
@@ -26,7 +27,9 @@ def allowed_base_urls(provider: str) -> list[str]:
     The sandbox's loopback address is among them in development and the demo alone; in the demo it
     comes first.
     """
-    urls = [url.rstrip("/") for url in settings.PROVIDER_BASE_URLS.get(provider, [])]
+    known = PROVIDERS.get(provider)
+    listed = settings.PROVIDER_BASE_URLS.get((known and known.reached_as) or provider, [])
+    urls = [url.rstrip("/") for url in listed]
     if settings.DEVELOPMENT and settings.SANDBOX_URL:
         urls.insert(0 if settings.DEMO else len(urls), settings.SANDBOX_URL.rstrip("/"))
     return list(dict.fromkeys(urls))

@@ -19,6 +19,7 @@ from apps.organizations.models import (
     Connection,
     Grant,
     Organization,
+    PersonalConnection,
 )
 from apps.organizations.policy import may
 from apps.organizations.services import resume_sending
@@ -336,6 +337,53 @@ class ConnectionAdmin(SupportAdmin):
     def what_it_offers(self, row: Connection) -> SafeString | str:
         """Roles that the provider lets be given."""
         return json_block(row.offers)
+
+
+@admin.register(PersonalConnection)
+class PersonalConnectionAdmin(SupportAdmin):
+    """Somebody's own account: that it exists and whether it works, and nothing of what is in it."""
+
+    reads = "connections.read"
+    list_display = ("whose", "provider", "state", "condition", "last_ok_at", "created_at")
+    list_filter = ("state", ("frozen_at", admin.EmptyFieldListFilter))
+    list_select_related = ("organization__personal_of",)
+    search_fields = ("organization__personal_of__email",)
+    fields = (
+        "whose",
+        "provider",
+        "state",
+        "condition",
+        "failures",
+        "frozen_at",
+        "breaker_open_until",
+        "last_ok_at",
+        "created_at",
+        "disconnected_at",
+    )
+
+    def in_reach(self, rows: QuerySet[Any]) -> QuerySet[Any]:
+        """Those of persons; their desks let nobody look any further."""
+        return rows.filter(organization__personal_of__isnull=False).exclude(
+            state=Connection.State.DRAFT
+        )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """With how fresh each is."""
+        rows: Any = super().get_queryset(request)
+        return with_freshness(rows)
+
+    @admin.display(description=_("Whose"), ordering="organization__personal_of__email")
+    def whose(self, row: Connection) -> str:
+        """The person's address in this portal."""
+        owner = row.organization.personal_of
+        return owner.email if owner else ""
+
+    @admin.display(description=_("Condition"))
+    def condition(self, row: Connection) -> str:
+        """In our words alone: what the provider said may be private."""
+        if row.state == Connection.State.DISCONNECTED:
+            return row.get_state_display()
+        return health_of(row).headline
 
 
 # --- Audit ---------------------------------------------------------------------------------------

@@ -21,7 +21,7 @@ from apps.accounts.models import User
 from apps.organizations.api_tokens import ApiTokenAuthentication
 from apps.organizations.demand import factor_is_missing
 from apps.organizations.models import ApiToken, Organization, Role
-from apps.organizations.policy import POLICY, role_may, role_of
+from apps.organizations.policy import POLICY, is_of_one, role_may, role_of
 
 
 class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # theirs has no types
@@ -82,6 +82,9 @@ class DeskAPIMixin(APIView):
         needed = self.actions.get(name, self.actions.get("*", ""))
         if not needed and name not in ("metadata", None):
             raise exceptions.MethodNotAllowed(request.method or "")
+        of_another_sort = needed and (self.organization.is_personal or is_of_one(needed))
+        if of_another_sort and not role_may(role, needed):
+            raise Http404  # there is no such thing here, whoever asks
         if role is None or not role_may(role, needed or "organization.read"):
             raise exceptions.PermissionDenied(_("Your role here does not allow this."))
         self.role = role

@@ -7,6 +7,7 @@ WORDS = {
     "organizations.change": _("Changed the organization's settings"),
     "organizations.stop_sending": _("Stopped changes: the database was put back from a backup"),
     "organizations.resume_sending": _("Let changes go on after a restore"),
+    "organizations.open_personal": _("Opened a desk for their own account"),
     "connections.begin": _("Pasted a key to connect an account"),
     "connections.paste_again": _("Pasted another key to connect an account"),
     "connections.connect": _("Connected an account"),
@@ -41,4 +42,5 @@ AREAS = {
     "grants.": _("Colleagues"),
     "tokens.": _("API tokens"),
     "organizations.": _("Settings"),
+    "personal.": _("Own account"),
 }

@@ -60,10 +60,17 @@ def _draft(request: DeskRequest, uid: UUID) -> Connection:
     return get_object_or_404(_visible(request), uid=uid, state=State.DRAFT)
 
 
-def _known(key: str) -> Provider:
-    if key not in PROVIDERS:
+def _offered(request: DeskRequest) -> list[Provider]:
+    """Accounts of persons are connected on their own desks, those of organizations on the others."""
+    personal = request.organization.is_personal
+    return [one for one in PROVIDERS.values() if one.is_personal == personal]
+
+
+def _known(request: DeskRequest, key: str) -> Provider:
+    found = next((one for one in _offered(request) if one.key == key), None)
+    if found is None:
         raise Http404
-    return PROVIDERS[key]
+    return found
 
 
 def _to(request: DeskRequest, name: str, *args: Any) -> HttpResponseRedirect:
@@ -145,7 +152,7 @@ def detail(request: DeskRequest, uid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 def pick(request: DeskRequest) -> HttpResponse:
     """First step: which provider."""
-    return render(request, "organizations/connections/pick.html", {"providers": PROVIDERS.values()})
+    return render(request, "organizations/connections/pick.html", {"providers": _offered(request)})
 
 
 @desk_view("connections.connect", posts_secret=True)
@@ -154,7 +161,7 @@ def pick(request: DeskRequest) -> HttpResponse:
 @never_cache
 def paste(request: DeskRequest, provider: str) -> HttpResponse:
     """Second step: the key."""
-    known = _known(provider)
+    known = _known(request, provider)
     form = PasteKeyForm(request.POST or None, provider=known)
     draft = _accepted(
         form,
@@ -197,7 +204,7 @@ def _paste_page(
 def paste_again(request: DeskRequest, uid: UUID) -> HttpResponse:
     """Second step once more: the provider refused the first key."""
     draft = _draft(request, uid)
-    known = _known(draft.provider)
+    known = _known(request, draft.provider)
     form = PasteKeyForm(request.POST or None, provider=known, initial={"base_url": draft.base_url})
     if _accepted(
         form,
@@ -254,15 +261,16 @@ def _wizard_page(
     name_form: NameForm | None = None,
     choose_form: ChooseOrganizationForm | None = None,
 ) -> HttpResponse:
+    provider = PROVIDERS.get(draft.provider)
     several = len(draft.probe_result.get("organizations", [])) > 1
     facts = _probe_facts(draft)
     form = choose_form or ChooseOrganizationForm(connection=draft)
     bound = form.is_bound or bool(name_form and name_form.is_bound)
     context = {
         "connection": draft,
-        "provider": PROVIDERS.get(draft.provider),
+        "provider": provider,
         "abilities": abilities_of(draft),
-        "readable": draft.can("members.read"),
+        "readable": draft.can(provider.needs) if provider else False,
         "several": several,
         "chosen": bool(draft.remote_organization_id),
         "choose_form": form if several else None,
@@ -349,7 +357,7 @@ def rename(request: DeskRequest, uid: UUID) -> HttpResponse:
 def rotate(request: DeskRequest, uid: UUID) -> HttpResponse:
     """Replace the key: the new one is tried first."""
     connection = _standing(request, uid)
-    form = NewKeyForm(request.POST or None, provider=_known(connection.provider))
+    form = NewKeyForm(request.POST or None, provider=_known(request, connection.provider))
     if _accepted(
         form,
         lambda: services.rotate(

@@ -35,7 +35,7 @@ on_connected: list[Callable[[Connection], None]] = []
 # Says why a connection cannot be disconnected now, "" if nothing speaks against it.
 disconnect_obstacles: list[Callable[[Connection], str]] = []
 # Called inside the transaction that disconnects: cancel what still waits to be sent.
-on_disconnected: list[Callable[[Connection, User], None]] = []
+on_disconnected: list[Callable[[Connection, User | None], None]] = []
 
 
 # --- The wizard ----------------------------------------------------------------------------------
@@ -49,6 +49,8 @@ def begin(
     _must(actor, "connections.connect", organization)
     _must_be_allowed(provider, base_url)
     known = PROVIDERS[provider]
+    if known.is_personal != organization.is_personal:
+        raise Refused(_("Such an account is not connected here."))
     draft = Connection(
         organization=organization,
         provider=provider,
@@ -129,10 +131,11 @@ def _connect(connection: Connection, actor: User, name: str) -> Connection:
     _must(actor, "connections.connect", draft.organization)
     if draft.probe != Probe.FOUND or not draft.remote_organization_id:
         raise Refused(_("The provider has not said yet what this key can do. Wait a moment."))
-    if not draft.can("members.read"):
+    needs = PROVIDERS[draft.provider].needs
+    if not draft.can(needs):
         raise Refused(
-            _("This key may not read the people of the organization: %(reason)s")
-            % {"reason": draft.why_not("members.read")}
+            _("This key may not read what there is to show: %(reason)s")
+            % {"reason": draft.why_not(needs)}
         )
     _must_be_new(draft, draft.remote_organization_id)
     draft.name = name
@@ -269,6 +272,12 @@ def disconnect(*, connection: Connection, actor: User) -> Connection:
     for obstacle in disconnect_obstacles:
         if why := obstacle(current):
             raise Refused(why)
+    end(current, actor)
+    return current
+
+
+def end(current: Connection, actor: User | None) -> None:
+    """Wipe the key and stop for good, in the caller's transaction. ``actor`` None: nobody asked."""
     current.state = State.DISCONNECTED
     current.disconnected_at = timezone.now()
     current.credential = current.next_credential = current.credential_hint = ""
@@ -280,7 +289,6 @@ def disconnect(*, connection: Connection, actor: User) -> Connection:
     _note(current, actor, "connections.disconnect")
     for hook in on_disconnected:
         hook(current, actor)
-    return current
 
 
 # --- What time does ------------------------------------------------------------------------------
@@ -369,7 +377,7 @@ def _ask(connection: Connection, result: dict[str, Any] | None = None) -> None:
 
 
 def _note(
-    connection: Connection, actor: User, verb: str, details: dict[str, Any] | None = None
+    connection: Connection, actor: User | None, verb: str, details: dict[str, Any] | None = None
 ) -> None:
     record(
         organization=connection.organization_id,

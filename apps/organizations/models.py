@@ -42,13 +42,21 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
             return self.none()
         return self.filter(grants__user=user)
 
+    def shared(self) -> "OrganizationQuerySet":
+        """Those of customers, without the desks of single persons."""
+        return self.filter(personal_of__isnull=True)
+
     def with_role(self) -> "OrganizationQuerySet":
         """After ``visible_to``: ``held_role`` is the reader's role on each."""
         return self.annotate(held_role=models.F("grants__role"))
 
 
 class Organization(models.Model):  # type: ignore[django-manager-missing]  # knox ships no types
-    """A customer of this portal: the tenant that everything else belongs to."""
+    """A customer of this portal: the tenant that everything else belongs to.
+
+    Or one person (``personal_of``): their own accounts at providers hang on a tenant of their own, on
+    which nobody else ever holds a Grant and which support cannot look into.
+    """
 
     name = models.CharField(_("name"), max_length=120)
     slug = models.SlugField(_("address"), max_length=60, unique=True)
@@ -63,6 +71,15 @@ class Organization(models.Model):  # type: ignore[django-manager-missing]  # kno
         help_text=_("Acts that cannot be undone wait until a second person has approved them."),
     )
     support_may_read = models.BooleanField(_("support may look at this organization"), default=True)
+    personal_of = models.OneToOneField(
+        settings.AUTH_USER_MODEL,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="personal_desk",
+        verbose_name=_("own desk of"),
+    )
     # The database was put back from a backup: when that was noticed last, and since when no change
     # is sent because nobody has said yet that it may (NULL: changes are sent).
     put_back_at = models.DateTimeField(_("put back"), null=True, blank=True, editable=False)
@@ -77,9 +94,20 @@ class Organization(models.Model):  # type: ignore[django-manager-missing]  # kno
         verbose_name = _("organization")
         verbose_name_plural = _("organizations")
         ordering = ["name", "pk"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(personal_of__isnull=True) | Q(support_may_read=False),
+                name="support_stays_out_of_personal_desks",
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_personal(self) -> bool:
+        """Whether it is one person's own desk."""
+        return self.personal_of_id is not None
 
 
 class Role(models.TextChoices):
@@ -89,6 +117,7 @@ class Role(models.TextChoices):
     ADMIN = "admin", _("Admin")
     BILLING = "billing", _("Billing")
     VIEWER = "viewer", _("Viewer")
+    SELF = "self", _("Own account")  # of a person on their own desk, and nowhere else
 
 
 class Grant(models.Model):
@@ -266,3 +295,15 @@ class Connection(models.Model):
     def why_not(self, capability: str) -> str:
         """Why it cannot, in the provider's words where it gave some; empty if it can."""
         return str(self.capabilities.get(capability, {}).get("reason", ""))
+
+
+class PersonalConnection(Connection):
+    """The same where it is one person's own, as support sees it: that it is there and how it does."""
+
+    class Meta:
+        proxy = True
+        verbose_name = _("own account of a person")
+        verbose_name_plural = _("own accounts of persons")
+
+    def __str__(self) -> str:
+        return f"{self.provider} {self.created_at:%Y-%m-%d}"  # its name is the person's own

@@ -14,6 +14,8 @@ OWNER, ADMIN, BILLING, VIEWER = Role.OWNER, Role.ADMIN, Role.BILLING, Role.VIEWE
 EVERYONE = frozenset({OWNER, ADMIN, BILLING, VIEWER})
 ADMINS = frozenset({OWNER, ADMIN})
 OWNERS = frozenset({OWNER})
+# A person on their own desk: their account is theirs alone, so they may do what there is to do.
+SELF = frozenset({Role.SELF})
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,9 @@ POLICY: dict[str, Rule] = {
     "organization.read": Rule(EVERYONE, support=True),
     "people.read": Rule(EVERYONE, support=True),
     "invites.read": Rule(EVERYONE, support=True),
-    "activity.read": Rule(EVERYONE, support=True),
-    "audit.read": Rule(EVERYONE, support=True),
-    "connections.read": Rule(EVERYONE, support=True),
+    "activity.read": Rule(EVERYONE | SELF, support=True),
+    "audit.read": Rule(EVERYONE | SELF, support=True),
+    "connections.read": Rule(EVERYONE | SELF, support=True),
     "people.change_role": Rule(ADMINS, writes=True),
     "people.remove": Rule(ADMINS, writes=True, irreversible=True),
     "invites.invite": Rule(ADMINS, writes=True),
@@ -51,7 +53,7 @@ POLICY: dict[str, Rule] = {
     "workspaces.archive": Rule(ADMINS, writes=True, fresh=True, irreversible=True),
     "limits.read": Rule(EVERYONE, support=True),
     # The organization as its provider knows it, and what it hands to its members.
-    "configuration.read": Rule(EVERYONE, support=True),
+    "configuration.read": Rule(EVERYONE | SELF, support=True),
     "configuration.rename": Rule(ADMINS, writes=True),
     "configuration.change": Rule(ADMINS, writes=True),
     "configuration.create_organization": Rule(ADMINS, writes=True),
@@ -62,23 +64,30 @@ POLICY: dict[str, Rule] = {
     "keys.create": Rule(ADMINS, writes=True, fresh=True),
     "keys.archive": Rule(ADMINS, writes=True, fresh=True, irreversible=True),
     "keys.delete": Rule(ADMINS, writes=True, fresh=True, irreversible=True),
-    "commands.decide": Rule(ADMINS, writes=True),  # cancel, send again
-    "commands.close": Rule(ADMINS, writes=True, support=True),  # a stuck one: adopt, abandon
+    # A person's own account at a provider: nobody else's business.
+    "account.read": Rule(SELF),
+    "account.change": Rule(SELF, writes=True),  # profile, terms, invites, which account is billed
+    "account.token": Rule(SELF, writes=True, fresh=True),
+    "account.delete": Rule(SELF, writes=True, fresh=True),
+    "commands.decide": Rule(ADMINS | SELF, writes=True),  # cancel, send again
+    "commands.close": Rule(ADMINS | SELF, writes=True, support=True),  # a stuck one: adopt, abandon
     "commands.approve": Rule(ADMINS, writes=True, fresh=True),
-    "sync.start": Rule(ADMINS, writes=True, support=True),
-    "sync.decide": Rule(ADMINS, writes=True),  # a sudden loss: accept or dismiss
-    "connections.connect": Rule(ADMINS, writes=True, fresh=True),
-    "connections.change": Rule(ADMINS, writes=True),  # rename, have the key checked
-    "connections.pause": Rule(ADMINS, writes=True, support=True),  # and resume
-    "connections.rotate": Rule(ADMINS, writes=True, fresh=True),
-    "connections.disconnect": Rule(ADMINS, writes=True, fresh=True),
+    "sync.start": Rule(ADMINS | SELF, writes=True, support=True),
+    "sync.decide": Rule(ADMINS | SELF, writes=True),  # a sudden loss: accept or dismiss
+    "connections.connect": Rule(ADMINS | SELF, writes=True, fresh=True),
+    "connections.change": Rule(ADMINS | SELF, writes=True),  # rename, have the key checked
+    "connections.pause": Rule(ADMINS | SELF, writes=True, support=True),  # and resume
+    "connections.rotate": Rule(ADMINS | SELF, writes=True, fresh=True),
+    "connections.disconnect": Rule(ADMINS | SELF, writes=True, fresh=True),
     "grants.read": Rule(EVERYONE, support=True),
     "grants.change": Rule(OWNERS, writes=True, fresh=True),
     "organization.change": Rule(OWNERS, writes=True),
     # Changes are stopped since the database was put back from a backup: let them go on.
-    "organization.resume_sending": Rule(OWNERS, writes=True, fresh=True, support=True),
-    "tokens.own": Rule(EVERYONE),  # list and end one's own API tokens
-    "tokens.create": Rule(EVERYONE, fresh=True),  # a token may do what its holder may, and no more
+    "organization.resume_sending": Rule(OWNERS | SELF, writes=True, fresh=True, support=True),
+    "tokens.own": Rule(EVERYONE | SELF),  # list and end one's own API tokens
+    "tokens.create": Rule(
+        EVERYONE | SELF, fresh=True
+    ),  # a token may do what its holder may, and no more
 }
 
 
@@ -97,6 +106,11 @@ def role_of(user: "User | AnonymousUser", organization: Organization) -> Role | 
         return None
     grant = Grant.objects.filter(user=user, organization=organization).only("role").first()
     return Role(grant.role) if grant else None
+
+
+def is_of_one(action: str) -> bool:
+    """Whether ``action`` exists on a person's own desk alone: elsewhere there is no such page."""
+    return POLICY[action].roles == SELF
 
 
 def role_may(role: Role | None, action: str) -> bool:

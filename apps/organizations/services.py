@@ -164,6 +164,37 @@ def release(organization: Organization, actor: User | None) -> None:
     )
 
 
+# --- A desk of one -------------------------------------------------------------------------------
+
+
+def personal_desk_of(user: User) -> Organization | None:
+    """The desk on which ``user``'s own accounts are, None before it was opened. One query."""
+    return Organization.objects.filter(personal_of=user).first()
+
+
+def open_personal_desk(user: User) -> Organization:
+    """The same, opened if there is none: two tabs that ask at once get one."""
+    try:
+        return personal_desk_of(user) or _open_personal_desk(user)
+    except IntegrityError:
+        return Organization.objects.get(personal_of=user)
+
+
+@transaction.atomic(durable=True)
+def _open_personal_desk(user: User) -> Organization:
+    desk = Organization.objects.create(
+        name=_("My own account"),
+        # Names nobody: an address that somebody sees over a shoulder tells them nothing.
+        slug=f"own-{secrets.token_hex(6)}",
+        support_may_read=False,
+        personal_of=user,
+    )
+    Grant.objects.create(organization=desk, user=user, role=Role.SELF)
+    access_changed([user.pk])
+    record(organization=desk, actor=user, verb="organizations.open_personal", target=desk)
+    return desk
+
+
 # --- Grants --------------------------------------------------------------------------------------
 
 

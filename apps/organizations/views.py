@@ -26,6 +26,7 @@ from apps.organizations import services
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.demand import FACTORS, NEXT_KEY, SKIPPED_KEY, factor_is_missing
 from apps.organizations.forms import (
+    ROLE_MEANINGS,
     AcceptForm,
     GrantForm,
     InviteColleagueForm,
@@ -58,14 +59,17 @@ def home(request: HttpRequest) -> HttpResponse:
         return redirect("account_login")
     mine = Organization.objects.visible_to(request.user)
     organization = mine.filter(slug=request.session.get("organization")).first()
-    organization = organization or mine.order_by("grants__created_at", "pk").first()
+    organization = organization or mine.shared().order_by("grants__created_at", "pk").first()
+    organization = organization or mine.first()  # whoever has nothing but a desk of their own
     if organization is None:
         return render(request, "organizations/none.html")
     return redirect(overview_of(organization))
 
 
 def overview_of(organization: Organization) -> str:
-    """The address of an organization's first page."""
+    """The address of an organization's first page; a person's own desk has another one."""
+    if organization.is_personal:
+        return reverse("personal:account", kwargs={"slug": organization.slug})
     try:
         return reverse("overview", kwargs={"slug": organization.slug})
     except NoReverseMatch:
@@ -283,7 +287,7 @@ def grant_change(request: DeskRequest, pk: int) -> HttpResponseBase:
         else:
             messages.success(request, _("The role of %(who)s has changed.") % {"who": grant.user})
             return _back(request, grant, ended=is_demotion(Role(grant.role), Role(changed.role)))
-    lesser = [role.label for role in Role if is_demotion(Role(grant.role), role)]
+    lesser = [role.label for role in ROLE_MEANINGS if is_demotion(Role(grant.role), role)]
     return render(
         request,
         "organizations/grant_change.html",

@@ -35,7 +35,7 @@ def open_adapter(
     private_addresses: bool = False,
     transport: "httpx2.BaseTransport | None" = None,
 ) -> Adapter:
-    """An adapter for ``provider`` ("anthropic", "cline"); close it when done.
+    """An adapter for ``provider`` (a key of the catalogue); close it when done.
 
     ``deadline``: seconds for one call with its repetitions. ``answer_limit``: bytes of one answer.
     ``before_request(write)`` is called before each request and may raise BudgetSpent;
@@ -66,11 +66,10 @@ def open_adapter(
         from apps.providers.anthropic import AnthropicAdapter  # the SDK costs a second or two
 
         return AnthropicAdapter(channel, base_url=base_url, credential=credential)
-    from apps.providers.cline import ClineAdapter
+    from apps.providers.cline import ClineAdapter, PersonalClineAdapter
 
-    return ClineAdapter(
-        channel, credential=credential, remote_organization_id=remote_organization_id
-    )
+    kind = PersonalClineAdapter if PROVIDERS[provider].is_personal else ClineAdapter
+    return kind(channel, credential=credential, remote_organization_id=remote_organization_id)
 
 
 def preload() -> None:

@@ -186,4 +186,40 @@ CLINE = Provider(
     ),
 )
 
-PROVIDERS: dict[str, Provider] = {one.key: one for one in (ANTHROPIC, CLINE)}
+CLINE_PERSONAL = Provider(
+    key="cline_personal",
+    label="Cline (own account)",
+    credential_label=_("Your own API key"),
+    credential_help=_(
+        "You make it in the Cline dashboard under API keys. It acts as you, and starts with sk_. "
+        "Account tokens (workos:…) expire within the hour and do not work here."
+    ),
+    credential_pattern=CLINE.credential_pattern,
+    roles=CLINE.roles,
+    locked_roles={},
+    removal_leaves="",
+    invite_days=None,
+    requests_per_minute=60,
+    chooses_organization=False,
+    holds_seats=False,
+    console_url="https://app.cline.bot/dashboard",
+    keys_url="https://app.cline.bot/dashboard",
+    cannot={
+        "config.change": _(
+            "Your organization hands it to you: its owners and admins change it, for everybody."
+        ),
+    },
+    key_facts=frozenset(),
+    configuration=CLINE_CONFIGURATION,
+    deletion_ends=_(
+        "You leave every organization that you are in, all your API keys stop at once, the one that is "
+        "used here too, and your clients are signed out. Cline does not say what becomes of credit that "
+        "is left. The only owner of an organization is refused: make somebody else an owner first."
+    ),
+    no_workspaces=_("An account of one person has no workspaces."),
+    is_personal=True,
+    needs="account.read",
+    reached_as="cline",
+)
+
+PROVIDERS: dict[str, Provider] = {one.key: one for one in (ANTHROPIC, CLINE, CLINE_PERSONAL)}

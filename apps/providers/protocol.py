@@ -17,6 +17,7 @@ from apps.providers.records import (
     Page,
     RemoteOrganization,
 )
+from apps.providers.records.account import AccountRecord, AccountTokens, Membership
 from apps.providers.records.configuration import OrganizationRecord, RemoteConfig
 from apps.providers.records.keys import KeyRecord, NewKey, SharedKeyRecord
 from apps.providers.records.workspaces import (
@@ -113,8 +114,14 @@ class Provider:
     no_workspaces: Words = ""
     # None: nothing of the kind is handed to members.
     configuration: Configuration | None = None
-    # What ends with an organization that is deleted there.
+    # What ends with the organization, or with the person's account, that is deleted there.
     deletion_ends: Words = ""
+    # The account of one person: only that person connects it, on a desk of their own.
+    is_personal: bool = False
+    # What a credential must be able to do for its account to be connected.
+    needs: str = "members.read"
+    # Whose base URLs it is reached under; "": its own.
+    reached_as: str = ""
 
     @property
     def impossible(self) -> dict[str, Ability]:
@@ -308,3 +315,35 @@ class ConfigurationAdapter(OrganizationAdapter, Protocol):
 
     def holds_configuration(self, document: Mapping[str, Any] | None, enabled: bool) -> bool:
         """Whether the remote holds exactly this document (None: no document), handed out or not."""
+
+
+@runtime_checkable
+class AccountAdapter(Protocol):
+    """What the adapter of one person's own account can do: capabilities "account.…".
+
+    A change may answer with None: it has happened, and the answer does not tell what has become of it.
+    """
+
+    def get_current_user(self) -> AccountRecord:
+        """The account as it is now."""
+
+    def update_current_user(
+        self, *, name: str | None = None, takes_part_in_benchmarks: bool | None = None
+    ) -> AccountRecord | None:
+        """Change the profile; what is not given stays."""
+
+    def accept_terms(self) -> AccountRecord | None:
+        """Accept the terms of service. Refused where that has happened."""
+
+    def accept_invite(self, token: str) -> Membership | None:
+        """Join an organization. Forbidden for an invite to another address; Refused for one that was
+        used, has expired or was withdrawn."""
+
+    def set_active_account(self, organization_id: str | None) -> str:
+        """Have use billed to an organization, or (None) to the person. The provider's words."""
+
+    def delete_current_user(self) -> None:
+        """Delete the account for good, and with it the credential."""
+
+    def refresh_account_token(self, refresh_token: str) -> AccountTokens:
+        """A new account token for a refresh token, which is used up by it."""

@@ -42,12 +42,19 @@ ENTRIES = [
     Entry(_("Connections"), "plug-connected", "organizations:connections", apart=True),
     Entry(_("Settings"), "settings", "organizations:settings"),
 ]
+# On a person's own desk.
+OWN_ENTRIES = [
+    Entry(_("Own account"), "user", "personal:account"),
+    Entry(_("Activity"), "activity", "sync:activity"),
+    Entry(_("Audit log"), "shield-check", "audit:list"),
+    Entry(_("Connections"), "plug-connected", "organizations:connections", apart=True),
+]
 
 
-def links(request: HttpRequest, slug: str) -> list[Link]:
-    """The entries that have a page, as seen from ``request``."""
+def links(request: HttpRequest, slug: str, *, own: bool = False) -> list[Link]:
+    """The entries that have a page, as seen from ``request``; ``own``: on the reader's own desk."""
     found = []
-    for entry in ENTRIES:
+    for entry in OWN_ENTRIES if own else ENTRIES:
         try:
             url = reverse(entry.url_name, kwargs={"slug": slug})
         except NoReverseMatch:

@@ -15,7 +15,14 @@ from apps.audit.models import Entry
 from apps.audit.record import record
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.keys.models import Key, SharedKey
-from apps.organizations.models import ApiToken, ColleagueInvitation, Connection, Grant, Organization
+from apps.organizations.models import (
+    ApiToken,
+    ColleagueInvitation,
+    Connection,
+    Grant,
+    Organization,
+    PersonalConnection,
+)
 from apps.sync.models import (
     Batch,
     Command,
@@ -93,6 +100,11 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
         ),
         ApiToken: lambda: factories.ApiTokenFactory(organization=organization, user=owner),
         Connection: lambda: connection,
+        PersonalConnection: lambda: PersonalConnection.objects.get(
+            pk=factories.with_account(
+                factories.ConnectionFactory(organization=factories.own_desk())
+            ).pk
+        ),
         Entry: lambda: _entry(organization),
         Resource: lambda: resource_of(connection, f"listing{number}"),
         SyncRun: lambda: run_of(connection),

@@ -8,9 +8,16 @@ from django.db import connection as database
 from django.db.models import Model
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.organizations.models import ApiToken, Connection, Grant, Organization
+from apps.organizations.models import (
+    ApiToken,
+    Connection,
+    Grant,
+    Organization,
+    PersonalConnection,
+)
 from apps.organizations.support import SupportAdmin
 from tests import factories
 from tests.admin.conftest import MODELS, list_of, one_of, page_of, stuck
@@ -57,6 +64,7 @@ def test_what_support_sees_is_what_was_meant() -> None:
         "organizations.connection",
         "organizations.grant",
         "organizations.organization",
+        "organizations.personalconnection",
         "sync.batch",
         "sync.command",
         "sync.quarantinedrow",
@@ -91,7 +99,11 @@ def test_support_sees_list_and_row(
     assert page.status_code == (403 if model is ApiToken else 200)
 
 
-@each_with_page
+@pytest.mark.parametrize(
+    "model",
+    [model for model in MODELS if model not in (ApiToken, PersonalConnection)],
+    ids=lambda model: str(model._meta),
+)
 def test_what_does_not_let_support_look_is_not_there(
     model: type[Model], desk: Client, connection: Connection
 ) -> None:
@@ -102,6 +114,38 @@ def test_what_does_not_let_support_look_is_not_there(
     row_that_never_was = type(row)(pk=2_000_000_000)
     absent = desk.get(page_of(row_that_never_was))
     assert (gone.status_code, gone["Location"]) == (absent.status_code, absent["Location"])
+
+
+def test_of_a_persons_own_account_support_sees_that_it_is_there_and_how_it_does(
+    desk: Client,
+) -> None:
+    own = factories.own_desk(factories.UserFactory(email="ada@example.com", name="Ada"))
+    connection = factories.with_account(
+        factories.ConnectionFactory(
+            organization=own,
+            name="private name",
+            remote_organization_name="private account",
+            frozen_at=timezone.now(),
+            frozen_reason="private words",
+            last_error="private words",
+        )
+    )
+    connection.save()
+    account = factories.AccountFactory(connection=connection, email="private@example.com")
+    factories.CommandFactory(connection=connection, label="private label")
+    there = PersonalConnection.objects.get(pk=connection.pk)
+    for page in (desk.get(list_of(PersonalConnection)), desk.get(page_of(there))):
+        text = page.content.decode()
+        assert "ada@example.com" in text
+        assert "refuses the key" in text
+        assert "private" not in text
+    for model in MODELS:
+        if model is not PersonalConnection:
+            text = desk.get(list_of(model)).content.decode()
+            assert "private" not in text, model
+            assert str(own.slug) not in text, model
+    assert desk.get(page_of(connection)).status_code == 302
+    assert account.connection.organization.support_may_read is False
 
 
 @each_model

@@ -1,6 +1,7 @@
 """The changes at the two providers: how each is asked for, and what it must come to at the remote.
 
-Those of workspaces and of the roles in them stand in ``places``, those of keys in ``key_changes``.
+Those of workspaces and of the roles in them stand in ``places``, those of keys in ``key_changes``,
+those of persons' own accounts in ``own_account_changes``.
 
 Everything is read at the sandbox itself, past the adapters: what they get wrong must show.
 """
@@ -31,6 +32,8 @@ CHANGE_MEMBER_ROLE = "workspaces.change_member_role"
 RENAME_KEY, ARCHIVE_KEY, DELETE_KEY = "keys.rename", "keys.archive", "keys.delete"
 DEACTIVATE_KEY, ACTIVATE_KEY = "keys.deactivate", "keys.activate"
 RENAME_ORGANIZATION, CHANGE_SETTINGS = "configuration.rename", "configuration.change"
+UPDATE_PROFILE, SET_ACTIVE = "personal.update_profile", "personal.set_active"
+ACCEPT_TERMS, ACCEPT_INVITE = "personal.accept_terms", "personal.accept_invite"
 # (kind, provider) → the operationIds of its steps
 OPERATIONS = {
     (CHANGE_ROLE, "anthropic"): ("updateUser",),
@@ -56,12 +59,17 @@ OPERATIONS = {
     (REMOVE_MEMBER, "anthropic"): ("deleteWorkspaceMember",),
     (RENAME_ORGANIZATION, "cline"): ("update_organization",),
     (CHANGE_SETTINGS, "cline"): ("update_organization",),
+    (UPDATE_PROFILE, "cline_personal"): ("update_current_user",),
+    (SET_ACTIVE, "cline_personal"): ("set_active_account",),
+    (ACCEPT_TERMS, "cline_personal"): ("accept_terms",),
+    (ACCEPT_INVITE, "cline_personal"): ("accept_invite",),
 }
 # (kind, provider) → the operationId that its outcome is read back with
 READS = {
     **{(kind, "anthropic"): "getUser" for kind in (CHANGE_ROLE, REMOVE)},
     **{(kind, "cline"): "list_members" for kind in (CHANGE_ROLE, REMOVE)},
-    **{(kind, "anthropic"): "listInvites" for kind in (INVITE, WITHDRAW, RESEND)},
+    **{(kind, "anthropic"): "listInvites" for kind in (INVITE, RESEND)},
+    (WITHDRAW, "anthropic"): "getInvite",
     **{(kind, "cline"): "list_invites" for kind in (INVITE, WITHDRAW, RESEND)},
     **{(kind, "anthropic"): "getWorkspace" for kind in (RENAME, CHANGE_RESIDENCY, ARCHIVE)},
     **{
@@ -73,10 +81,14 @@ READS = {
         for kind in (RENAME_KEY, DEACTIVATE_KEY, ACTIVATE_KEY, ARCHIVE_KEY)
     },
     (DELETE_KEY, "cline"): "list_api_keys",
+    **{
+        (kind, "cline_personal"): "get_current_user"
+        for kind in (UPDATE_PROFILE, SET_ACTIVE, ACCEPT_TERMS, ACCEPT_INVITE)
+    },
     **{(kind, "cline"): "get_organization" for kind in (RENAME_ORGANIZATION, CHANGE_SETTINGS)},
 }
 # Reads that come before the change itself, by kind: what it is sent with, what must still be there.
-READS_BEFORE = {CHANGE_RESIDENCY: 1, CHANGE_SETTINGS: 2}
+READS_BEFORE = {CHANGE_RESIDENCY: 1, CHANGE_SETTINGS: 2, ACCEPT_INVITE: 1}
 ROLES = {"anthropic": ("user", "developer"), "cline": ("member", "admin")}  # before, after
 MEMBERS = "/organizations/{org}/members"
 _numbers = itertools.count(1)
@@ -259,6 +271,10 @@ def prepare(desk: Desk, kind: str, provider: str) -> Callable[[], Change]:
         from tests.faults.organization_changes import prepare_organization  # likewise
 
         return prepare_organization(desk, kind, provider, email)
+    if kind.startswith("personal."):
+        from tests.faults.own_account_changes import prepare_own  # likewise
+
+        return prepare_own(desk, kind, provider, email)
     if kind.startswith("keys."):
         from tests.faults.key_changes import prepare_key  # likewise
 

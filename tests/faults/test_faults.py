@@ -79,7 +79,7 @@ def assert_settled_once(change: Change, state: str, verb: str) -> None:
     assert command.state == state, timeline(command)
     assert command.settled_at
     assert command.leased_until is None
-    verbs = Entry.objects.filter(organization_id=change.desk.organization.pk, command_id=command.pk)
+    verbs = Entry.objects.filter(organization_id=command.organization_id, command_id=command.pk)
     assert list(verbs.order_by("sequence").values_list("verb", flat=True)) == [
         f"{change.kind}.asked",
         f"{change.kind}.{verb}",
@@ -143,7 +143,7 @@ def test_a_refused_key_stops_everything_until_it_is_accepted_again(
     change = ask(desk, kind, provider)
     desk.sandbox.control.fault(change.operations[step], "401")
     workers.carry_kicked()
-    connection = desk.connections[provider]
+    connection = change.command.connection
     connection.refresh_from_db()
     assert connection.frozen_at
     asked = sum(desk.sandbox.control.counters().values())

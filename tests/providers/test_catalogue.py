@@ -22,7 +22,7 @@ def test_web_processes_can_import_it_without_a_client(module: str) -> None:
     assert done.stdout.strip() == "[]"
 
 
-@pytest.mark.parametrize("key", sorted(PROVIDERS))
+@pytest.mark.parametrize("key", [key for key, one in PROVIDERS.items() if not one.reached_as])
 def test_keys_of_the_provider_match_its_pattern_and_others_do_not(key: str) -> None:
     pattern = re.compile(PROVIDERS[key].credential_pattern)
     assert pattern.fullmatch(CANARY[key])

@@ -6,5 +6,6 @@ array or as the only array among the properties; any 2xx is a success unless it 
 """
 
 from apps.providers.cline.adapter import ClineAdapter
+from apps.providers.cline.personal import PersonalClineAdapter
 
-__all__ = ["ClineAdapter"]
+__all__ = ["ClineAdapter", "PersonalClineAdapter"]

@@ -279,7 +279,8 @@ def _read_back(command: Command) -> None:
     """Ask the remote what has become of it, and act on what it says."""
     if not _is_due(command) or (command.leased_until and command.leased_until > timezone.now()):
         return
-    if command.connection.frozen_at or command.connection.state == Connection.State.PAUSED:
+    refused = command.connection.frozen_at and not kind_of(command).ends_key
+    if refused or command.connection.state == Connection.State.PAUSED:
         _look_again(command, _("Waiting to check: the connection is paused or its key refused."))
         return
     fence = command.fence + 1

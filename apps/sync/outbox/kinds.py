@@ -108,7 +108,8 @@ class Kind:
     become, ``undo`` takes the flight back with the reason; all run inside the writer's transaction.
     ``check`` says, just before sending, why it can no longer be done ("" if it can). ``capability``
     is probed again after a 403. ``resource`` is the mirror it changes. ``final``: it cannot be taken
-    back by anybody, so whoever asks for it types something first.
+    back by anybody, so whoever asks for it types something first. ``ends_key``: the connection's own key
+    dies of it, so that it is read back even where the key is refused.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Kind:
     check: Callable[[Command], str] = still_possible
     is_money: bool = False
     final: bool = False
+    ends_key: bool = False
 
 
 KINDS: dict[str, Kind] = {}

@@ -259,7 +259,7 @@ def obstacle_to_disconnecting(connection: Connection) -> str:
     ) % {"n": count}
 
 
-def cancel_waiting(connection: Connection, actor: User) -> None:
+def cancel_waiting(connection: Connection, actor: User | None) -> None:
     """Cancel what still waits to be sent, in the transaction that disconnects ``connection``."""
     why = _("The connection was disconnected.")
     waiting = Command.objects.filter(

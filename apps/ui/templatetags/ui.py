@@ -50,7 +50,7 @@ def navigation_links(context: Context) -> list[navigation.Link]:
     organization = context.get("organization")
     if organization is None:
         return []
-    return navigation.links(context["request"], organization.slug)
+    return navigation.links(context["request"], organization.slug, own=organization.is_personal)
 
 
 @register.simple_tag(takes_context=True)
