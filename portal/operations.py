@@ -20,7 +20,7 @@ import yaml  # drf-spectacular brings it
 from django.conf import settings
 
 from apps.providers.anthropic import AnthropicAdapter
-from apps.providers.cline import ClineAdapter
+from apps.providers.cline import ClineAdapter, PersonalClineAdapter
 from apps.sandbox.anthropic.api import Anthropic
 from apps.sandbox.app import operations_of
 from apps.sandbox.cline.api import Cline
@@ -34,16 +34,24 @@ METHODS = ("get", "post", "put", "patch", "delete")
 
 
 class Side(NamedTuple):
-    """One provider: its contract, and the two who speak it."""
+    """One provider: its contract, and who speaks it. ``personal`` is the adapter of a person's account."""
 
     contract: Path
     adapter: type[Any]
     sandbox: type[Any]
+    personal: type[Any] | None = None
+
+    @property
+    def adapters(self) -> tuple[type[Any], ...]:
+        """All of the portal's."""
+        return (self.adapter, self.personal) if self.personal else (self.adapter,)
 
 
 SIDES = {
     "anthropic": Side(CONTRACTS / "anthropic-admin.openapi.yaml", AnthropicAdapter, Anthropic),
-    "cline": Side(CONTRACTS / "cline-enterprise.openapi.yaml", ClineAdapter, Cline),
+    "cline": Side(
+        CONTRACTS / "cline-enterprise.openapi.yaml", ClineAdapter, Cline, PersonalClineAdapter
+    ),
 }
 
 
@@ -120,13 +128,14 @@ def method_of(operation_id: str) -> str:
 def used_by() -> dict[str, set[str]]:
     """By operationId who has it called, at either provider."""
     users: dict[str, set[str]] = {}
-    for side in SIDES.values():
+    spoken = [(side, adapter) for side in SIDES.values() for adapter in side.adapters]
+    for side, adapter in spoken:
         known = {method_of(one): one for one, _in_seed in operations_in(side.contract)}
         for user, methods in _users():
             for method in methods:
-                for operation in behind(side.adapter, method, known):
+                for operation in behind(adapter, method, known):
                     users.setdefault(operation, set()).add(user)
-        for capability, operations in side.adapter.NEEDS.items():
+        for capability, operations in adapter.NEEDS.items():
             for operation in operations:
                 users.setdefault(operation, set()).add(f"probe {capability}")
     return users

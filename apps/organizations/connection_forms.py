@@ -114,6 +114,11 @@ class NameForm(forms.Form):
         help_text=_("As your colleagues will see it in lists."),
     )
 
+    def __init__(self, *args: Any, personal: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if personal:
+            self.fields["name"].help_text = _("As you will see it in lists.")
+
 
 class DisconnectForm(forms.Form):
     """The connection's name, typed: nobody disconnects by a slip."""

@@ -227,7 +227,7 @@ def wizard(request: DeskRequest, uid: UUID) -> HttpResponse:
     draft = get_object_or_404(_visible(request), uid=uid)
     if draft.state != State.DRAFT:
         return _away(request, draft)
-    form = NameForm(request.POST or None, initial={"name": draft.name})
+    form = _name_form(request, draft)
     if _accepted(
         form,
         lambda: services.connect(
@@ -236,6 +236,14 @@ def wizard(request: DeskRequest, uid: UUID) -> HttpResponse:
     ):
         return _after_connecting(request, draft)
     return _wizard_page(request, draft, name_form=form)
+
+
+def _name_form(request: DeskRequest, connection: Connection, *, asked: bool = True) -> NameForm:
+    return NameForm(
+        (request.POST or None) if asked else None,
+        initial={"name": connection.name},
+        personal=request.organization.is_personal,
+    )
 
 
 def _away(request: DeskRequest, connection: Connection) -> HttpResponse:
@@ -274,7 +282,7 @@ def _wizard_page(
         "several": several,
         "chosen": bool(draft.remote_organization_id),
         "choose_form": form if several else None,
-        "name_form": name_form or NameForm(initial={"name": draft.name}),
+        "name_form": name_form or _name_form(request, draft, asked=False),
         **facts,
     }
     template = "organizations/connections/wizard.html"
@@ -338,7 +346,7 @@ def ask_again(request: DeskRequest, uid: UUID) -> HttpResponse:
 def rename(request: DeskRequest, uid: UUID) -> HttpResponse:
     """Give it another name."""
     connection = _standing(request, uid)
-    form = NameForm(request.POST or None, initial={"name": connection.name})
+    form = _name_form(request, connection)
     if _accepted(
         form,
         lambda: services.rename(

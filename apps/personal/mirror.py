@@ -55,6 +55,11 @@ def names_of(memberships: Iterable[dict[str, Any]]) -> str:
     return ", ".join(sorted(one["name"] or one["id"] for one in memberships))[:1000]
 
 
+def active_of(record: AccountRecord) -> str | None:
+    """The organization that use is billed to; "" for whoever is in none, as if the provider said so."""
+    return record.active_organization_id if record.memberships else ""
+
+
 def _fetch(adapter: Adapter, cursor: str | None) -> Page[AccountRow]:
     found = with_account(adapter).get_current_user()
     memberships = memberships_of(found)
@@ -64,7 +69,7 @@ def _fetch(adapter: Adapter, cursor: str | None) -> Page[AccountRow]:
         found.email,
         found.terms_accepted_at,
         found.takes_part_in_benchmarks,
-        found.active_organization_id,
+        active_of(found),
         names_of(memberships),
         found.created_at,
         msgspec.json.encode({"memberships": memberships}, order="sorted"),

@@ -10,7 +10,7 @@ from apps.configuration.sealed import is_lost, typed_document, wipe
 from apps.organizations.connections import end
 from apps.organizations.models import Connection
 from apps.organizations.sealing import Secret
-from apps.personal.mirror import as_membership, names_of, with_account
+from apps.personal.mirror import active_of, as_membership, names_of, with_account
 from apps.personal.models import Account
 from apps.providers.catalogue import PROVIDERS
 from apps.providers.errors import NotFound, Refused, Unauthorized, Unclear
@@ -220,7 +220,7 @@ def _read_active(adapter: Adapter, command: Command) -> Verdict:
     wanted = command.arguments["organization_id"]
     if wanted and wanted not in {one.organization_id for one in there.memberships}:
         return Moot(_("You are not in that organization (any more)."))
-    return Done() if there.active_organization_id == wanted else NotDone()
+    return Done() if active_of(there) == wanted else NotDone()
 
 
 def _settle_active(command: Command) -> None:

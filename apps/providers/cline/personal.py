@@ -29,6 +29,8 @@ class PersonalClineAdapter(ClineAdapter):
     the user is the connection's ``remote_organization_id``.
     """
 
+    NEEDS = NEEDS
+
     def __repr__(self) -> str:
         return f"<PersonalClineAdapter {self._organization or 'of whoever has the key'}>"
 

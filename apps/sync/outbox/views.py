@@ -19,6 +19,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from apps.organizations.access import DeskRequest, desk_view, must_be_fresh
 from apps.organizations.policy import POLICY
+from apps.providers.masking import mask
 from apps.sync.lists import CommandList, RemoteChangeList
 from apps.sync.models import OPEN_STATES, Batch, Command, CommandState
 from apps.sync.outbox import batches, requests, secrets, turns
@@ -122,6 +123,7 @@ def command_page(request: DeskRequest, uid: str) -> HttpResponse:
         "command": command,
         "kind": kind,
         "sentence": kind.describe(command),
+        "arguments": mask(command.arguments),  # sealed texts are nobody's business either
         "events": command.events.all(),
         "stuck": _stuck(Command.objects.filter(pk=command.pk)),
         "decisions": _decisions(request, command),
