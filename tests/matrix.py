@@ -503,6 +503,7 @@ PAGES: dict[str, Page] = {
     ),
     "workspaces:add_people": Desk(change="workspaces.change_members"),
     "workspaces:matrix": Desk(read="workspaces.read", change="workspaces.read", query=SAVED_VIEW),
+    "workspaces:matrix_page": Desk(change="workspaces.change_members"),
     "workspaces:matrix_review": Desk(change="workspaces.change_members"),
     "workspaces:matrix_import": Desk(
         read="workspaces.change_members", change="workspaces.change_members"

@@ -223,6 +223,12 @@ class ListPage(Generic[Row]):
         """More for the page's own template."""
         return {}
 
+    @property
+    def paged_by(self) -> str:
+        """Where a form asks for the pages before and after, so that what was typed comes along; "":
+        links do. It posts ``go``, the address that a link would have."""
+        return ""
+
     # --- Answering ------------------------------------------------------------------------------
 
     @classmethod

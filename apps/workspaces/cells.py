@@ -4,8 +4,9 @@ A field's name says whose role it is, where, and what it was when the page was d
 really changed is asked for, and what has changed meanwhile is noticed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode
 
 from django.http import QueryDict
 from django.utils.html import format_html, format_html_join
@@ -18,6 +19,7 @@ from apps.workspaces.models import Workspace
 from apps.workspaces.roles import OUT, Hold, rules_of
 
 PREFIX = "c"
+CARRIED = "carried"  # the field that has the edits of other pages, written as an address has them
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +38,11 @@ def field_name(member: Member, workspace: Workspace, hold: Hold) -> str:
 
 
 def edits_of(posted: QueryDict) -> list[Edit]:
-    """The cells that were changed, in the order of the page; what is no cell is passed over."""
+    """The cells that were changed: of other pages, then in the order of this one; what is no cell is
+    passed over."""
+    carried = parse_qsl(posted.get(CARRIED, ""), keep_blank_values=True)
     found = []
-    for name, role in posted.items():
+    for name, role in (*carried, *posted.items()):
         parts = name.split(".", 3)
         if len(parts) != 4 or parts[0] != PREFIX:
             continue
@@ -47,6 +51,19 @@ def edits_of(posted: QueryDict) -> list[Edit]:
         if numbers and max(len(member), len(workspace)) < 19 and role != seen:
             found.append(Edit(int(member), int(workspace), seen, str(role)))
     return found
+
+
+def as_fields(edits: Sequence[Edit]) -> dict[str, str]:
+    """Each edit's field, and what it says."""
+    return {f"{PREFIX}.{one.member}.{one.workspace}.{one.seen}": one.role for one in edits}
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """Edits whose cells this page does not show: how many, and the text that brings them along."""
+
+    count: int
+    text: str
 
 
 def _label(member: Member, workspace: Workspace, hold: Hold) -> str:
@@ -61,6 +78,12 @@ class Cells:
         self._rules = rules_of(provider)
         self._edits = edits or {}
         self._options: dict[tuple[Hold, str], SafeString] = {}
+        self._drawn: set[str] = set()
+
+    def left(self) -> Carried | None:
+        """The edits whose cells were not drawn, None where there are none."""
+        others = {name: role for name, role in self._edits.items() if name not in self._drawn}
+        return Carried(len(others), urlencode(others)) if others else None
 
     def word(self, role: str) -> str:
         """A role in words."""
@@ -74,6 +97,7 @@ class Cells:
             return self._fixed(hold)
         name = field_name(member, workspace, hold)
         chosen = self._edits.get(name, hold.role)
+        self._drawn.add(name)
         return format_html(
             '<select class="form-select form-select-sm cell-role{}" name="{}" aria-label="{}"{}>{}</select>',
             "" if hold.role and not hold.inherited else " is-weak",

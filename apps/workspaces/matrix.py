@@ -8,9 +8,10 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any, ClassVar
+from urllib.parse import urlsplit
 
 from django.db.models import QuerySet
-from django.http import QueryDict
+from django.http import HttpResponse, QueryDict
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -27,7 +28,7 @@ from apps.sync.schedule import freshness
 from apps.ui.filters import ChoiceFilter, Filter, SearchFilter
 from apps.ui.icons import icon
 from apps.ui.listing import Column, Empty
-from apps.workspaces.cells import Cells
+from apps.workspaces.cells import Carried, Cells
 from apps.workspaces.member_lists import open_changes
 from apps.workspaces.models import Workspace, WorkspaceMember
 from apps.workspaces.roles import OUT, Hold, hold_of, why_none
@@ -120,6 +121,25 @@ class Matrix(ListByConnection[Member]):
         super().__init__(request, params)
         self.edits: Mapping[str, str] = draft.source.get("edits", {}) if draft else {}
         self.columns = [*self.base, *(self._column(one) for one in self.workspaces)]  # type: ignore[misc]  # as many as there are workspaces
+
+    @classmethod
+    def go_on(cls, request: Any, address: str, edits: Mapping[str, str]) -> HttpResponse:
+        """The page at ``address``, one of its own, with ``edits`` kept."""
+        page = cls(request, QueryDict(urlsplit(address).query))
+        page.path = reverse("workspaces:matrix", kwargs={"slug": page.organization.slug})
+        page.edits = edits
+        return page._whole()
+
+    @property
+    def paged_by(self) -> str:
+        """Edits come along from page to page."""
+        if not self.editable:
+            return ""
+        return reverse("workspaces:matrix_page", kwargs={"slug": self.organization.slug})
+
+    def carried(self) -> Carried | None:
+        """The edits of other pages, once the rows of this one are drawn."""
+        return self.cells.left()
 
     # --- Which connection, which workspaces -----------------------------------------------------
 

@@ -17,7 +17,7 @@ from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.ui.uploads import text_of
 from apps.workspaces import matrix_csv
-from apps.workspaces.cells import PREFIX, Edit, edits_of
+from apps.workspaces.cells import Edit, as_fields, edits_of
 from apps.workspaces.matrix import Matrix
 from apps.workspaces.member_services import RoleWish, draft_roles
 from apps.workspaces.models import Workspace
@@ -30,6 +30,13 @@ MAX_FILE = 4 * 1024 * 1024
 def matrix(request: DeskRequest) -> HttpResponseBase:
     """People × workspaces; a POST keeps, changes or deletes a saved view of it."""
     return Matrix.respond(request)
+
+
+@desk_view("workspaces.change_members")
+@require_POST
+def matrix_page(request: DeskRequest) -> HttpResponse:
+    """Other people or workspaces of the matrix, with the cells that were changed so far."""
+    return Matrix.go_on(request, request.POST.get("go", ""), as_fields(edits_of(request.POST)))
 
 
 @desk_view("workspaces.change_members")
@@ -52,9 +59,7 @@ def matrix_review(request: DeskRequest) -> HttpResponse:
         source={
             "back": back,
             "query": request.POST.get("query", ""),
-            "edits": {
-                f"{PREFIX}.{one.member}.{one.workspace}.{one.seen}": one.role for one in edits
-            },
+            "edits": as_fields(edits),
         },
     )
     return redirect("sync:batch", slug=request.organization.slug, uid=batch.uid)

@@ -10,6 +10,7 @@ urlpatterns = [
     path("rows/", views.rows, name="rows"),
     path("new/", views.new, name="new"),
     path("matrix/", matrix_views.matrix, name="matrix"),
+    path("matrix/page/", matrix_views.matrix_page, name="matrix_page"),
     path("matrix/review/", matrix_views.matrix_review, name="matrix_review"),
     path("matrix/csv/", matrix_views.matrix_import, name="matrix_import"),
     path("people/", member_views.add_people, name="add_people"),

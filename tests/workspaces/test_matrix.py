@@ -1,5 +1,7 @@
 """The matrix: many cells at once, what is locked, what has changed meanwhile, and CSV out and in."""
 
+import re
+from html import unescape
 from typing import Any
 
 import pytest
@@ -7,14 +9,16 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 
 from apps.members.models import Member
-from apps.organizations.models import Connection, Grant
+from apps.organizations.models import Connection, Grant, Role
 from apps.sync.models import Batch, CommandState
-from apps.workspaces.matrix import ACROSS
+from apps.workspaces.matrix import ACROSS, Matrix
 from apps.workspaces.models import Workspace, WorkspaceMember
 from apps.workspaces.roles import hold_of
+from tests.browsing import at_desk
 from tests.factories import (
     CommandFactory,
     ConnectionFactory,
+    GrantFactory,
     MemberFactory,
     PersonFactory,
     WorkspaceFactory,
@@ -186,6 +190,70 @@ def test_changed_cells_become_one_batch_and_the_others_nothing(
     again = body(olga.get(address(owner, f"?from={batch.uid}")))
     assert 'value="ada"' in again, "the filter is back"
     assert '<option value="workspace_developer" selected>' in again, "and so are the edits"
+
+
+def fields(page: str) -> dict[str, str]:
+    """What the page's form sends as it stands: hidden fields and chosen roles."""
+    form = page[page.index('<form id="table-form"') :]
+    hidden = dict(re.findall(r'<input type="hidden" name="(\w+)" value="([^"]*)">', form))
+    for name, options in re.findall(r'<select [^>]*name="([^"]+)"[^>]*>(.*?)</select>', form):
+        chosen = re.search(r'value="([^"]*)" selected', options)
+        assert chosen, name
+        hidden[name] = chosen[1]
+    return {name: unescape(value) for name, value in hidden.items()}
+
+
+def way(page: str, label: str) -> str:
+    """What the button of that label sends."""
+    found = re.search(rf'name="go" value="([^"]+)">[^<]*(?:<svg.*?</svg>)?[^<]*{label}', page)
+    assert found, label
+    return unescape(found[1])
+
+
+def test_edits_come_along_from_page_to_page_without_any_script(
+    owner: Grant, olga: Client, claude: Connection
+) -> None:
+    made = [WorkspaceFactory(connection=claude, name=f"P{n:03}") for n in range(ACROSS + 2)]
+    for n in range(Matrix.per_page + 1):
+        member(claude, f"p{n:03}@example.com")
+    people = list(Member.objects.order_by("person__sort_name", "pk"))
+    first, last = people[0], people[-1]
+    start = body(olga.get(address(owner, "?q=example.com")))
+
+    def go(page: str, label: str, **edits: str) -> str:
+        sent = fields(page) | edits | {"go": way(page, label)}
+        answer = olga.post(address(owner, "page/"), sent)
+        assert answer.status_code == 200
+        return body(answer)
+
+    right = go(start, "More workspaces", **{cell(first, made[0]): "workspace_user"})
+    assert "and 1 on other pages" in right
+    below = go(right, "Next", **{cell(first, made[-1]): "workspace_admin"})
+    assert "and 2 on other pages" in below
+    assert cell(last, made[-1]) in fields(below)
+    back = go(below, "Previous", **{cell(last, made[-1]): "workspace_developer"})
+    assert fields(back)[cell(first, made[-1])] == "workspace_admin", "chosen as it was left"
+    assert "q=example.com" in way(back, "Workspaces before"), "the filter stays"
+    home = go(back, "Workspaces before", **{cell(first, made[-1]): ""})
+    assert "and 1 on other pages" in home, "what was taken back is no edit any more"
+
+    olga.post(address(owner, "review/"), fields(home))
+    assert set(asked(Batch.objects.get())) == {
+        ("add_member", first.email, "P000", "workspace_user"),
+        ("add_member", last.email, made[-1].name, "workspace_developer"),
+    }
+    draft = body(olga.get(address(owner, f"?from={Batch.objects.get().uid}")))
+    assert "and 1 on other pages" in draft, "correcting a review loses nothing either"
+
+
+def test_pages_of_a_matrix_that_is_only_read_are_links(owner: Grant, claude: Connection) -> None:
+    for n in range(ACROSS + 1):
+        WorkspaceFactory(connection=claude, name=f"P{n:03}")
+    member(claude, "ada@example.com")
+    viewer = at_desk(GrantFactory(organization=owner.organization, role=Role.VIEWER).user)
+    shown = body(viewer.get(address(owner)))
+    assert 'name="go"' not in shown
+    assert "?columns=2" in shown
 
 
 def test_nothing_changed_is_nothing_to_review(
