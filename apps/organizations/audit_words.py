@@ -42,5 +42,4 @@ AREAS = {
     "grants.": _("Colleagues"),
     "tokens.": _("API tokens"),
     "organizations.": _("Settings"),
-    "personal.": _("Own account"),
 }
