@@ -1,7 +1,6 @@
 """The provider's own sums by day, workspace and model are ours, to the last token and decimal of a cent."""
 
 from collections import defaultdict
-from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
@@ -12,59 +11,17 @@ from apps.usage.models import CodingTotal, Fact, ReadDay, Report
 from apps.usage.money import joined
 from apps.usage.tuples import NONE, NOT_ASKED
 from tests.desk import Desk
-from tests.usage.conftest import DAYS, read
-
-TOKENS = ("uncached_input", "cache_write_5m", "cache_write_1h", "cache_read", "output")
-
-
-def settled_days() -> tuple[date, date]:
-    """Days that do not grow any more while a test runs, both ends included."""
-    today = datetime.now(UTC).date()
-    return today - timedelta(days=DAYS), today - timedelta(days=2)
-
-
-def told(desk: Desk, path: str, first: date, last: date, *group_by: str) -> list[Any]:
-    """A report as the sandbox itself answers it, a day a bucket."""
-    query = [("starting_at", f"{first}T00:00:00Z"), ("limit", "31")]
-    query += [("ending_at", f"{last + timedelta(days=1)}T00:00:00Z")]
-    query += [("group_by[]", name) for name in group_by]
-    status, _, answer = desk.sandbox.anthropic("GET", f"{path}?{urlencode(query)}")
-    assert status == 200, answer
-    assert not answer["has_more"]
-    return list(answer["data"])
+from tests.usage.conftest import read
+from tests.usage.told import TOKENS, settled_days, tokens_found, tokens_told, told
 
 
 def test_tokens_agree_by_day_workspace_and_model(usage_desk: Desk) -> None:
     connection = usage_desk.connections["anthropic"]
     read(connection, "usage")
     first, last = settled_days()
-    expected: dict[Any, list[int]] = defaultdict(lambda: [0] * 6)
-    buckets = told(usage_desk, "/usage_report/messages", first, last, "workspace_id", "model")
-    for bucket in buckets:
-        for row in bucket["results"]:
-            key = (bucket["starting_at"][:10], row["workspace_id"] or NONE, row["model"])
-            cache = row["cache_creation"]
-            for at, count in enumerate(
-                (
-                    row["uncached_input_tokens"],
-                    cache["ephemeral_5m_input_tokens"],
-                    cache["ephemeral_1h_input_tokens"],
-                    row["cache_read_input_tokens"],
-                    row["output_tokens"],
-                    row["server_tool_use"]["web_search_requests"],
-                )
-            ):
-                expected[key][at] += count
+    expected = tokens_told(usage_desk)
     assert len(expected) > 20
-    names = ("day", "workspace", "model")
-    found = {
-        (row.group["day"].isoformat(), row.group["workspace"], row.group["model"]): [
-            *(getattr(row, name) for name in TOKENS),
-            row.web_searches,
-        ]
-        for row in reads.totals([connection], first, last, names).rows
-    }
-    assert found == expected
+    assert tokens_found(connection) == expected
     # The same sums by every other way: finer, by the hour, and all in one.
     whole = [sum(column) for column in zip(*expected.values(), strict=True)]
     for group_by in ((), ("key",), ("account", "service_account"), ("key", "model"), ("hour",)):
