@@ -84,9 +84,11 @@ def test_a_killed_walker_leaves_nothing_wrong(
     connections.close_all()
     child = os.fork()
     if not child:
-        arrange()
-        walk(pk)
-        os._exit(0)
+        try:
+            arrange()
+            walk(pk)
+        finally:
+            os._exit(0)  # whatever happens: nothing but this walk may run in the fork
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
     before = {row.remote_id for row in members(45)}
     if moment not in ("after removing, before the end", "in the transaction that ends it"):
