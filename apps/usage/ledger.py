@@ -87,8 +87,15 @@ def spans(days: Sequence[int], longest: int) -> Iterable[list[int]]:
 def mark(
     report: Report, day: int, now: datetime, *, rows: int, unreadable: int, dropped: Iterable[str]
 ) -> None:
-    """Note that a day has been read as of ``now``. Inside the transaction that writes it."""
+    """Note that a day has been read as of ``now``. Inside the transaction that writes it.
+
+    A day with rows that made no sense is read once more before it is settled.
+    """
     end = (day + 1) * HOURS
+    late = now >= midnight(day + 1) + LATE
+    doubtful = unreadable and not ReadDay.objects.filter(
+        connection=report.connection_id, report=report.name, day=day, unreadable__gt=0
+    )
     ReadDay.objects.update_or_create(
         connection_id=report.connection_id,
         report=report.name,
@@ -96,7 +103,7 @@ def mark(
         defaults={
             "through": min(end, hour_of(now)),
             "read_at": now,
-            "settled": now >= midnight(day + 1) + LATE,
+            "settled": late and not doubtful,
             "replacing": False,
             "rows": rows,
             "unreadable": unreadable,
