@@ -16,6 +16,7 @@ from apps.usage.models import Correction, ReadDay, Report
 
 LATE = timedelta(hours=LATE_HOURS)
 REREAD = timedelta(hours=1)  # how often a day that is over but not settled is read again
+FRESH = timedelta(minutes=1)  # the providers ask to be asked no more often
 # A bucket this young when it was read is filling up still: what comes later is no correction.
 YOUNG_HOURS = 1
 
@@ -45,7 +46,9 @@ def plan(report: Report, now: datetime) -> Plan:
     today = day_of(now)
     read = ReadDay.objects.filter(connection=report.connection_id, report=report.name)
     unsettled = {row.day: row for row in read.filter(settled=False)}
-    due = {today, *(day for day, row in unsettled.items() if _is_due(row, now))}
+    due = {day for day, row in unsettled.items() if _is_due(row, now)}
+    if today not in unsettled:
+        due.add(today)
     found = Plan(sorted(due), known=unsettled)
     if report.paused_at is None:
         days = set(read.filter(day__gte=report.backfill_to).values_list("day", flat=True))
@@ -57,7 +60,7 @@ def plan(report: Report, now: datetime) -> Plan:
 def _is_due(row: ReadDay, now: datetime) -> bool:
     """Whether a day that is not settled is to be read again."""
     over = row.through >= (row.day + 1) * HOURS
-    return row.replacing or not over or now - row.read_at >= REREAD
+    return row.replacing or now - row.read_at >= (REREAD if over else FRESH)
 
 
 def progress(report: Report) -> tuple[int, int]:

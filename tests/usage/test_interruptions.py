@@ -123,7 +123,8 @@ def test_an_hour_that_was_still_filling_up_is_no_correction(usage_desk: Desk) ->
     read(connection, "usage")
     today = day_of(timezone.now())
     Fact.objects.filter(connection=connection, hour__gte=today * HOURS).update(output=1)
-    ReadDay.objects.filter(day=today).update(through=today * HOURS)
+    earlier = timezone.now() - timedelta(minutes=5)
+    ReadDay.objects.filter(day=today).update(through=today * HOURS, read_at=earlier)
     read(connection, "usage")
     assert not Correction.objects.exists()
 
