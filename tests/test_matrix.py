@@ -436,6 +436,8 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "commands.close": admins | own,
         "commands.approve": admins,
         "sync.start": admins | own,
+        "usage.read": everyone,
+        "usage.backfill": admins,
         "sync.decide": admins | own,
         "connections.connect": admins | own,
         "connections.change": admins | own,

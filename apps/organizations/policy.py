@@ -69,6 +69,8 @@ POLICY: dict[str, Rule] = {
     "account.change": Rule(SELF, writes=True),  # profile, terms, invites, which account is billed
     "account.token": Rule(SELF, writes=True, fresh=True),
     "account.delete": Rule(SELF, writes=True, fresh=True),
+    "usage.read": Rule(EVERYONE, support=True),  # tokens, costs, Claude Code
+    "usage.backfill": Rule(ADMINS, writes=True),  # pause the reading of the past, let it go on
     "commands.decide": Rule(ADMINS | SELF, writes=True),  # cancel, send again
     "commands.close": Rule(ADMINS | SELF, writes=True, support=True),  # a stuck one: adopt, abandon
     "commands.approve": Rule(ADMINS, writes=True, fresh=True),

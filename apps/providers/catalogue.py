@@ -109,6 +109,7 @@ ANTHROPIC = Provider(
     chooses_organization=False,
     holds_seats=False,
     console_url="https://platform.claude.com/settings/members",
+    reports=("usage", "costs", "coding"),
     keys_url="https://platform.claude.com/settings/keys",
     cannot={
         "keys.create": _("Anthropic's API cannot make keys: that is done in the Claude Console."),
@@ -203,6 +204,7 @@ CLINE_PERSONAL = Provider(
     chooses_organization=False,
     holds_seats=False,
     console_url="https://app.cline.bot/dashboard",
+    reports=(),  # a desk of one has no pages of usage
     keys_url="https://app.cline.bot/dashboard",
     cannot={
         "config.change": _(
