@@ -39,7 +39,7 @@ class Door:
         self.host = host
         self.stopping = threading.Event()
         self._open = threading.Event()
-        self._connections: set[socket.socket] = set()
+        self._connections: dict[socket.socket, int] = {}  # and the thread that talks over it
         self._lock = threading.RLock()  # a signal may call stop() from inside serve()
         # Holds the port while ``stop_accepting`` refuses connections, or somebody else might be given it.
         self._holder = self._bound(port)
@@ -75,49 +75,59 @@ class Door:
                 # The listener was shut: for good, or until ``stop_accepting`` opens it again.
                 self._open.wait(timeout=1)
                 continue
-            with self._lock:
-                self._connections.add(connection)
             threading.Thread(target=self._talk, args=(connection, address), daemon=True).start()
 
+    @property
+    def is_open(self) -> bool:
+        """Whether connections are taken."""
+        return self._open.is_set()
+
     def _talk(self, connection: socket.socket, address: Any) -> None:
+        with self._lock:
+            if not self.is_open:  # shut between taking it and here
+                connection.close()
+                return
+            self._connections[connection] = threading.get_ident()
         with contextlib.suppress(OSError):  # the other side may leave at any time
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             _Conversation(connection, address, self)  # type: ignore[arg-type] # no socketserver here
         with self._lock:
-            self._connections.discard(connection)
+            self._connections.pop(connection, None)
         with contextlib.suppress(OSError):
             connection.close()
 
     def _shut(self) -> None:
-        self._open.clear()
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
-    def _hang_up(self) -> None:
         with self._lock:
-            for connection in self._connections:
+            self._open.clear()
+            with contextlib.suppress(OSError):
+                self._listener.shutdown(socket.SHUT_RDWR)
+            self._listener.close()
+            for connection, thread in self._connections.items():
+                if thread == threading.get_ident():
+                    continue  # it ends by itself as soon as its answer is out
                 with contextlib.suppress(OSError):
                     connection.shutdown(socket.SHUT_RDWR)
 
-    def stop_accepting(self, seconds: float) -> None:
-        """Refuse connections for so long, on the same port; open ones are closed."""
+    def refuse(self) -> None:
+        """Refuse connections until ``accept``, on the same port; open ones are closed."""
         self._shut()
-        # The caller's own connection lives until its answer is out.
-        threading.Timer(0.05, self._hang_up).start()
-        reopen = threading.Timer(seconds, self._reopen)
-        reopen.daemon = True
-        reopen.start()
 
-    def _reopen(self) -> None:
-        if not self.stopping.is_set():
+    def accept(self) -> None:
+        """Take connections again."""
+        if not self.stopping.is_set() and not self.is_open:
             self._listener = self._listen()
+
+    def stop_accepting(self, seconds: float) -> None:
+        """Refuse connections for so long."""
+        self.refuse()
+        accept = threading.Timer(seconds, self.accept)
+        accept.daemon = True
+        accept.start()
 
     def stop(self) -> None:
         self.stopping.set()
         self._shut()
         self._open.set()  # nothing is left to wait for
-        self._hang_up()
         self._holder.close()
 
 
@@ -137,6 +147,8 @@ class _Conversation(BaseHTTPRequestHandler):
         request = self._request()
         if request is not None:
             self._send(self.server.app.handle(request))
+        if not self.server.is_open:  # this very request may have shut the door
+            self.close_connection = True
 
     def _request(self) -> Request | None:
         headers = {name.lower(): value for name, value in self.headers.items()}

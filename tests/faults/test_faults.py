@@ -123,11 +123,14 @@ def test_a_refusal_is_told_in_the_providers_own_words(
 
 @pytest.mark.parametrize(("kind", "provider"), list(OPERATIONS))
 def test_a_refused_connection_is_tried_again(
-    desk: Desk, workers: Workers, settings: Any, kind: str, provider: str
+    desk: Desk, workers: Workers, kind: str, provider: str
 ) -> None:
-    settings.OUTBOX_MAX_TRIES = 1000  # there is time for many where waiting takes milliseconds
     change = ask(desk, kind, provider)
-    desk.sandbox.control.stop_accepting(1.0)  # a busy machine needs a while for its first try
+    desk.sandbox.door.refuse()
+    try:
+        workers.carry_kicked()
+    finally:
+        desk.sandbox.door.accept()
 
     workers.settle(change.command)
 
