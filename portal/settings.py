@@ -134,6 +134,7 @@ INSTALLED_APPS = [
     "apps.invites",
     "apps.workspaces",
     "apps.keys",
+    "apps.usage",
     "apps.configuration",
 ]
 # Single sign-on, where it is set up: what it calls its server with is 5 MB of every process.

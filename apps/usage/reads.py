@@ -1,0 +1,351 @@
+"""What pages read: sums over days and dimensions, with how fresh and how complete they are.
+
+``totals`` answers from the rollups, from the smallest that has the columns asked for; hours from the
+facts. All money is in the currency's own unit, exact; days are UTC and ranges have both their ends.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from django.db import connection as database
+
+from apps.organizations.models import Connection, Organization
+from apps.usage import money
+from apps.usage.coverage import Coverage, coverage_of
+from apps.usage.days import HOURS, date_of, day_of, moment_of
+from apps.usage.models import Dimension, Fact, Report, ReportName, Rollup
+from apps.usage.tuples import COLUMNS, COUNTS, CUBES, FULL, Grain
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from apps.accounts.models import User
+
+TIMES = ("hour", "day", "week", "month")
+MOST_HOURS = 24 * 14  # of a reading by the hour
+# What tokens are not told apart by: asked for, only money makes sense, and it is the billed one.
+LINES = frozenset({"cost_type", "token_type", "description"})
+
+
+class BadQuestion(ValueError):
+    """A question that has no answer; the text says why, for whoever wrote the call."""
+
+
+@dataclass(slots=True)
+class Row:
+    """Sums of one group. ``group`` has the names of ``group_by``: text, or the marks of ``tuples``; a
+    number for "connection"; a date for "day", "week" (its Monday) and "month" (its first), an aware time
+    for "hour".
+
+    Tokens by kind; ``requests`` None where no provider in it says. ``cost`` is what to show; where
+    ``is_estimate`` it was shared out by tokens, because the provider bills by less than was grouped or
+    filtered by. ``billed`` is what the provider put on exactly this group. ``listed``: list price, None
+    where nobody tells it. All three in ``currency``; groups of several currencies have a row for each.
+    """
+
+    group: dict[str, Any]
+    currency: str = "USD"
+    uncached_input: int = 0
+    cache_write_5m: int = 0
+    cache_write_1h: int = 0
+    cache_read: int = 0
+    unsplit_input: int = 0
+    output: int = 0
+    web_searches: int = 0
+    requests: int | None = None
+    cost: Decimal = Decimal(0)
+    billed: Decimal = Decimal(0)
+    listed: Decimal | None = None
+    is_estimate: bool = False
+
+    @property
+    def input(self) -> int:
+        """All input tokens, from the cache or not."""
+        return (
+            self.uncached_input
+            + self.cache_write_5m
+            + self.cache_write_1h
+            + self.cache_read
+            + self.unsplit_input
+        )
+
+    @property
+    def tokens(self) -> int:
+        """Input and output."""
+        return self.input + self.output
+
+    @property
+    def cache_hit_rate(self) -> Decimal | None:
+        """Share of the input that the cache served, 0 to 1; None where it is not told or there is none."""
+        told = self.input - self.unsplit_input
+        return Decimal(self.cache_read) / told if told else None
+
+    def add(self, other: "Row") -> None:
+        """Take the sums of another row of the same currency in."""
+        for name in COUNTS[:-1]:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.requests = _sum(self.requests, other.requests)
+        self.cost += other.cost
+        self.billed += other.billed
+        self.listed = _sum(self.listed, other.listed)
+        self.is_estimate = self.is_estimate or other.is_estimate
+
+
+def _sum(one: Any, other: Any) -> Any:
+    if one is None or other is None:
+        return other if one is None else one
+    return one + other
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """A grouping that a shelf adds: values of ``of`` (a name of ``tuples.COLUMNS``) put together.
+
+    ``values_of(connections, pairs)`` gets the (connection id, value) pairs met and gives for each what
+    it belongs to (text or a number); a pair that is left out belongs to NONE. ``matching(connections,
+    values)`` gives the pairs that belong to any of ``values``, for filters.
+    """
+
+    name: str
+    of: str
+    values_of: Callable[[Sequence[Connection], set[tuple[int, str]]], Mapping[tuple[int, str], Any]]
+    matching: Callable[[Sequence[Connection], Sequence[Any]], set[tuple[int, str]]]
+
+
+groupings: dict[str, Grouping] = {}
+
+
+def add_grouping(grouping: Grouping) -> None:
+    """Have ``totals`` know a grouping; for ``AppConfig.ready()``."""
+    if grouping.name in (*COLUMNS, *TIMES, "connection"):
+        raise ValueError(f"{grouping.name} is taken")
+    groupings[grouping.name] = grouping
+
+
+def connections_of(user: "User | AnonymousUser", organization: Organization) -> list[Connection]:
+    """The connections whose usage ``user`` may read in ``organization``: confirmed ones, also those that
+    were disconnected (what they used stays)."""
+    visible = Connection.objects.visible_to(user).filter(organization=organization)
+    return list(visible.confirmed())
+
+
+@dataclass(slots=True)
+class Totals:
+    """An answer: its rows, in no particular order, and what to say of them."""
+
+    rows: list[Row] = field(default_factory=list)
+    coverage: Coverage = field(default_factory=Coverage)
+
+
+def totals(
+    connections: Iterable[Connection],
+    first: date,
+    last: date,
+    group_by: Sequence[str] = (),
+    filters: Mapping[str, Sequence[Any]] | None = None,
+) -> Totals:
+    """Sums of the UTC days ``first`` to ``last``, both included, over ``connections``, which the caller
+    took from ``connections_of`` (nothing here looks at rights again).
+
+    ``group_by``: names of ``tuples.COLUMNS`` (not currency), "connection", one of "hour", "day", "week",
+    "month", and names added by ``add_grouping``. ``filters``: the same names but for times, each with
+    the values that are let through; marks of ``tuples`` may be among them. BadQuestion for what is not
+    known, an end before the start, or more hours than MOST_HOURS. "hour" leaves out connections whose
+    provider tells days alone, and all money.
+    """
+    asked = list(dict.fromkeys(group_by))
+    wanted = {name: list(values) for name, values in (filters or {}).items()}
+    connections = list(connections)
+    _check(first, last, asked, wanted)
+    coverage = coverage_of(connections, first, last)
+    if "connection" in wanted:
+        chosen = {int(value) for value in wanted.pop("connection")}
+        connections = [one for one in connections if one.pk in chosen]
+    if not connections:
+        return Totals([], coverage)
+    return Totals(_Reading(connections, asked, wanted).rows(day_of(first), day_of(last)), coverage)
+
+
+def _check(first: date, last: date, asked: list[str], wanted: dict[str, list[Any]]) -> None:
+    if last < first:
+        raise BadQuestion("the end lies before the start")
+    known = {*COLUMNS, "connection", *groupings} - {"currency"}
+    if unknown := [name for name in asked if name not in {*known, *TIMES}]:
+        raise BadQuestion(f"nothing can be grouped by {unknown[0]}")
+    if unknown := [name for name in wanted if name not in known]:
+        raise BadQuestion(f"nothing can be filtered by {unknown[0]}")
+    if len([name for name in asked if name in TIMES]) > 1:
+        raise BadQuestion("one width of time at once")
+    if "hour" in asked and ((last - first).days + 1) * HOURS > MOST_HOURS:
+        raise BadQuestion(f"by the hour at most {MOST_HOURS // HOURS} days")
+
+
+def grain_for(columns: Iterable[str]) -> Grain:
+    """The smallest grain that has these columns."""
+    needed = frozenset(columns)
+    return next((cube for cube in CUBES if needed <= cube.columns), FULL)
+
+
+class _Reading:
+    """One question on its way through the database."""
+
+    def __init__(
+        self, connections: list[Connection], asked: list[str], wanted: dict[str, list[Any]]
+    ) -> None:
+        self.connections, self.asked = connections, asked
+        self.ids = [one.pk for one in connections]
+        self.time = next((name for name in asked if name in TIMES), None)
+        self.added = [groupings[name] for name in asked if name in groupings]
+        self.pairs = [
+            (groupings[name].of, groupings[name].matching(connections, values))
+            for name, values in wanted.items()
+            if name in groupings
+        ]
+        self.filters = {name: values for name, values in wanted.items() if name in COLUMNS}
+        # Columns read: what is grouped by, and what added groupings are made of.
+        self.columns = [name for name in asked if name in COLUMNS]
+        self.columns += [one.of for one in self.added if one.of not in self.columns]
+        self.needed = {*self.columns, *self.filters, *(of for of, _ in self.pairs)}
+        self.lines = bool(LINES & self.needed)
+        self.grain = grain_for(self.needed)
+
+    def rows(self, first: int, last: int) -> list[Row]:
+        if self.time == "hour":
+            found = self._hours(first * HOURS, (last + 1) * HOURS)
+        else:
+            found = self._days(first, last)
+        return self._regrouped(found)
+
+    # --- SQL: every name comes from this package, every value is a parameter -----------------------
+
+    def _days(self, first: int, last: int) -> list[Row]:
+        sums = [f'SUM(r."{name}")' for name in COUNTS]
+        sums += [
+            f'SUM(r."{kind}_{part}")'
+            for kind in ("billed", "shared", "listed")
+            for part in ("micros", "femtos")
+        ]
+        keys = ['r."connection_id"', *(['r."day"'] if self.time else [])]
+        keys += [f'd."{name}"' for name in ("currency", *self.columns)]
+        chosen, values = self._chosen()
+        where = f'r."connection_id" IN ({_marks(self.ids)}) AND r."grain" = %s'
+        sql = (
+            f"SELECT {', '.join([*keys, *sums])} FROM {_table(Rollup)} r"  # noqa: S608
+            f' JOIN {_table(Dimension)} d ON d."id" = r."dimension_id"'
+            f' WHERE {where} AND r."day" BETWEEN %s AND %s{chosen} GROUP BY {", ".join(keys)}'
+        )
+        with database.cursor() as cursor:
+            cursor.execute(sql, [*self.ids, self.grain.id, first, last, *values])
+            return [self._day_row(list(row)) for row in cursor.fetchall()]
+
+    def _hours(self, begin: int, end: int) -> list[Row]:
+        hourly = Report.objects.filter(
+            connection__in=self.ids, name=ReportName.USAGE, hourly=True
+        ).values_list("connection_id", flat=True)
+        ids = list(hourly)
+        if not ids:
+            return []
+        sums = [f'SUM(r."{name}")' for name in COUNTS]
+        keys = ['r."connection_id"', 'r."hour"']
+        keys += [f'd."{name}"' for name in ("currency", *self.columns)]
+        chosen, values = self._chosen()
+        sql = (
+            f"SELECT {', '.join([*keys, *sums])} FROM {_table(Fact)} r"  # noqa: S608
+            f' JOIN {_table(Dimension)} d ON d."id" = r."dimension_id"'
+            f' WHERE r."connection_id" IN ({_marks(ids)}) AND r."hour" >= %s AND r."hour" < %s'
+            f"{chosen} GROUP BY {', '.join(keys)}"
+        )
+        with database.cursor() as cursor:
+            cursor.execute(sql, [*ids, begin, end, *values])
+            return [self._hour_row(list(row)) for row in cursor.fetchall()]
+
+    def _chosen(self) -> tuple[str, list[Any]]:
+        """The filters as SQL: rows of the dimensions that pass."""
+        if not self.filters and not self.pairs:
+            return "", []
+        grain = FULL if self.time == "hour" else self.grain
+        conditions = [f'"connection_id" IN ({_marks(self.ids)})', '"grain" = %s']
+        values: list[Any] = [*self.ids, grain.id]
+        for name, accepted in self.filters.items():
+            conditions.append(f'"{name}" IN ({_marks(accepted)})')
+            values += [str(one) for one in accepted]
+        for name, pairs in self.pairs:
+            either = " OR ".join([f'("connection_id" = %s AND "{name}" = %s)'] * len(pairs))
+            conditions.append(f"({either or '1 = 0'})")
+            values += [part for pair in sorted(pairs) for part in pair]
+        inner = f'SELECT "id" FROM {_table(Dimension)} WHERE {" AND ".join(conditions)}'  # noqa: S608
+        return f' AND r."dimension_id" IN ({inner})', values
+
+    # --- Rows ---------------------------------------------------------------------------------------
+
+    def _group(self, row: list[Any], at: Any) -> tuple[dict[str, Any], str]:
+        """Takes the keys off the front of ``row``: the group's raw values, and the currency."""
+        group: dict[str, Any] = {"connection": row.pop(0)}
+        if self.time:
+            group[self.time] = at(row.pop(0))
+        currency = row.pop(0)
+        for name in self.columns:
+            group[name] = row.pop(0)
+        return group, currency
+
+    def _day_row(self, row: list[Any]) -> Row:
+        group, currency = self._group(row, self._period)
+        counts, sums = row[: len(COUNTS)], row[len(COUNTS) :]
+        billed, shared = money.joined(*sums[0:2]), money.joined(*sums[2:4])
+        listed = None if sums[4] is None else money.joined(*sums[4:6])
+        made = Row(group, currency, *_counts(counts))
+        made.billed, made.listed = billed, listed
+        made.cost = billed if self.lines else shared
+        made.is_estimate = made.cost != billed
+        return made
+
+    def _hour_row(self, row: list[Any]) -> Row:
+        group, currency = self._group(row, moment_of)
+        return Row(group, currency, *_counts(row))
+
+    def _period(self, day: int) -> date:
+        at = date_of(day)
+        if self.time == "week":
+            return at - timedelta(days=at.weekday())
+        return at.replace(day=1) if self.time == "month" else at
+
+    def _regrouped(self, found: list[Row]) -> list[Row]:
+        """Rows by what was asked for: weeks, months, added groupings, all connections together."""
+        mapped = {
+            one.name: one.values_of(
+                self.connections, {(row.group["connection"], row.group[one.of]) for row in found}
+            )
+            for one in self.added
+        }
+        merged: dict[tuple[Any, ...], Row] = {}
+        for row in found:
+            raw = row.group
+            group = {
+                name: mapped[name].get((raw["connection"], raw[groupings[name].of]), "-")
+                if name in mapped
+                else raw[name]
+                for name in self.asked
+            }
+            key = (*group.values(), row.currency)
+            row.group = group
+            if key in merged:
+                merged[key].add(row)
+            else:
+                merged[key] = row
+        return list(merged.values())
+
+
+def _counts(row: list[Any]) -> list[Any]:
+    """Sums as whole numbers: PostgreSQL gives sums of bigints as Decimal."""
+    return [*(int(value or 0) for value in row[:-1]), None if row[-1] is None else int(row[-1])]
+
+
+def _marks(values: Sequence[Any]) -> str:
+    return ", ".join(["%s"] * len(values)) or "NULL"
+
+
+def _table(model: Any) -> str:
+    return f'"{model._meta.db_table}"'

@@ -1,0 +1,95 @@
+"""What rows are told apart by: the columns of a Dimension, what an absent value means, the grains.
+
+A null in a provider's report means one of several things; each has a mark of its own here, so that a
+sum never mixes them up. A provider's own value never equals a mark (``value_of``).
+"""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+
+# The provider was not asked to group by this (or refused to, or cannot for this report).
+NOT_ASKED = "?"
+# The provider was asked and says there is none: the default workspace, no key (console), no person.
+NONE = "-"
+# This provider knows nothing of the kind: a workspace at one that has none.
+UNTOLD = ""
+# Summed over all its values: columns that a rollup's grain leaves out.
+ALL = "*"
+MARKS = frozenset({NOT_ASKED, NONE, UNTOLD, ALL})
+
+LONGEST = 200
+COLUMNS = (
+    "workspace",  # the provider's id; NONE: the default workspace
+    "key",  # the provider's id of an API key; NONE: used without one
+    "account",  # remote id of a membership (members.Member.remote_id); NONE: no person
+    "service_account",  # the provider's id; NONE: none
+    "model",  # as the provider spells it; NONE: no model (code execution, say)
+    "service_tier",  # "standard", "batch", "priority" …
+    "context_window",  # "0-200k", "200k-1M"
+    "geo",  # where inference ran: "global", "us", "not_available"
+    "speed",  # "standard", "fast"
+    "operation",  # what was called: "chat_completion", "web_search"
+    "cost_type",  # "tokens", "web_search", "code_execution", "session_usage"
+    "token_type",  # a name of ``TOKENS`` below, else as the provider spells it
+    "description",  # the provider's line item
+    "currency",  # "USD"; tokens have that of the connection's costs
+)
+Tuple = tuple[str, ...]  # values of COLUMNS, in their order
+
+# Counts that every fact and rollup has. Input is never counted twice: the first five sum up to it.
+TOKENS = (
+    "uncached_input",
+    "cache_write_5m",
+    "cache_write_1h",
+    "cache_read",
+    "unsplit_input",  # of which the provider does not say how much came from the cache
+    "output",
+)
+COUNTS = (*TOKENS, "web_searches", "requests")
+
+
+@dataclass(frozen=True, slots=True)
+class Grain:
+    """A set of columns that rollups are kept by; ``id`` is stored and never changes its meaning."""
+
+    id: int
+    name: str
+    columns: frozenset[str]
+
+    def project(self, row: Tuple) -> Tuple:
+        """The tuple with every column that is not of this grain summed up. Currencies stay apart."""
+        return tuple(
+            value if name in self.columns else ALL for name, value in zip(COLUMNS, row, strict=True)
+        )
+
+
+def _grain(number: int, name: str, *columns: str) -> Grain:
+    return Grain(number, name, frozenset({*columns, "currency"}))
+
+
+FULL = _grain(0, "full", *COLUMNS)
+# The cubes, smallest first: a read takes the first that has all the columns it needs.
+CUBES = (
+    _grain(1, "total"),
+    _grain(2, "model", "model"),
+    _grain(3, "workspace", "workspace"),
+    _grain(9, "operation", "operation", "model"),
+    _grain(8, "lines", "cost_type", "token_type", "model"),
+    _grain(7, "terms", "model", "service_tier", "context_window", "geo", "speed"),
+    _grain(4, "key", "workspace", "key"),
+    _grain(5, "account", "account", "service_account"),
+    _grain(6, "workspace and model", "workspace", "model"),
+)
+GRAINS = (FULL, *CUBES)
+
+
+def value_of(given: str | None) -> str:
+    """What a provider answered when asked to group by this: NONE for null. Never another mark."""
+    if given is None or given == "":
+        return NONE
+    return f"{given} " if given in MARKS else given[:LONGEST]
+
+
+def digest_of(row: Tuple) -> str:
+    """32 hexadecimal digits that stand for a tuple in the unique index."""
+    return blake2b("\x1f".join(row).encode(), digest_size=16).hexdigest()
