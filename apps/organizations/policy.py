@@ -62,6 +62,7 @@ POLICY: dict[str, Rule] = {
     "keys.create": Rule(ADMINS, writes=True, fresh=True),
     "keys.archive": Rule(ADMINS, writes=True, fresh=True, irreversible=True),
     "keys.delete": Rule(ADMINS, writes=True, fresh=True, irreversible=True),
+    "usage.read": Rule(EVERYONE, support=True),  # usage, cost and Claude Code
     "commands.decide": Rule(ADMINS, writes=True),  # cancel, send again
     "commands.close": Rule(ADMINS, writes=True, support=True),  # a stuck one: adopt, abandon
     "commands.approve": Rule(ADMINS, writes=True, fresh=True),

@@ -56,5 +56,5 @@ def change(now: Decimal | int, before: Decimal | int) -> str:
         return _("new") if now else "–"
     if now >= 10 * before > 0:
         return f"{float(now) / float(before):.0f}×"
-    percent = round(float((now - before) / abs(before)) * 100)
+    percent = round((float(now) / float(before) - 1) * (100 if before > 0 else -100))
     return f"{'+' if percent > 0 else '−' if percent < 0 else '±'}{abs(percent)}%"

@@ -1,0 +1,10 @@
+"""Addresses below ``/o/<slug>/``: usage and cost, Claude Code."""
+
+from django.urls import path
+
+from apps.usage import views
+
+app_name = "usage"
+urlpatterns = [
+    path("usage/", views.usage, name="usage"),
+]
