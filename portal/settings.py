@@ -102,6 +102,12 @@ SYNC_WAIT_LIMIT_SECONDS = env.float("SYNC_WAIT_LIMIT_SECONDS", default=600.0)
 SYNC_BUCKET_PAUSE_SECONDS = env.float("SYNC_BUCKET_PAUSE_SECONDS", default=0.001)
 SYNC_INTERVAL_SECONDS = env.int("SYNC_INTERVAL_SECONDS", default=60 if DEMO else 300)
 
+# --- Usage -------------------------------------------------------------------------------------
+# How far back a new connection's usage is read: thirteen months.
+USAGE_BACKFILL_DAYS = env.int("USAGE_BACKFILL_DAYS", default=396)
+# A walk goes on with the backfill this long, then lets others have their turn.
+USAGE_SLICE_SECONDS = env.float("USAGE_SLICE_SECONDS", default=60.0)
+
 # --- Applications ------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "apps.accounts",

@@ -109,6 +109,7 @@ ANTHROPIC = Provider(
     chooses_organization=False,
     holds_seats=False,
     console_url="https://platform.claude.com/settings/members",
+    reports=("usage", "costs", "coding"),
     keys_url="https://platform.claude.com/settings/keys",
     cannot={
         "keys.create": _("Anthropic's API cannot make keys: that is done in the Claude Console."),

@@ -5,6 +5,7 @@ Web pages import this module and ``catalogue`` alone: neither pulls in a provide
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import date, datetime
 from typing import Any, Protocol, runtime_checkable
 
 from django.utils.functional import Promise
@@ -19,6 +20,7 @@ from apps.providers.records import (
 )
 from apps.providers.records.configuration import OrganizationRecord, RemoteConfig
 from apps.providers.records.keys import KeyRecord, NewKey, SharedKeyRecord
+from apps.providers.records.reports import CodingDayRecord, CostBucket, UsageBucket
 from apps.providers.records.workspaces import (
     LimiterRecord,
     Residency,
@@ -113,6 +115,9 @@ class Provider:
     no_workspaces: Words = ""
     # None: nothing of the kind is handed to members.
     configuration: Configuration | None = None
+    # Reports that are read from it: "usage" (with its money, where that is no report of its own),
+    # "costs", "coding".
+    reports: tuple[str, ...] = ("usage",)
     # What ends with an organization that is deleted there.
     deletion_ends: Words = ""
 
@@ -304,3 +309,47 @@ class ConfigurationAdapter(OrganizationAdapter, Protocol):
 
     def holds_configuration(self, document: Mapping[str, Any] | None, enabled: bool) -> bool:
         """Whether the remote holds exactly this document (None: no document), handed out or not."""
+
+
+@runtime_checkable
+class UsageAdapter(Protocol):
+    """What an adapter tells of tokens: capability "usage.read".
+
+    ``usage_dimensions``: fields of ``UsageRow`` that the provider knows of; ``usage_groupings``: what to
+    group by, the finest first, each for when the one before was refused.
+    """
+
+    usage_hourly: bool  # buckets are hours, else UTC days
+    usage_dimensions: tuple[str, ...]
+    usage_groupings: tuple[tuple[str, ...], ...]
+    usage_days: int  # that one reading may span
+
+    def usage(
+        self, start: datetime, end: datetime, group_by: tuple[str, ...], cursor: str | None = None
+    ) -> Page[UsageBucket]:
+        """One page of the buckets from ``start`` to ``end`` (exclusive; both on a bucket's border).
+        Buckets without use may be left out. Refused for a grouping that is too fine."""
+
+
+@runtime_checkable
+class CostAdapter(Protocol):
+    """What an adapter tells of money in a report of its own: capability "costs.read".
+
+    A row's ``token_type`` is the name of the count of ``UsageRow`` that was charged, where it is one.
+    """
+
+    cost_groupings: tuple[tuple[str, ...], ...]
+    cost_days: int
+
+    def costs(
+        self, start: datetime, end: datetime, group_by: tuple[str, ...], cursor: str | None = None
+    ) -> Page[CostBucket]:
+        """One page of the UTC days from ``start`` to ``end`` (exclusive)."""
+
+
+@runtime_checkable
+class CodingAdapter(Protocol):
+    """What an adapter tells of Claude Code: capability "coding.read"."""
+
+    def coding_day(self, day: date, cursor: str | None = None) -> Page[CodingDayRecord]:
+        """One page of one UTC day."""

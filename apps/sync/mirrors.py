@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +13,9 @@ from apps.organizations.models import Connection
 from apps.providers.protocol import Adapter, Words
 from apps.providers.records import Page
 from apps.sync.models import Mirrored, RemoteChange
+
+if TYPE_CHECKING:
+    from apps.sync.walk import Errand, Fetcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,24 +97,55 @@ class Mirror:
         """Seconds between two walks when nothing goes wrong."""
         return float(self.every_seconds or settings.SYNC_INTERVAL_SECONDS)
 
+    def applies_to(self, connection: Connection) -> bool:
+        """Whether ``connection`` can read it."""
+        return connection.can(self.capability)
+
     def target(self, value: str) -> str:
         """What a Command on the row whose ``target_column`` is ``value`` has as target, lower case."""
         return f"{self.name}:{value}".lower()
 
 
+@dataclass(frozen=True, slots=True)
+class Series:
+    """A report that grows with time: it is read by stretches of time and nothing in it is ever absent.
+
+    ``read(errand, adapter, fetcher)`` reads what is due and writes it, each transaction confirming the
+    errand's lease; ``errand.again_at`` has it go on sooner than ``every``. ``has(provider key)``: whether
+    the provider has such a report at all, beyond ``capability``.
+    """
+
+    name: str  # of the Resource: "usage"
+    label: Words
+    capability: str
+    read: "Callable[[Errand, Adapter, Fetcher], None]"
+    has: Callable[[str], bool]
+    every_seconds: int | None = None  # None: SYNC_INTERVAL_SECONDS
+
+    @property
+    def every(self) -> float:
+        """Seconds between two walks when nothing goes wrong."""
+        return float(self.every_seconds or settings.SYNC_INTERVAL_SECONDS)
+
+    def applies_to(self, connection: Connection) -> bool:
+        """Whether ``connection`` can read it."""
+        return connection.can(self.capability) and self.has(connection.provider)
+
+
+Walkable = Mirror | Series
 Listener = Callable[[Connection, datetime], None]
 
 
 @dataclass(slots=True)
 class _Registry:
-    mirrors: dict[str, Mirror] = field(default_factory=dict)
+    mirrors: dict[str, Walkable] = field(default_factory=dict)
     listeners: dict[str, list[Listener]] = field(default_factory=dict)
 
 
 _registry = _Registry()
 
 
-def register(mirror: Mirror) -> None:
+def register(mirror: Walkable) -> None:
     """Make ``mirror`` known. ValueError if another one has its name."""
     known = _registry.mirrors.setdefault(mirror.name, mirror)
     if known != mirror:
@@ -130,16 +164,16 @@ def listeners(name: str) -> list[Listener]:
     return _registry.listeners.get(name, [])
 
 
-def get(name: str) -> Mirror | None:
-    """The mirror of that name, None where the shelf that had it is gone."""
+def get(name: str) -> Walkable | None:
+    """The mirror or series of that name, None where the shelf that had it is gone."""
     return _registry.mirrors.get(name)
 
 
 def names() -> list[str]:
-    """The names of all mirrors."""
-    return list(_registry.mirrors)
+    """The names of all mirrors, without the series."""
+    return [name for name, one in _registry.mirrors.items() if isinstance(one, Mirror)]
 
 
-def readable(connection: Connection) -> list[Mirror]:
-    """The mirrors that ``connection`` can read, in the order of their shelves."""
-    return [mirror for mirror in _registry.mirrors.values() if connection.can(mirror.capability)]
+def readable(connection: Connection) -> list[Walkable]:
+    """The mirrors and series that ``connection`` can read, in the order of their shelves."""
+    return [mirror for mirror in _registry.mirrors.values() if mirror.applies_to(connection)]

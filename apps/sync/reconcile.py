@@ -16,7 +16,7 @@ from django.utils import timezone
 from apps.sync import leases
 from apps.sync.guard import Guard, What
 from apps.sync.models import RemoteChange, RunIds, SyncRun
-from apps.sync.writer import Writer
+from apps.sync.writer import Writer, note_progress
 
 SUDDEN_ROWS = 20
 SUDDEN_SHARE = 5  # a fifth
@@ -117,7 +117,7 @@ def _remove(writer: Writer, ids: list[str]) -> None:
         ]
         if changes:
             RemoteChange.objects.bulk_create(mirror.news(connection, changes))
-        writer.note_progress(now)
+        note_progress(writer.run, now)
     writer.pause()
 
 

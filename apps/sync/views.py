@@ -162,7 +162,7 @@ def loss(request: DeskRequest, uid: UUID, listing: str) -> HttpResponse:
     resource = _resource(request, uid, listing)
     run = losses.question(resource)
     mirror = mirrors.get(listing)
-    if run is None or mirror is None:
+    if run is None or not isinstance(mirror, mirrors.Mirror):
         messages.info(request, _("There is nothing to decide any more."))
         return redirect("sync:progress", request.organization.slug, uid)
     if request.method == "POST":

@@ -1,4 +1,4 @@
-"""One walk over one listing of one connection: page by page, from the first to the last or as far as it gets.
+"""One walk over one listing or series of one connection, from the first page to the last or as far as it gets.
 
 The next page is fetched in a second thread while the one at hand is written. That thread never
 touches the database, and this one has no transaction open while it waits. Only a walk that reached
@@ -8,6 +8,7 @@ the last page says anything about rows that were not listed (``reconcile.py``).
 import contextvars
 import random
 import time
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
 from contextlib import closing
@@ -28,9 +29,9 @@ from apps.providers import errors
 from apps.providers.protocol import Adapter
 from apps.providers.records import Page
 from apps.sync import leases, mirrors, quarantine, reconcile
-from apps.sync.mirrors import Mirror
+from apps.sync.mirrors import Mirror, Series, Walkable
 from apps.sync.models import Resource, RunIds, SyncRun
-from apps.sync.writer import Writer
+from apps.sync.writer import Writer, note_progress
 
 PAGE_TRIES = 5
 LISTEN_SECONDS = 5.0  # how long to wait for a page before extending the lease
@@ -53,8 +54,8 @@ def walk(resource_id: int, cause: str = SyncRun.Cause.DUE) -> SyncRun | None:
     resource = (
         Resource.objects.select_related("connection__organization").filter(pk=resource_id).first()
     )
-    mirror = mirrors.get(resource.name) if resource else None
-    if resource is None or mirror is None or not may_walk(resource.connection, mirror):
+    what = mirrors.get(resource.name) if resource else None
+    if resource is None or what is None or not may_walk(resource.connection, what):
         return None
     fence = leases.acquire(resource, timezone.now())
     if fence is None:
@@ -66,19 +67,20 @@ def walk(resource_id: int, cause: str = SyncRun.Cause.DUE) -> SyncRun | None:
         return None
     run = _resume_or_begin(resource, fence, cause)
     try:
-        _Walker(mirror, resource, run).go()
+        kind = _Walker if isinstance(what, Mirror) else _Reader
+        kind(what, resource, run).go()  # type: ignore[arg-type]  # each of its own
     except leases.LeaseLostError:
         log.info("walk_taken_over", resource=resource.pk, run=run.pk)
     run.refresh_from_db()
     return run
 
 
-def may_walk(connection: Connection, mirror: Mirror) -> bool:
+def may_walk(connection: Connection, what: Walkable) -> bool:
     """Whether the provider may be asked at all."""
     return (
         connection.state == Connection.State.ACTIVE
         and connection.frozen_at is None
-        and connection.can(mirror.capability)
+        and what.applies_to(connection)
     )
 
 
@@ -103,23 +105,21 @@ def _resume_or_begin(resource: Resource, fence: int, cause: str) -> SyncRun:
     )
 
 
-class _Fetcher:
-    """Fetches one page ahead, in a thread of its own."""
+class Fetcher:
+    """Asks the provider in a thread of its own, so that a page is on its way while another is written."""
 
-    def __init__(self, adapter: Adapter, mirror: Mirror) -> None:
-        self.adapter = adapter
-        self.mirror = mirror
+    def __init__(self) -> None:
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="page-ahead")
-        self.page: Future[Page[Any]] | None = None
+        self.page: Future[Any] | None = None
 
-    def ask(self, cursor: str | None) -> None:
-        """Begin to fetch the page at ``cursor``."""
+    def ask(self, call: Callable[[], Any]) -> None:
+        """Begin to fetch what ``call`` asks for."""
         # The context travels along: logs keep their names, and the adapter sees that it is in a worker.
         context = contextvars.copy_context()
-        self.page = self.thread.submit(context.run, self.mirror.fetch, self.adapter, cursor)
+        self.page = self.thread.submit(context.run, call)
 
-    def answer(self, seconds: float) -> Page[Any] | None:
-        """The page, None if it needs longer. Raises what the adapter raised."""
+    def answer(self, seconds: float) -> Any:
+        """What came, None if it needs longer. Raises what the adapter raised."""
         if self.page is None:
             raise RuntimeError("nothing was asked for")
         try:
@@ -134,27 +134,22 @@ class _Fetcher:
         self.thread.shutdown(wait=True, cancel_futures=True)
 
 
-class _Walker:
-    """One walk while it lasts."""
+class Errand:
+    """One walk while it lasts, whatever it reads: its lease, its waiting, how it ends."""
 
-    def __init__(self, mirror: Mirror, resource: Resource, run: SyncRun) -> None:
-        self.mirror = mirror
+    def __init__(self, what: Walkable, resource: Resource, run: SyncRun) -> None:
+        self.what = what
         self.resource = resource
+        self.connection = resource.connection
         self.run = run
-        self.writer = Writer(mirror, resource, run)
         self.waited = 0.0
         self.held_at = time.monotonic()
+        self.again_at: datetime | None = None  # when to go on, if sooner than usual
 
     def go(self) -> None:
         """Walk to an end, whatever it is, and write it down."""
         try:
-            self.writer.load()
-            with (
-                open_adapter(self.resource.connection) as adapter,
-                closing(_Fetcher(adapter, self.mirror)) as fetcher,
-            ):
-                self._pages(fetcher)
-            state = reconcile.reconcile(self.writer)
+            state = self.work()
         except leases.LeaseLostError:
             raise
         except CutShort as cut:
@@ -170,6 +165,17 @@ class _Walker:
         else:
             self._complete(state)
 
+    def work(self) -> str:
+        """Read and write; the state that the walk ends in."""
+        raise NotImplementedError
+
+    def save_rest(self) -> None:
+        """Keep what was read before the walk was cut short."""
+
+    def note_progress(self, now: datetime) -> None:
+        """Write down how far the walk has come."""
+        note_progress(self.run, now)
+
     def _note_refusal(self, error: errors.ProviderError) -> None:
         """Let the connection know what the provider will not do any more."""
         connection = self.resource.connection
@@ -178,38 +184,18 @@ class _Walker:
         elif isinstance(error, errors.Forbidden | errors.NotFound):
             with transaction.atomic(durable=True):
                 row = Connection.objects.get(pk=connection.pk)
-                row.capabilities[self.mirror.capability] = {"ok": False, "reason": error.message}
+                row.capabilities[self.what.capability] = {"ok": False, "reason": error.message}
                 row.save(update_fields=["capabilities"])
             health.ask_for_probe(connection)
 
-    def _pages(self, fetcher: _Fetcher) -> None:
-        cursor: str | None = self.run.cursor or None
-        asked = {cursor}
-        fetcher.ask(cursor)
-        while True:
-            page = self._receive(fetcher, cursor)
-            following = page.next_cursor
-            if following is not None:
-                if following in asked:
-                    raise CutShort("The provider gave the same page twice.")
-                asked.add(following)
-                fetcher.ask(following)
-            before = len(self.writer.seen)
-            self.writer.take(page, following)
-            self.held_at = time.monotonic()
-            if following is None:
-                return
-            if page.rows and len(self.writer.seen) == before and cursor is not None:
-                raise CutShort("The provider listed the same rows again.")
-            cursor = following
-
-    def _receive(self, fetcher: _Fetcher, cursor: str | None) -> Page[Any]:
-        """The page at ``cursor``, tried again while that may help."""
+    def receive(self, fetcher: Fetcher, call: Callable[[], Any], *, begun: bool) -> Any:
+        """What ``call`` was asked for, tried again while that may help. ``begun``: pages came before it,
+        so a refusal means that the provider no longer knows where we were."""
         tries = limited = 0
         while True:
             try:
                 while (page := fetcher.answer(LISTEN_SECONDS)) is None:
-                    self._hold()
+                    self.hold()
                 return page
             except (errors.RateLimited, errors.BudgetSpent) as error:
                 wait = max(error.retry_after or 0.0, _backoff(limited))
@@ -223,7 +209,7 @@ class _Walker:
                 rest = health.breaker_allows(self.resource.connection)
                 wait, last = max(_backoff(tries), rest or 0.0), error
             except (errors.NotFound, errors.Refused) as error:
-                if cursor is None:
+                if not begun:
                     raise
                 raise CutShort(f"The provider no longer knows where we were: {error}") from error
             self.run.requests += not isinstance(last, errors.BudgetSpent | errors.NotSent)
@@ -231,40 +217,40 @@ class _Walker:
             if self.waited > settings.SYNC_WAIT_LIMIT_SECONDS:
                 raise CutShort(last.message, wait) from last
             self._rest(wait)
-            fetcher.ask(cursor)
+            fetcher.ask(call)
 
     def _rest(self, seconds: float) -> None:
         """Wait, and keep the lease meanwhile."""
         until = time.monotonic() + seconds
         while (left := until - time.monotonic()) > 0:
             time.sleep(min(left, LISTEN_SECONDS))
-            self._hold()
+            self.hold()
 
-    def _hold(self) -> None:
+    def hold(self) -> None:
         """Say that we are alive, a few times within each lease."""
         if time.monotonic() - self.held_at < settings.SYNC_LEASE_SECONDS / 4:
             return
         now = timezone.now()
         with transaction.atomic(durable=True):
             leases.hold(self.resource.pk, self.run.fence, now)
-            self.writer.note_progress(now)
+            self.note_progress(now)
         self.held_at = time.monotonic()
 
     def _complete(self, state: str) -> None:
         now = timezone.now()
-        every = timedelta(seconds=self.mirror.every)
+        following = self.again_at or now + timedelta(seconds=self.what.every)
         with transaction.atomic(durable=True):
             leases.release(
                 self.resource.pk,
                 self.run.fence,
                 completed_at=now,
-                rows=len(self.writer.seen),
+                rows=self.run.seen,
                 failures=0,
                 error="",
-                due_at=_or_sooner(now + every),
+                due_at=_or_sooner(following),
             )
             quarantine.release(self.resource, self.run.started_at)
-            for listener in mirrors.listeners(self.mirror.name):
+            for listener in mirrors.listeners(self.what.name):
                 listener(self.resource.connection, now)
             self._finish(state, now)
             reconcile.close_questions(self.run, now)
@@ -273,10 +259,10 @@ class _Walker:
     def _end_early(self, state: str, reason: str, wait: float) -> None:
         """Nothing is removed, what was read is kept; begin again soon, later each time it fails."""
         if state == SyncRun.State.CUT_SHORT:
-            self.writer.flush(last=True)
+            self.save_rest()
         now = timezone.now()
         failures = self.resource.failures + 1
-        wait = max(wait, min(2.0**failures * 5, self.mirror.every))
+        wait = max(wait, min(2.0**failures * 5, self.what.every))
         with transaction.atomic(durable=True):
             leases.release(
                 self.resource.pk,
@@ -293,6 +279,62 @@ class _Walker:
         run.state, run.finished_at, run.cursor, run.heartbeat_at = state, now, "", now
         run.save()
         run.ids.filter(kind=RunIds.Kind.SEEN).delete()
+
+
+class _Walker(Errand):
+    """A walk over a listing."""
+
+    def __init__(self, mirror: Mirror, resource: Resource, run: SyncRun) -> None:
+        super().__init__(mirror, resource, run)
+        self.mirror = mirror
+        self.writer = Writer(mirror, resource, run)
+
+    def work(self) -> str:
+        self.writer.load()
+        with open_adapter(self.connection) as adapter, closing(Fetcher()) as fetcher:
+            self._pages(adapter, fetcher)
+        return reconcile.reconcile(self.writer)
+
+    def save_rest(self) -> None:
+        self.writer.flush(last=True)
+
+    def _pages(self, adapter: Adapter, fetcher: Fetcher) -> None:
+        cursor: str | None = self.run.cursor or None
+        asked = {cursor}
+
+        def page_at(place: str | None) -> Callable[[], Page[Any]]:
+            return lambda: self.mirror.fetch(adapter, place)
+
+        fetcher.ask(page_at(cursor))
+        while True:
+            page: Page[Any] = self.receive(fetcher, page_at(cursor), begun=cursor is not None)
+            following = page.next_cursor
+            if following is not None:
+                if following in asked:
+                    raise CutShort("The provider gave the same page twice.")
+                asked.add(following)
+                fetcher.ask(page_at(following))
+            before = len(self.writer.seen)
+            self.writer.take(page, following)
+            self.held_at = time.monotonic()
+            if following is None:
+                return
+            if page.rows and len(self.writer.seen) == before and cursor is not None:
+                raise CutShort("The provider listed the same rows again.")
+            cursor = following
+
+
+class _Reader(Errand):
+    """A walk over a series, which reads it in its own way."""
+
+    def __init__(self, series: Series, resource: Resource, run: SyncRun) -> None:
+        super().__init__(series, resource, run)
+        self.series = series
+
+    def work(self) -> str:
+        with open_adapter(self.connection) as adapter, closing(Fetcher()) as fetcher:
+            self.series.read(self, adapter, fetcher)
+        return SyncRun.State.COMPLETE
 
 
 def _or_sooner(moment: datetime) -> Coalesce:

@@ -290,7 +290,7 @@ class Writer:
             self.run.changed += counts[What.CHANGED]
             self.run.returned += counts[What.RETURNED]
             if progress:
-                self.note_progress(now)
+                note_progress(self.run, now)
         self.known.update((row.remote_id, row.fingerprint) for row in bucket)
 
     def _free(self, bucket: list[Incoming], counts: Counter[str], now: datetime) -> list[Incoming]:
@@ -367,12 +367,12 @@ class Writer:
         if database.vendor == "sqlite":
             time.sleep(settings.SYNC_BUCKET_PAUSE_SECONDS)
 
-    def note_progress(self, now: datetime) -> None:
-        """Write down how far the walk has come."""
-        run = self.run
-        run.heartbeat_at = now
-        mine = SyncRun.objects.filter(pk=run.pk, fence=run.fence)
-        mine.update(**{name: getattr(run, name) for name in PROGRESS})
+
+def note_progress(run: SyncRun, now: datetime) -> None:
+    """Write down how far a walk has come."""
+    run.heartbeat_at = now
+    mine = SyncRun.objects.filter(pk=run.pk, fence=run.fence)
+    mine.update(**{name: getattr(run, name) for name in PROGRESS})
 
 
 PROGRESS = (

@@ -5,8 +5,12 @@ class UsageConfig(AppConfig):
     name = "apps.usage"
 
     def ready(self) -> None:
-        """Tell what usage can be grouped by beyond its own columns; draw into the pages of others."""
+        """Have sync walk the reports of usage; say what they can be grouped by; draw into other pages."""
+        from apps.sync import mirrors
         from apps.usage import reads
         from apps.usage.people import PERSON
+        from apps.usage.series import CODING, COSTS, USAGE
 
+        for one in (USAGE, COSTS, CODING):
+            mirrors.register(one)
         reads.add_grouping(PERSON)

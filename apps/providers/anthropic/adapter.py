@@ -1,6 +1,6 @@
 """The adapter: every operation of the contract, and the protocol that every provider speaks."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import ClassVar
 
 import msgspec
@@ -10,11 +10,33 @@ from apps.providers.anthropic.coding import Coding
 from apps.providers.anthropic.keys import Keys
 from apps.providers.anthropic.limits import RateLimits
 from apps.providers.anthropic.people import People
+from apps.providers.anthropic.reports import COUNTS
 from apps.providers.catalogue import ANTHROPIC
 from apps.providers.decoding import search_by_email
 from apps.providers.records import Found, InviteRecord, MemberRecord, Page
 from apps.providers.records.configuration import OrganizationRecord, RemoteConfig
-from apps.providers.records.reports import CostQuery, UsageQuery
+from apps.providers.records.reports import (
+    CodingDayRecord,
+    CostBucket,
+    CostQuery,
+    UsageBucket,
+    UsageQuery,
+)
+
+# What usage may be grouped by, the most needed first: the last ones are done without where all are too many.
+DIMENSIONS = (
+    "workspace_id",
+    "api_key_id",
+    "model",
+    "account_id",
+    "service_tier",
+    "context_window",
+    "inference_geo",
+    "service_account_id",
+    "speed",
+)
+CHARGED_FOR = {path: name for name, path in COUNTS.items()}
+CHARGED_BY_KIND = {"web_search": "web_searches"}
 
 
 class AnthropicAdapter(People, Keys, RateLimits, Coding):
@@ -109,3 +131,33 @@ class AnthropicAdapter(People, Keys, RateLimits, Coding):
     def withdraw_invite(self, remote_id: str) -> None:
         """deleteInvite."""
         self.delete_invite(remote_id)
+
+    usage_hourly = True
+    usage_dimensions = DIMENSIONS
+    usage_groupings = tuple(DIMENSIONS[:count] for count in range(len(DIMENSIONS), -1, -1))
+    usage_days = 7  # of 24 hours are the most that a page holds
+
+    def usage(
+        self, start: datetime, end: datetime, group_by: tuple[str, ...], cursor: str | None = None
+    ) -> Page[UsageBucket]:
+        """getMessagesUsageReport by the hour."""
+        query = UsageQuery(start, end, "1h", group_by)
+        return self.get_messages_usage_report(query, page=cursor)
+
+    cost_groupings = (("workspace_id", "description"), ("workspace_id",), ())
+    cost_days = 31
+
+    def costs(
+        self, start: datetime, end: datetime, group_by: tuple[str, ...], cursor: str | None = None
+    ) -> Page[CostBucket]:
+        """getCostReport."""
+        page = self.get_cost_report(CostQuery(start, end, group_by), page=cursor)
+        for bucket in page.rows:
+            for row in bucket.rows:
+                named = CHARGED_FOR.get(row.token_type or "")
+                row.token_type = named or CHARGED_BY_KIND.get(row.cost_type or "", row.token_type)
+        return page
+
+    def coding_day(self, day: date, cursor: str | None = None) -> Page[CodingDayRecord]:
+        """getClaudeCodeUsageReport."""
+        return self.get_claude_code_usage_report(day, page=cursor)

@@ -1,5 +1,7 @@
 """What the portal calls: every operation of the contract, and the protocol made of them."""
 
+from datetime import UTC, datetime, timedelta
+
 from django.utils.translation import gettext as _
 
 from apps.providers.catalogue import CLINE
@@ -19,6 +21,8 @@ from apps.providers.records import (
     Page,
     RemoteOrganization,
 )
+from apps.providers.records.reports import UsageBucket, UsageRow
+from apps.providers.records.usage import UsageDay
 
 
 class ClineAdapter(Keys, Organizations, People, OrganizationBilling, PersonalBilling, Plans, Usage):
@@ -99,3 +103,48 @@ class ClineAdapter(Keys, Organizations, People, OrganizationBilling, PersonalBil
     def withdraw_invite(self, remote_id: str) -> None:
         """revoke_invite."""
         self.revoke_invite(remote_id)
+
+    usage_hourly = False
+    usage_dimensions = ("account_id", "model", "operation")
+    usage_groupings = (usage_dimensions,)
+    usage_days = 7
+
+    def usage(
+        self, start: datetime, end: datetime, group_by: tuple[str, ...], cursor: str | None = None
+    ) -> Page[UsageBucket]:
+        """get_organization_usage: days come in any order, and the pages divide them anywhere."""
+        last = (end - timedelta(days=1)).date()
+        page = self.get_organization_usage(start.date(), last, cursor=cursor)
+        days: dict[str, list[UsageRow]] = {}
+        for one in page.rows:
+            days.setdefault(one.day.isoformat(), []).append(_usage_row(one))
+        return Page(
+            [_bucket(day, tuple(rows)) for day, rows in days.items()],
+            page.next_cursor,
+            page.unreadable,
+            page.requests,
+        )
+
+
+def _bucket(day: str, rows: tuple[UsageRow, ...]) -> UsageBucket:
+    start = datetime.fromisoformat(day).replace(tzinfo=UTC)
+    return UsageBucket(day, start, start + timedelta(days=1), rows, whole=False)
+
+
+def _usage_row(one: UsageDay) -> UsageRow:
+    return UsageRow(
+        0,
+        0,
+        0,
+        0,
+        one.completion_tokens or 0,
+        0,
+        model=one.model,
+        account_id=one.member_id,
+        missing=one.missing,
+        unsplit_input=one.prompt_tokens or 0,
+        operation=one.operation,
+        charged=one.charged_usd,
+        listed=one.list_cost_usd,
+        part=one.model_family,
+    )

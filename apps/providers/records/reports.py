@@ -71,6 +71,14 @@ class UsageRow(msgspec.Struct, gc=False):
     service_account_id: str | None = None
     speed: str | None = None
     missing: tuple[str, ...] = ()
+    # Of providers that say less, or more: input of which nobody says how much the cache served; requests;
+    # what was called; dollars charged and at list price; what else tells it from others of its bucket.
+    unsplit_input: int = 0
+    requests: int | None = None
+    operation: str | None = None
+    charged: Decimal | None = None
+    listed: Decimal | None = None
+    part: str = ""
 
 
 class CostRow(msgspec.Struct, gc=False):
@@ -90,13 +98,17 @@ class CostRow(msgspec.Struct, gc=False):
 
 
 class UsageBucket(Record, frozen=True, gc=False):
-    """An interval, its end exclusive, and what happened in it. ``remote_id`` is its start as written."""
+    """An interval, its end exclusive, and what happened in it. ``remote_id`` is its start as written.
+
+    ``whole``: all its rows are here; else other pages may have more of them, and a row that comes again
+    is the same one."""
 
     starts_at: datetime
     ends_at: datetime | None
     rows: tuple[UsageRow, ...]
     unreadable: tuple[Unreadable, ...] = ()
     missing: tuple[str, ...] = ()
+    whole: bool = True
 
 
 class CostBucket(Record, frozen=True, gc=False):

@@ -1,0 +1,267 @@
+"""Tokens: from the pages of a provider's report into facts and rollups, whole days at a time."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from operator import attrgetter
+from typing import Any
+
+from django.db import connection as database
+from django.db import transaction
+
+from apps.providers.records.reports import UsageBucket, UsageRow
+from apps.usage import bulk, costs, ledger, rollups
+from apps.usage.days import HOURS, hour_of
+from apps.usage.dimensions import Dimensions
+from apps.usage.models import Fact, ReadDay, Report
+from apps.usage.money import in_femtos
+from apps.usage.tuples import COLUMNS, COUNTS, NOT_ASKED, UNTOLD, Tuple, value_of
+
+# A column of ours, and the field of UsageRow that has it.
+FIELDS = {
+    "workspace": "workspace_id",
+    "key": "api_key_id",
+    "account": "account_id",
+    "service_account": "service_account_id",
+    "model": "model",
+    "service_tier": "service_tier",
+    "context_window": "context_window",
+    "geo": "inference_geo",
+    "speed": "speed",
+    "operation": "operation",
+}
+COLUMN_OF = {field: name for name, field in FIELDS.items()}
+CURRENCY = "USD"
+FACT = ("connection_id", "hour", "dimension_id", *COUNTS)
+# Rows of one transaction: what SQLite writes in some 50 ms. A day of more is exchanged in several.
+MOST_ROWS = {"sqlite": 20_000, "postgresql": 100_000}
+
+Counts = tuple[Any, ...]
+Hour = dict[int, Counts]  # by dimension
+
+
+class Buckets:
+    """What the pages of one stretch of time say, by hour and dimension, until its days are written."""
+
+    def __init__(
+        self, dimensions: Dimensions, known: Iterable[str], group_by: tuple[str, ...]
+    ) -> None:
+        """``known``: fields of UsageRow that the provider has; ``group_by``: those it was asked for."""
+        self.dimensions = dimensions
+        self.group_by = group_by
+        self.hours: dict[int, Hour] = {}
+        self.money: dict[int, dict[tuple[int, str], tuple[Any, Any]]] = {}  # by day
+        self.unreadable: dict[int, int] = {}  # by day
+        self._parts: dict[int, dict[tuple[int, str], Counts]] = {}
+        self._blank = {
+            name: NOT_ASKED if FIELDS.get(name) in (*known, None) else UNTOLD for name in COLUMNS
+        } | {"currency": CURRENCY}
+        self._key: Callable[[UsageRow], Any] = (
+            attrgetter(*group_by) if len(group_by) > 1 else _alone(group_by)
+        )
+        self._counts: Callable[[UsageRow], Counts] = attrgetter(*COUNTS)
+        self._ids: dict[Any, int] = {}
+
+    def take(self, bucket: UsageBucket) -> None:
+        """Take in a bucket, or a part of one."""
+        hour = hour_of(bucket.starts_at)
+        day = hour // HOURS
+        if bucket.unreadable:
+            self.unreadable[day] = self.unreadable.get(day, 0) + len(bucket.unreadable)
+        if bucket.whole:
+            self.hours[hour] = self._whole(bucket, day)
+        else:
+            self._part(bucket, hour, day)
+
+    def let_go(self, day: int) -> None:
+        """Forget a day that is written."""
+        for hour in range(day * HOURS, (day + 1) * HOURS):
+            self.hours.pop(hour, None)
+
+    def _whole(self, bucket: UsageBucket, day: int) -> Hour:
+        self._meet(bucket.rows)
+        ids, key, counts = self._ids, self._key, self._counts
+        found: Hour = {}
+        for row in bucket.rows:
+            one = ids[key(row)]
+            if one in found:
+                found[one] = _sum(found[one], counts(row))
+            else:
+                found[one] = counts(row)
+            if row.missing:
+                self.unreadable[day] = self.unreadable.get(day, 0) + 1
+        return found
+
+    def _part(self, bucket: UsageBucket, hour: int, day: int) -> None:
+        self._meet(bucket.rows)
+        parts = self._parts.setdefault(hour, {})
+        money = self.money.setdefault(day, {})
+        for row in bucket.rows:
+            place = (self._ids[self._key(row)], row.part)
+            parts[place] = self._counts(row)
+            if row.charged is not None or row.listed is not None:
+                money[place] = (row.charged, row.listed)
+            if row.missing:
+                self.unreadable[day] = self.unreadable.get(day, 0) + 1
+        hours: Hour = {}
+        for (one, _), counts in parts.items():
+            hours[one] = _sum(hours[one], counts) if one in hours else counts
+        self.hours[hour] = hours
+
+    def _meet(self, rows: Iterable[UsageRow]) -> None:
+        """Have an id for whatever the rows are told apart by."""
+        key, ids = self._key, self._ids
+        new = {value for row in rows if (value := key(row)) not in ids}
+        if new:
+            tuples = {value: self._tuple(value) for value in new}
+            made = self.dimensions.ids(tuples.values())
+            ids.update((value, made[row]) for value, row in tuples.items())
+
+    def _tuple(self, value: Any) -> Tuple:
+        values = value if len(self.group_by) > 1 else (value,) * len(self.group_by)
+        told = {
+            COLUMN_OF[field]: value_of(one)
+            for field, one in zip(self.group_by, values, strict=True)
+        }
+        return tuple((self._blank | told)[name] for name in COLUMNS)
+
+    def costs_of(self, day: int) -> rollups.Costs:
+        """What the rows of a day were charged, in femtodollars by dimension."""
+        found: rollups.Costs = {}
+        for (one, _), (charged, listed) in self.money.get(day, {}).items():
+            billed, told = found.get(one, (0, None))
+            if listed is not None:
+                told = (told or 0) + in_femtos(listed)
+            found[one] = (billed + (in_femtos(charged) if charged is not None else 0), told)
+        return found
+
+
+def _alone(group_by: tuple[str, ...]) -> Callable[[UsageRow], Any]:
+    return attrgetter(group_by[0]) if group_by else lambda row: None
+
+
+def _sum(one: Counts, other: Counts) -> Counts:
+    counts = [mine + yours for mine, yours in zip(one[:-1], other[:-1], strict=True)]
+    requests = [value for value in (one[-1], other[-1]) if value is not None]
+    return (*counts, sum(requests) if requests else None)
+
+
+class DayWriter:
+    """Writes one day of a report: facts of the hours that differ, rollups, ledger."""
+
+    def __init__(
+        self,
+        report: Report,
+        dimensions: Dimensions,
+        hold: Callable[[], None],
+        dropped: Iterable[str],
+    ) -> None:
+        """``hold`` confirms the walk's lease; it is called in every transaction."""
+        self.report, self.dimensions, self.hold = report, dimensions, hold
+        self.dropped = list(dropped)
+        self.owner = report.connection_id
+
+    def write(
+        self, day: int, buckets: Buckets, known: ReadDay | None, now: datetime, *, with_costs: bool
+    ) -> int:
+        """Exchange the day for what ``buckets`` have of it; the number of its facts."""
+        hours = {
+            hour: buckets.hours.get(hour, {}) for hour in range(day * HOURS, (day + 1) * HOURS)
+        }
+        rows = sum(map(len, hours.values()))
+        sums = _day_sums(hours.values())
+        self.dimensions.cubes(list(sums))
+        difference = ledger.Difference()
+        changed = hours if known is None else self._changed(hours, known, difference)
+        pending = sorted(changed)
+        # All but what fits the closing transaction, a few hours at a time.
+        while sum(len(hours[hour]) for hour in pending) > MOST_ROWS[database.vendor]:
+            chunk, pending = _some(pending, hours)
+            with transaction.atomic(durable=True):
+                self.hold()
+                ledger.mark_replacing(self.report, day)
+                self._exchange(chunk, hours)
+        with transaction.atomic(durable=True):
+            self.hold()
+            rollups.lock(self.owner)
+            self._exchange(pending, hours)
+            if with_costs:
+                costs.exchange(self.report, day, buckets.costs_of(day), known, now)
+            charged = rollups.costs_of(self.owner, day)
+            rollups.DayOfRollups(self.dimensions, day).write(sums, charged)
+            difference.note(self.report, day, now)
+            ledger.mark(
+                self.report,
+                day,
+                now,
+                rows=rows,
+                unreadable=buckets.unreadable.get(day, 0),
+                dropped=self.dropped,
+            )
+        return rows
+
+    def _changed(
+        self, hours: dict[int, Hour], known: ReadDay, difference: ledger.Difference
+    ) -> dict[int, Hour]:
+        """The hours that differ from the facts, and how, as far as they had been told for good."""
+        whole = ledger.told_whole(known, hourly=self.report.hourly)
+        found = {}
+        for hour, rows in hours.items():
+            held = bulk.select(Fact, ("dimension_id", *COUNTS), connection_id=self.owner, hour=hour)
+            old = {row[0]: row[1:] for row in held}
+            if old == rows:
+                continue
+            found[hour] = rows
+            if hour < whole:
+                differing = [one for one in {**old, **rows} if old.get(one) != rows.get(one)]
+                difference.rows += len(differing)
+                for one in differing:
+                    difference.count(
+                        difference.before, COUNTS, old.get(one, ()) or [0] * len(COUNTS)
+                    )
+                    difference.count(
+                        difference.after, COUNTS, rows.get(one, ()) or [0] * len(COUNTS)
+                    )
+        return found
+
+    def _exchange(self, chunk: list[int], hours: dict[int, Hour]) -> None:
+        owner = self.owner
+        # A day whose first reading was cut short in the middle of several transactions has rows too.
+        bulk.delete(Fact, ("connection_id", "hour"), [(owner, hour) for hour in chunk])
+        bulk.insert(
+            Fact,
+            FACT,
+            [
+                (owner, hour, one, *counts)
+                for hour in chunk
+                for one, counts in sorted(hours[hour].items())
+            ],
+        )
+
+
+def _some(pending: list[int], hours: dict[int, Hour]) -> tuple[list[int], list[int]]:
+    """The first hours that fill a transaction, at least one; and the others."""
+    rows, count = 0, 0
+    while count < len(pending) and (
+        not count or rows + len(hours[pending[count]]) <= MOST_ROWS[database.vendor]
+    ):
+        rows += len(hours[pending[count]])
+        count += 1
+    return pending[:count], pending[count:]
+
+
+def _day_sums(hours: Iterable[Hour]) -> dict[int, list[Any]]:
+    """Counts of a day by dimension."""
+    sums: dict[int, list[Any]] = {}
+    last = len(COUNTS) - 1
+    for rows in hours:
+        for one, counts in rows.items():
+            total = sums.get(one)
+            if total is None:
+                sums[one] = [*counts]
+                continue
+            for place in range(last):
+                if counts[place]:
+                    total[place] += counts[place]
+            if counts[last] is not None:
+                total[last] = (total[last] or 0) + counts[last]
+    return sums

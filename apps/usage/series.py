@@ -1,0 +1,311 @@
+"""What sync walks for usage: three reports, each read by stretches of days, newest first.
+
+A walk reads what may still change, then goes on with the backfill until its slice of time is over, and
+comes back at once if there is more; so no walk keeps others waiting, and a killed one loses a stretch.
+"""
+
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.providers import errors
+from apps.providers.catalogue import PROVIDERS
+from apps.providers.protocol import Adapter, CodingAdapter, CostAdapter, UsageAdapter
+from apps.providers.records import Page
+from apps.providers.records.reports import CodingDayRecord
+from apps.sync import leases
+from apps.sync.mirrors import Series
+from apps.sync.walk import Errand, Fetcher
+from apps.usage import coding, costs, facts, ledger
+from apps.usage.days import date_of, hour_of, midnight
+from apps.usage.dimensions import Dimensions
+from apps.usage.models import ReadDay, Report, ReportName
+
+# Facts that one reading of an hourly report should bring: its pages are held in memory.
+WANTED_ROWS = 40_000
+TRY_GROUPING_AGAIN = timedelta(days=7)
+
+
+class Reading:
+    """One walk of one report. Subclasses say how a stretch of days is read and written."""
+
+    name: str
+
+    def __init__(self, errand: Errand, fetcher: Fetcher, report: Report) -> None:
+        self.errand, self.fetcher, self.report = errand, fetcher, report
+        self.dimensions = Dimensions(report.connection_id)
+        self.longest = 1  # days of a stretch
+
+    def go(self) -> None:
+        """Read what is due, then some of the backfill."""
+        began = time.monotonic()
+        plan = ledger.plan(self.report, timezone.now())
+        run = self.errand.run
+        run.expected = len(plan.open) + len(plan.back)
+        for span in self._spans(plan.open):
+            self._read(span, plan.known)
+        for span in self._spans(plan.back):
+            if time.monotonic() - began > settings.USAGE_SLICE_SECONDS:
+                self.errand.again_at = timezone.now()
+                return
+            if self._stopped():
+                return
+            try:
+                self._read(span, plan.known)
+            except errors.Refused as error:
+                # Older days may be more than the provider keeps; the others were read.
+                self._pause(error)
+                return
+        if self.report.paused_at is None and self.report.backfilled_at is None:
+            self.report.backfilled_at = timezone.now()
+            self.report.save(update_fields=["backfilled_at"])
+
+    def _spans(self, days: list[int]) -> Iterable[list[int]]:
+        """Stretches of as many days as fit now: the length is looked up for each anew."""
+        left = list(days)
+        while left:
+            span = next(iter(ledger.spans(left, self.longest)))
+            left = left[len(span) :]
+            yield span
+
+    def _stopped(self) -> bool:
+        """Whether somebody has paused the backfill meanwhile."""
+        return Report.objects.filter(pk=self.report.pk, paused_at__isnull=False).exists()
+
+    def _pause(self, error: errors.Refused) -> None:
+        self.report.paused_at, self.report.refusal = timezone.now(), error.message[:500]
+        self.report.save(update_fields=["paused_at", "refusal"])
+
+    def _read(self, span: list[int], known: dict[int, ReadDay]) -> None:
+        now = timezone.now()  # before it is asked: what comes in later is not in it
+        self.read(span, known, now)
+        self.errand.run.seen += len(span)
+        self.errand.hold()
+        self.dimensions.forget_some()
+
+    def read(self, span: list[int], known: dict[int, ReadDay], now: datetime) -> None:
+        """Read a stretch of days and write each."""
+        raise NotImplementedError
+
+    def hold(self) -> None:
+        """Confirm the lease, inside a transaction."""
+        leases.hold(self.errand.resource.pk, self.errand.run.fence, timezone.now())
+
+    def pages(self, ask: Callable[[str | None], Page[Any]], take: Callable[[Any], None]) -> int:
+        """Every row of every page to ``take``; how many rows could not be read at all."""
+        cursor: str | None = None
+        asked = {cursor}
+        unreadable = 0
+        while True:
+            call = _at(ask, cursor)
+            self.fetcher.ask(call)
+            page = self.errand.receive(self.fetcher, call, begun=cursor is not None)
+            self.errand.run.pages += 1
+            self.errand.run.requests += page.requests
+            for row in page.rows:
+                take(row)
+            unreadable += len(page.unreadable)
+            cursor = page.next_cursor
+            if cursor is None:
+                return unreadable
+            if cursor in asked:
+                raise errors.Unclear(_("The provider gave the same page twice."))
+            asked.add(cursor)
+
+    def grouped(
+        self, groupings: tuple[tuple[str, ...], ...], read: Callable[[tuple[str, ...]], None]
+    ) -> None:
+        """``read`` by the finest grouping that is not refused, and remember it."""
+        report, now = self.report, timezone.now()
+        tried = report.grouping_tried_at
+        known = tuple(report.grouping) if tried and now - tried < TRY_GROUPING_AGAIN else None
+        ladder = groupings[groupings.index(known) :] if known in groupings else groupings
+        refusal = report.refusal if known in groupings else ""
+        for grouping in ladder:
+            try:
+                read(grouping)
+            except errors.Refused as error:
+                if grouping == ladder[-1]:
+                    raise
+                refusal = error.message[:500]
+                continue
+            if known != grouping:
+                report.grouping, report.refusal = list(grouping), refusal
+                report.dropped = self.dropped_by(grouping, groupings[0])
+                report.grouping_tried_at = now
+                report.save(update_fields=["grouping", "refusal", "dropped", "grouping_tried_at"])
+            return
+
+    def dropped_by(self, grouping: tuple[str, ...], finest: tuple[str, ...]) -> list[str]:
+        """The columns that go with what was refused."""
+        return [name for name in finest if name not in grouping]
+
+
+def _at(ask: Callable[[str | None], Page[Any]], cursor: str | None) -> Callable[[], Page[Any]]:
+    return lambda: ask(cursor)
+
+
+class UsageReading(Reading):
+    """Tokens, with their money where that is no report of its own."""
+
+    def __init__(
+        self, errand: Errand, fetcher: Fetcher, report: Report, adapter: UsageAdapter
+    ) -> None:
+        super().__init__(errand, fetcher, report)
+        self.adapter = adapter
+        self.with_costs = ReportName.COSTS not in PROVIDERS[errand.connection.provider].reports
+
+    def read(self, span: list[int], known: dict[int, ReadDay], now: datetime) -> None:
+        buckets: facts.Buckets | None = None
+        unreadable = 0
+        start = midnight(span[0])
+        end = midnight(span[-1] + 1)
+        if self.report.hourly:
+            current = midnight(0) + timedelta(hours=hour_of(now) + 1)
+            end = min(end, current)
+
+        def by(grouping: tuple[str, ...]) -> None:
+            nonlocal buckets, unreadable
+            buckets = facts.Buckets(self.dimensions, self.adapter.usage_dimensions, grouping)
+            unreadable = self.pages(
+                lambda cursor: self.adapter.usage(start, end, grouping, cursor), buckets.take
+            )
+
+        self.grouped(self.adapter.usage_groupings, by)
+        assert buckets is not None  # noqa: S101 - read by some grouping, or an error was raised
+        if unreadable:  # of whole rows nobody knows the day
+            buckets.unreadable[span[-1]] = buckets.unreadable.get(span[-1], 0) + unreadable
+        writer = facts.DayWriter(self.report, self.dimensions, self.hold, self.report.dropped)
+        rows = 0
+        for day in reversed(span):
+            rows += writer.write(day, buckets, known.get(day), now, with_costs=self.with_costs)
+            buckets.let_go(day)
+            self.errand.hold()
+        self._fit(rows, len(span))
+
+    def _fit(self, rows: int, days: int) -> None:
+        """As many days next time as bring what may be held in memory."""
+        fitting = WANTED_ROWS * days // max(rows, 1)
+        self.longest = max(1, min(self.longest * 2, fitting, self.adapter.usage_days))
+
+    def dropped_by(self, grouping: tuple[str, ...], finest: tuple[str, ...]) -> list[str]:
+        return [facts.COLUMN_OF[name] for name in finest if name not in grouping]
+
+
+class CostReading(Reading):
+    """Money in a report of its own."""
+
+    def __init__(
+        self, errand: Errand, fetcher: Fetcher, report: Report, adapter: CostAdapter
+    ) -> None:
+        super().__init__(errand, fetcher, report)
+        self.adapter = adapter
+        self.longest = adapter.cost_days
+
+    def read(self, span: list[int], known: dict[int, ReadDay], now: datetime) -> None:
+        days: costs.CostDays | None = None
+
+        def by(grouping: tuple[str, ...]) -> None:
+            nonlocal days
+            days = costs.CostDays(self.dimensions, grouping)
+            start, end = midnight(span[0]), midnight(span[-1] + 1)
+            self.pages(lambda cursor: self.adapter.costs(start, end, grouping, cursor), days.take)
+
+        self.grouped(self.adapter.cost_groupings, by)
+        assert days is not None  # noqa: S101 - read by some grouping, or an error was raised
+        for day in reversed(span):
+            costs.write(
+                self.report,
+                self.dimensions,
+                self.hold,
+                day,
+                days,
+                known.get(day),
+                now,
+                self.report.dropped,
+            )
+            self.errand.hold()
+
+    def dropped_by(self, grouping: tuple[str, ...], finest: tuple[str, ...]) -> list[str]:
+        return [column for name in finest if name not in grouping for column in costs.GROUPED[name]]
+
+
+class CodingReading(Reading):
+    """Claude Code, a day at a time."""
+
+    def __init__(
+        self, errand: Errand, fetcher: Fetcher, report: Report, adapter: CodingAdapter
+    ) -> None:
+        super().__init__(errand, fetcher, report)
+        self.adapter = adapter
+
+    def read(self, span: list[int], known: dict[int, ReadDay], now: datetime) -> None:
+        (day,) = span
+        at = date_of(day)
+        records: dict[str, CodingDayRecord] = {}
+
+        def take(record: CodingDayRecord) -> None:
+            records[record.remote_id] = record  # one that comes again is the same
+
+        unreadable = self.pages(lambda cursor: self.adapter.coding_day(at, cursor), take)
+        coding.write(self.report, self.hold, day, records, unreadable, now)
+
+
+def _refused() -> errors.Refused:
+    return errors.Refused(_("This provider has no such report."))
+
+
+def _read_usage(errand: Errand, adapter: Adapter, fetcher: Fetcher) -> None:
+    if not isinstance(adapter, UsageAdapter):
+        raise _refused()
+    report = ledger.report_of(errand.connection, ReportName.USAGE, hourly=adapter.usage_hourly)
+    UsageReading(errand, fetcher, report, adapter).go()
+
+
+def _read_costs(errand: Errand, adapter: Adapter, fetcher: Fetcher) -> None:
+    if not isinstance(adapter, CostAdapter):
+        raise _refused()
+    report = ledger.report_of(errand.connection, ReportName.COSTS, hourly=False)
+    CostReading(errand, fetcher, report, adapter).go()
+
+
+def _read_coding(errand: Errand, adapter: Adapter, fetcher: Fetcher) -> None:
+    if not isinstance(adapter, CodingAdapter):
+        raise _refused()
+    report = ledger.report_of(errand.connection, ReportName.CODING, hourly=False)
+    CodingReading(errand, fetcher, report, adapter).go()
+
+
+def _in(name: str) -> Callable[[str], bool]:
+    return lambda provider: name in PROVIDERS[provider].reports
+
+
+USAGE = Series(
+    name="usage",
+    label=gettext_lazy("Usage"),
+    capability="usage.read",
+    read=_read_usage,
+    has=_in("usage"),
+)
+COSTS = Series(
+    name="costs",
+    label=gettext_lazy("Costs"),
+    capability="costs.read",
+    read=_read_costs,
+    has=_in("costs"),
+    every_seconds=900,
+)
+CODING = Series(
+    name="coding",
+    label=gettext_lazy("Claude Code"),
+    capability="coding.read",
+    read=_read_coding,
+    has=_in("coding"),
+    every_seconds=1800,
+)
