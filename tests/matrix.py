@@ -477,6 +477,7 @@ PAGES: dict[str, Page] = {
     "keys:delete": Desk(read="keys.delete", change="keys.delete", objects={"pk": "api_key"}),
     # --- Usage and cost
     "usage:usage": Desk(read="usage.read"),
+    "usage:coding": Desk(read="usage.read"),
     # --- The API
     "api:schema": SignedIn(methods=("GET",)),
     "api:docs": SignedIn(methods=("GET",)),

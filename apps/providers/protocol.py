@@ -118,6 +118,8 @@ class Provider:
     # Reports that are read from it: "usage" (with its money, where that is no report of its own),
     # "costs", "coding".
     reports: tuple[str, ...] = ("usage",)
+    # What such a report leaves out, whoever asks.
+    leaves_out: Mapping[str, Words] = field(default_factory=dict)
     # What ends with an organization that is deleted there.
     deletion_ends: Words = ""
 

@@ -1,6 +1,6 @@
 """What the usage page's controls offer and hold, and what was typed into them made into filters."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -68,6 +68,7 @@ class Controls:
     chips: list[Chip]
     first: str
     last: str
+    whole: bool  # also finds keys, and compares
 
 
 @dataclass(slots=True)
@@ -111,11 +112,18 @@ def _typed(params: QueryDict, name: str) -> str:
 
 
 def controls_of(
-    question: Question, organization: Organization, connections: Sequence[Connection]
+    question: Question,
+    organization: Organization,
+    connections: Sequence[Connection],
+    *,
+    groups: Mapping[str, Words] = GROUPS,
+    shows: Mapping[str, Words] = SHOWS,
+    widths: Mapping[str, Words] = WIDTHS,
+    menus: Iterable[str] = tuple(MENUS),
 ) -> Controls:
     """The controls of a question. A fixed number of queries."""
     names = Names(organization, connections)
-    menus = [_menu(name, question, connections, names) for name in MENUS]
+    found = [_menu(name, question, connections, names) for name in menus]
     first = question.typed["from"] or question.first.isoformat()
     last = question.typed["to"] or question.last.isoformat()
     if question.preset:
@@ -125,13 +133,14 @@ def controls_of(
             (name, label, _preset_url(question, name), question.preset == name)
             for name, label in PRESETS.items()
         ],
-        groups=[(name, label, name == question.group) for name, label in GROUPS.items()],
-        widths=[(name, label, name == question.by) for name, label in WIDTHS.items()],
-        shows=[(name, label, name == question.show) for name, label in SHOWS.items()],
-        menus=[menu for menu in menus if len(menu.options) > 1 or menu.chosen or menu.error],
+        groups=[(name, label, name == question.group) for name, label in groups.items()],
+        widths=[(name, label, name == question.by) for name, label in widths.items()],
+        shows=[(name, label, name == question.show) for name, label in shows.items()],
+        menus=[menu for menu in found if len(menu.options) > 1 or menu.chosen or menu.error],
         chips=_chips(question, names),
         first=first,
         last=last,
+        whole="key" in groups,
     )
 
 

@@ -1,15 +1,30 @@
 """What is not in the sums, in words: a sentence for each hole, refusal and provider that says less."""
 
+from collections.abc import Iterable
 from datetime import date
 
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
+from apps.organizations.models import Connection
+from apps.providers.catalogue import PROVIDERS
 from apps.usage.coverage import Coverage, Hole, Left
 from apps.usage.models import ReportName
 from apps.usage.question import GROUPS
 
 MOST = 12  # sentences; what is beyond is counted
+
+
+def by_nature(connections: Iterable[Connection], *reports: str) -> list[str]:
+    """What the providers of ``connections`` leave out of ``reports``, whoever asks."""
+    providers = dict.fromkeys(one.provider for one in connections)
+    told = [
+        str(PROVIDERS[key].leaves_out[name])
+        for key in providers
+        for name in reports
+        if key in PROVIDERS and name in PROVIDERS[key].leaves_out
+    ]
+    return list(dict.fromkeys(told))
 
 
 def sentences(coverage: Coverage) -> list[str]:

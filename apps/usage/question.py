@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, timedelta
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 from urllib.parse import urlencode
 
 from django.http import QueryDict
@@ -129,6 +129,7 @@ class Question:
     errors: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     stopped: bool = False
+    usual: tuple[str, str] = (DEFAULT_GROUP, DEFAULT_SHOW)  # goes without saying in addresses
 
     @property
     def days(self) -> int:
@@ -170,9 +171,9 @@ class Question:
             held.append(("range", self.preset))
         if self.by_asked:
             held.append(("by", self.by))
-        if self.group != DEFAULT_GROUP:
+        if self.group != self.usual[0]:
             held.append(("group", self.group))
-        if self.show != DEFAULT_SHOW:
+        if self.show != self.usual[1]:
             held.append(("show", self.show))
         if self.compare:
             held.append(("compare", "1"))
@@ -207,8 +208,12 @@ class Asking:
     """Reads a question out of an address.
 
     ``kept_from``: the first day that is kept, None: not known. ``found``: what was typed to find keys and
-    people, looked up (``controls.look_up``).
+    people, looked up (``controls.look_up``). Subclasses may offer other groups and figures.
     """
+
+    groups: ClassVar[Mapping[str, Words]] = GROUPS
+    shows: ClassVar[Mapping[str, Words]] = SHOWS
+    usual: ClassVar[tuple[str, str]] = (DEFAULT_GROUP, DEFAULT_SHOW)
 
     def __init__(
         self,
@@ -228,11 +233,11 @@ class Asking:
     def question(self) -> Question:
         """The question."""
         first, last = preset_days(DEFAULT_PRESET, self.today)
-        found = Question(first, last, errors=self.errors, notes=self.notes)
+        found = Question(first, last, errors=self.errors, notes=self.notes, usual=self.usual)
         found.typed = {name: self.params.get(name, "") for name in TYPED}
         self._range(found)
-        found.group = self._one_of("group", GROUPS, DEFAULT_GROUP)
-        found.show = self._one_of("show", SHOWS, DEFAULT_SHOW)
+        found.group = self._one_of("group", self.groups, self.usual[0])
+        found.show = self._one_of("show", self.shows, self.usual[1])
         found.compare = self.params.get("compare") == "1"
         found.currency = self.params.get("currency", "")[:10]
         self._filters(found)

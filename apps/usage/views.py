@@ -14,17 +14,20 @@ from django.views.decorators.http import require_safe
 
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
-from apps.usage import downloads, reads
+from apps.usage import downloads, missing_words, reads
 from apps.usage.answer import Answering, group_label
 from apps.usage.controls import controls_of, look_up
 from apps.usage.days import date_of
-from apps.usage.models import Report
+from apps.usage.models import Report, ReportName
 from apps.usage.question import Asking, Question
 
+READ = (ReportName.USAGE, ReportName.COSTS)
 
-def kept_from(connections: Sequence[Connection]) -> date | None:
+
+def kept_from(connections: Sequence[Connection], *reports: str) -> date | None:
     """The first day that any of the connections is read back to; None before a first reading."""
-    rows = Report.objects.filter(connection__in=connections)
+    names = reports or READ
+    rows = Report.objects.filter(connection__in=connections, name__in=names)
     earliest = rows.aggregate(earliest=Min("backfill_to"))["earliest"]
     return None if earliest is None else date_of(earliest)
 
@@ -61,6 +64,7 @@ def usage(request: DeskRequest) -> HttpResponseBase:
         "controls": controls_of(question, request.organization, connections),
         "group_label": group_label(question.group),
         "any_estimate": any(line.row.is_estimate for line in answer.lines),
+        "by_nature": missing_words.by_nature(connections, *READ),
         "midnight": utc_midnight(question.last),
     }
     fragment = "#region" if request.headers.get("HX-Target") == "usage" else ""

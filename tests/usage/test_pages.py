@@ -247,7 +247,10 @@ def test_hours_are_tokens_and_leave_out_who_tells_days_alone(
 
 def test_holes_and_refusals_are_told(olga: Client, at: At, claude: Connection) -> None:
     used(claude, back(1), cost="3", counts={"output": 1})
-    assert "every day of the range has been read" in body(olga, at("?range=7d"))
+    page = body(olga, at("?range=7d"))
+    assert "has not been read" not in page
+    assert "still being read" not in page
+    assert "leaves out code execution" in page, "whatever is read"
     Report.objects.filter(connection=claude).update(backfill_to=0, paused_at=timezone.now())
     page = body(olga, at(f"?from={back(50)}&to={back(0)}"))
     assert "reading back is paused" in page
