@@ -4,6 +4,7 @@ Tasks are thin doors: they live in each shelf's ``tasks.py``, are named ``action
 waits for) or ``walks.*`` (background), and take ids alone.
 """
 
+import gc
 import logging.config
 import os
 from typing import Any
@@ -79,3 +80,7 @@ def load_clients(**kwargs: Any) -> None:
     from apps.providers.adapters import preload
 
     preload()
+    # What is imported stays: the collector need not go through it over and over while a walk makes rows by
+    # the hundred thousand. A sixth of the time of reading usage.
+    gc.collect()
+    gc.freeze()

@@ -54,12 +54,15 @@ class Dimensions:
             self._cubes.update(zip(new, zip(*columns, strict=True), strict=True))
         return self._cubes
 
-    def forget_some(self) -> None:
-        """Keep memory flat; between two days alone, because what was met must stay for one."""
-        if len(self._ids) > KEPT:
-            self.tuples.clear()
-            self._cubes.clear()
-            self._ids.clear()
+    def forget_some(self) -> bool:
+        """Keep memory flat; between two stretches alone, because what was met must stay for one. Whether
+        anything was forgotten."""
+        if len(self._ids) <= KEPT:
+            return False
+        self.tuples.clear()
+        self._cubes.clear()
+        self._ids.clear()
+        return True
 
     def _keep(self, pk: int, row: Tuple, grain: Grain) -> None:
         self._ids[grain.id, row] = pk

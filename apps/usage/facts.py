@@ -35,6 +35,9 @@ FACT = ("connection_id", "hour", "dimension_id", *COUNTS)
 # Rows of one transaction: what SQLite writes in some 50 ms. A day of more is exchanged in several.
 MOST_ROWS = {"sqlite": 20_000, "postgresql": 100_000}
 
+NULLABLE = (COUNTS.index("requests"),)
+_missing = attrgetter("missing")
+
 Counts = tuple[Any, ...]
 Hour = dict[int, Counts]  # by dimension
 
@@ -43,9 +46,14 @@ class Buckets:
     """What the pages of one stretch of time say, by hour and dimension, until its days are written."""
 
     def __init__(
-        self, dimensions: Dimensions, known: Iterable[str], group_by: tuple[str, ...]
+        self,
+        dimensions: Dimensions,
+        known: Iterable[str],
+        group_by: tuple[str, ...],
+        ids: dict[Any, int] | None = None,
     ) -> None:
-        """``known``: fields of UsageRow that the provider has; ``group_by``: those it was asked for."""
+        """``known``: fields of UsageRow that the provider has; ``group_by``: those it was asked for;
+        ``ids``: what an earlier stretch with the same grouping has met, to be added to."""
         self.dimensions = dimensions
         self.group_by = group_by
         self.hours: dict[int, Hour] = {}
@@ -59,7 +67,7 @@ class Buckets:
             attrgetter(*group_by) if len(group_by) > 1 else _alone(group_by)
         )
         self._counts: Callable[[UsageRow], Counts] = attrgetter(*COUNTS)
-        self._ids: dict[Any, int] = {}
+        self._ids: dict[Any, int] = {} if ids is None else ids
 
     def take(self, bucket: UsageBucket) -> None:
         """Take in a bucket, or a part of one."""
@@ -78,43 +86,47 @@ class Buckets:
             self.hours.pop(hour, None)
 
     def _whole(self, bucket: UsageBucket, day: int) -> Hour:
-        self._meet(bucket.rows)
-        ids, key, counts = self._ids, self._key, self._counts
-        found: Hour = {}
-        for row in bucket.rows:
-            one = ids[key(row)]
-            if one in found:
-                found[one] = _sum(found[one], counts(row))
-            else:
-                found[one] = counts(row)
-            if row.missing:
-                self.unreadable[day] = self.unreadable.get(day, 0) + 1
+        rows = bucket.rows
+        ids = self._meet(rows)
+        counts = list(map(self._counts, rows))
+        found = dict(zip(ids, counts, strict=True))
+        if len(found) < len(rows):  # a tuple that came twice counts twice
+            found = {}
+            for one, values in zip(ids, counts, strict=True):
+                found[one] = _sum(found[one], values) if one in found else values
+        self._note_missing(rows, day)
         return found
 
+    def _note_missing(self, rows: Iterable[UsageRow], day: int) -> None:
+        missing = sum(map(bool, map(_missing, rows)))
+        if missing:
+            self.unreadable[day] = self.unreadable.get(day, 0) + missing
+
     def _part(self, bucket: UsageBucket, hour: int, day: int) -> None:
-        self._meet(bucket.rows)
         parts = self._parts.setdefault(hour, {})
         money = self.money.setdefault(day, {})
-        for row in bucket.rows:
-            place = (self._ids[self._key(row)], row.part)
+        for one, row in zip(self._meet(bucket.rows), bucket.rows, strict=True):
+            place = (one, row.part)
             parts[place] = self._counts(row)
             if row.charged is not None or row.listed is not None:
                 money[place] = (row.charged, row.listed)
-            if row.missing:
-                self.unreadable[day] = self.unreadable.get(day, 0) + 1
+        self._note_missing(bucket.rows, day)
         hours: Hour = {}
         for (one, _), counts in parts.items():
             hours[one] = _sum(hours[one], counts) if one in hours else counts
         self.hours[hour] = hours
 
-    def _meet(self, rows: Iterable[UsageRow]) -> None:
-        """Have an id for whatever the rows are told apart by."""
-        key, ids = self._key, self._ids
-        new = {value for row in rows if (value := key(row)) not in ids}
-        if new:
-            tuples = {value: self._tuple(value) for value in new}
+    def _meet(self, rows: Iterable[UsageRow]) -> list[int]:
+        """The id of what each row is told apart by; made where it is new."""
+        keys = list(map(self._key, rows))
+        ids = self._ids
+        try:
+            return [ids[key] for key in keys]
+        except KeyError:
+            tuples = {key: self._tuple(key) for key in set(keys) if key not in ids}
             made = self.dimensions.ids(tuples.values())
-            ids.update((value, made[row]) for value, row in tuples.items())
+            ids.update((key, made[row]) for key, row in tuples.items())
+        return [ids[key] for key in keys]
 
     def _tuple(self, value: Any) -> Tuple:
         values = value if len(self.group_by) > 1 else (value,) * len(self.group_by)
@@ -251,17 +263,11 @@ def _some(pending: list[int], hours: dict[int, Hour]) -> tuple[list[int], list[i
 
 def _day_sums(hours: Iterable[Hour]) -> dict[int, list[Any]]:
     """Counts of a day by dimension."""
-    sums: dict[int, list[Any]] = {}
-    last = len(COUNTS) - 1
+    gathered: dict[int, list[Counts]] = {}
     for rows in hours:
         for one, counts in rows.items():
-            total = sums.get(one)
-            if total is None:
-                sums[one] = [*counts]
-                continue
-            for place in range(last):
-                if counts[place]:
-                    total[place] += counts[place]
-            if counts[last] is not None:
-                total[last] = (total[last] or 0) + counts[last]
-    return sums
+            if one in gathered:
+                gathered[one].append(counts)
+            else:
+                gathered[one] = [counts]
+    return {one: rollups.summed(rows, NULLABLE) for one, rows in gathered.items()}

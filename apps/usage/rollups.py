@@ -1,6 +1,6 @@
 """A day's rollups, made anew from its tokens and its costs, in the transaction that closes the day."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from apps.usage import bulk
@@ -83,28 +83,44 @@ class DayOfRollups:
         lines = [Line(one, tuples[one], billed) for one, (billed, _) in costs.items()]
         shared = share(lines, Usage(counts, tuples))
         nothing: Counts = [*([0] * (len(COUNTS) - 1)), None]
-        sums: dict[tuple[int, int], list[Any]] = {}
         ids = [*counts, *(one for one in costs if one not in counts)]
         cubes = self.dimensions.cubes(ids)
+        rows = []
         for one in ids:
-            billed, listed = costs.get(one, (0, None))
-            row = [*counts.get(one, nothing), billed, shared.get(one, 0), listed]
-            sums[FULL.id, one] = row
-            for cube, member in zip(CUBES, cubes[one], strict=True):
-                total = sums.get((cube.id, member))
-                if total is None:
-                    sums[cube.id, member] = row[:]
+            billed, listed = costs.get(one, _FREE)
+            rows.append([*counts.get(one, nothing), billed, shared.get(one, 0), listed])
+        found = [(FULL.id, one, *_stored(row)) for one, row in zip(ids, rows, strict=True)]
+        for at, cube in enumerate(CUBES):
+            members: dict[int, list[list[Any]]] = {}
+            for one, row in zip(ids, rows, strict=True):
+                member = cubes[one][at]
+                if member in members:
+                    members[member].append(row)
                 else:
-                    _add(total, row)
-        return [(*key, *_stored(row)) for key, row in sums.items()]
+                    members[member] = [row]
+            found += [
+                (cube.id, member, *_stored(summed(group, NULLABLE)))
+                for member, group in members.items()
+            ]
+        return found
 
 
-def _add(total: list[Any], row: list[Any]) -> None:
-    for place, value in enumerate(row):
-        if value:
-            total[place] = (total[place] or 0) + value
-        elif value is not None and total[place] is None:
-            total[place] = value
+_FREE = (0, None)
+NULLABLE = (len(COUNTS) - 1, len(COUNTS) + 2)  # requests, listed
+
+
+def summed(rows: Sequence[Sequence[Any]], nullable: Sequence[int]) -> list[Any]:
+    """The sum of each column; of those that may be None, of what is told, None if nothing is."""
+    if len(rows) == 1:
+        return list(rows[0])
+    columns = list(zip(*rows, strict=True))
+    for at in nullable:
+        columns[at] = tuple(value for value in columns[at] if value is not None)
+    sums: list[Any] = list(map(sum, columns))
+    for at in nullable:
+        if not columns[at]:
+            sums[at] = None
+    return sums
 
 
 def _stored(row: list[Any]) -> tuple[Any, ...]:

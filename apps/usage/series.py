@@ -23,7 +23,7 @@ from apps.sync import leases
 from apps.sync.mirrors import Series
 from apps.sync.walk import Errand, Fetcher
 from apps.usage import coding, costs, facts, ledger
-from apps.usage.days import date_of, hour_of, midnight
+from apps.usage.days import date_of, hour_of, midnight, moment_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import ReadDay, Report, ReportName
 
@@ -40,7 +40,11 @@ class Reading:
     def __init__(self, errand: Errand, fetcher: Fetcher, report: Report) -> None:
         self.errand, self.fetcher, self.report = errand, fetcher, report
         self.dimensions = Dimensions(report.connection_id)
+        self.met: dict[tuple[str, ...], dict[Any, int]] = {}  # ids, by what rows are told apart by
         self.longest = 1  # days of a stretch
+        self.left: list[int] = []  # days of the backfill that this walk has not read yet
+        self.ahead: list[int] = []  # the stretch whose first page is on its way
+        self.ahead_by: tuple[str, ...] = ()  # and what it is grouped by
 
     def go(self) -> None:
         """Read what is due, then some of the backfill."""
@@ -50,12 +54,15 @@ class Reading:
         run.expected = len(plan.open) + len(plan.back)
         for span in self._spans(plan.open):
             self._read(span, plan.known)
-        for span in self._spans(plan.back):
+        self.left = list(plan.back)
+        while self.left:
             if time.monotonic() - began > settings.USAGE_SLICE_SECONDS:
                 self.errand.again_at = timezone.now()
                 return
             if self._stopped():
                 return
+            span = self.ahead or self.following()
+            self.left = self.left[len(span) :]
             try:
                 self._read(span, plan.known)
             except errors.Refused as error:
@@ -74,6 +81,10 @@ class Reading:
             left = left[len(span) :]
             yield span
 
+    def following(self) -> list[int]:
+        """The next stretch of the backfill, [] at its end."""
+        return next(iter(ledger.spans(self.left, self.longest)), [])
+
     def _stopped(self) -> bool:
         """Whether somebody has paused the backfill meanwhile."""
         return Report.objects.filter(pk=self.report.pk, paused_at__isnull=False).exists()
@@ -87,7 +98,8 @@ class Reading:
         self.read(span, known, now)
         self.errand.run.seen += len(span)
         self.errand.hold()
-        self.dimensions.forget_some()
+        if self.dimensions.forget_some():
+            self.met.clear()
 
     def read(self, span: list[int], known: dict[int, ReadDay], now: datetime) -> None:
         """Read a stretch of days and write each."""
@@ -97,14 +109,22 @@ class Reading:
         """Confirm the lease, inside a transaction."""
         leases.hold(self.errand.resource.pk, self.errand.run.fence, timezone.now())
 
-    def pages(self, ask: Callable[[str | None], Page[Any]], take: Callable[[Any], None]) -> int:
-        """Every row of every page to ``take``; how many rows could not be read at all."""
+    def pages(
+        self,
+        ask: Callable[[str | None], Page[Any]],
+        take: Callable[[Any], None],
+        *,
+        asked_for: bool = False,
+    ) -> int:
+        """Every row of every page to ``take``; how many rows could not be read at all. ``asked_for``: the
+        first page is on its way."""
         cursor: str | None = None
         asked = {cursor}
         unreadable = 0
         while True:
             call = _at(ask, cursor)
-            self.fetcher.ask(call)
+            if cursor is not None or not asked_for:
+                self.fetcher.ask(call)
             page = self.errand.receive(self.fetcher, call, begun=cursor is not None)
             self.errand.run.pages += 1
             self.errand.run.requests += page.requests
@@ -164,30 +184,42 @@ class UsageReading(Reading):
     def read(self, span: list[int], known: dict[int, ReadDay], now: datetime) -> None:
         buckets: facts.Buckets | None = None
         unreadable = 0
-        start = midnight(span[0])
-        end = midnight(span[-1] + 1)
-        if self.report.hourly:
-            current = midnight(0) + timedelta(hours=hour_of(now) + 1)
-            end = min(end, current)
 
         def by(grouping: tuple[str, ...]) -> None:
             nonlocal buckets, unreadable
-            buckets = facts.Buckets(self.dimensions, self.adapter.usage_dimensions, grouping)
-            unreadable = self.pages(
-                lambda cursor: self.adapter.usage(start, end, grouping, cursor), buckets.take
-            )
+            ids = self.met.setdefault(grouping, {})
+            buckets = facts.Buckets(self.dimensions, self.adapter.usage_dimensions, grouping, ids)
+            asked_for = (self.ahead, self.ahead_by) == (span, grouping)
+            self.ahead = []
+            call = self._asking(span, grouping)
+            unreadable = self.pages(call, buckets.take, asked_for=asked_for)
 
         self.grouped(self.adapter.usage_groupings, by)
         assert buckets is not None  # noqa: S101 - read by some grouping, or an error was raised
         if unreadable:  # of whole rows nobody knows the day
             buckets.unreadable[span[-1]] = buckets.unreadable.get(span[-1], 0) + unreadable
+        self._fit(sum(map(len, buckets.hours.values())), len(span))
+        if self.ahead_of(span):
+            self.ahead_by = buckets.group_by
+            self.fetcher.ask(_at(self._asking(self.ahead, self.ahead_by), None))
         writer = facts.DayWriter(self.report, self.dimensions, self.hold, self.report.dropped)
-        rows = 0
         for day in reversed(span):
-            rows += writer.write(day, buckets, known.get(day), now, with_costs=self.with_costs)
+            writer.write(day, buckets, known.get(day), now, with_costs=self.with_costs)
             buckets.let_go(day)
             self.errand.hold()
-        self._fit(rows, len(span))
+
+    def ahead_of(self, span: list[int]) -> list[int]:
+        """What comes after ``span``, if that is of the backfill and goes on."""
+        self.ahead = self.following() if self.left and span[0] > self.left[0] else []
+        return self.ahead
+
+    def _asking(
+        self, span: list[int], grouping: tuple[str, ...]
+    ) -> Callable[[str | None], Page[Any]]:
+        start, end = midnight(span[0]), midnight(span[-1] + 1)
+        if self.report.hourly:
+            end = min(end, moment_of(hour_of(timezone.now()) + 1))
+        return lambda cursor: self.adapter.usage(start, end, grouping, cursor)
 
     def _fit(self, rows: int, days: int) -> None:
         """As many days next time as bring what may be held in memory."""
