@@ -23,6 +23,13 @@ def money(amount: Decimal | None, currency: str = "USD") -> str:
     return f"{'−' if rounded < 0 else ''}{sign}{abs(rounded):,}"
 
 
+def whole(amount: Decimal, currency: str = "USD") -> str:
+    """As ``money``, from a thousand on without the cents: for where it is glanced at."""
+    if abs(amount) < 1000:
+        return money(amount, currency)
+    return money(amount.quantize(Decimal(1), ROUND_HALF_EVEN), currency).removesuffix(".00")
+
+
 def count(number: int | None) -> str:
     """ "1,204,332"; "–" for None."""
     return "–" if number is None else f"{number:,}"

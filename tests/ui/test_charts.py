@@ -36,6 +36,11 @@ def test_money_is_rounded_to_the_cent_and_nothing_looks_free_that_is_not(
     assert amounts.money(Decimal(amount)) == written
 
 
+def test_large_amounts_are_glanced_at_without_their_cents() -> None:
+    assert amounts.whole(Decimal("122365.52")) == "$122,366"
+    assert amounts.whole(Decimal("999.994")) == "$999.99"
+
+
 @pytest.mark.parametrize(
     ("number", "short"),
     [

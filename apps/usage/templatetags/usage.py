@@ -4,6 +4,7 @@ from decimal import Decimal
 
 from django import template
 
+from apps.organizations.models import Connection
 from apps.ui import amounts
 from apps.usage import answer, missing_words
 from apps.usage.coverage import Coverage
@@ -44,3 +45,11 @@ def other_currency(question: Question, currency: str) -> str:
 def missing(coverage: Coverage) -> list[str]:
     """What is not in the sums, a sentence each."""
     return missing_words.sentences(coverage)
+
+
+@register.simple_tag
+def backfilling(coverage: Coverage) -> list[Connection]:
+    """The connections whose past is still being read, or would be if that were not paused."""
+    return list(
+        dict.fromkeys(one.connection for one in coverage.holes if one.why in ("backfill", "paused"))
+    )
