@@ -136,8 +136,10 @@ def _users() -> Iterator[tuple[str, frozenset[str]]]:
     """Everybody who is handed an adapter, with the methods of it that they call."""
     yield "probe", frozenset({"probe"})
     for name in mirrors.names():
-        if mirror := mirrors.get(name):
+        if isinstance(mirror := mirrors.get(name), mirrors.Mirror):
             yield f"sync {name}", called(mirror.fetch)
+    for series in mirrors.all_series():
+        yield f"sync {series.name}", frozenset({series.method})
     for kind in KINDS.values():
         for step in kind.steps:
             parts = filter(None, (step.send, step.read_back, step.look, step.remove))

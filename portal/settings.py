@@ -104,7 +104,7 @@ SYNC_INTERVAL_SECONDS = env.int("SYNC_INTERVAL_SECONDS", default=60 if DEMO else
 
 # --- Usage -------------------------------------------------------------------------------------
 # How far back a new connection's usage is read: thirteen months.
-USAGE_BACKFILL_DAYS = env.int("USAGE_BACKFILL_DAYS", default=396)
+USAGE_BACKFILL_DAYS = env.int("USAGE_BACKFILL_DAYS", default=2 if TESTING else 396)
 # A walk goes on with the backfill this long, then lets others have their turn.
 USAGE_SLICE_SECONDS = env.float("USAGE_SLICE_SECONDS", default=60.0)
 

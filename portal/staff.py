@@ -62,6 +62,9 @@ NAVIGATION: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = 
             (_("Versions of those"), "history", "configuration_version", ""),
             (_("API keys"), "vpn_key", "keys_key", ""),
             (_("Shared provider keys"), "share", "keys_sharedkey", ""),
+            (_("Usage reports"), "query_stats", "usage_report", ""),
+            (_("Usage by what"), "category", "usage_dimension", ""),
+            (_("Days of Claude Code"), "code", "usage_codingday", ""),
         ),
     ),
     (
@@ -72,6 +75,8 @@ NAVIGATION: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = 
             (_("Changes at the provider"), "cloud_sync", "sync_remotechange", ""),
             (_("Listings"), "lists", "sync_resource", ""),
             (_("Walks"), "directions_walk", "sync_syncrun", ""),
+            (_("Days of usage read"), "event_available", "usage_readday", ""),
+            (_("Usage corrected"), "edit_note", "usage_correction", ""),
             (_("Audit log"), "history", "audit_entry", ""),
         ),
     ),

@@ -37,6 +37,22 @@ WITHOUT_DATABASE = ("contract", "sandbox")  # folders
 _redis: EmbeddedRedis | None = None
 
 
+class Announcer:
+    """Says at once which test has failed and how: a run that never ends has no summary."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._config = config
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """One line a failure, and the place it happened at."""
+        if report.failed:
+            terminal = self._config.pluginmanager.get_plugin("terminalreporter")
+            crash = getattr(report.longrepr, "reprcrash", None)
+            terminal.write_line(
+                f"\n{report.nodeid} ({report.when}): {crash or report.longrepr}"[:2000]
+            )
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder of the test databases; start Redis where settings expect it."""
     global _redis
@@ -45,6 +61,7 @@ def pytest_configure(config: pytest.Config) -> None:
     connections._connections = threading.local()  # type: ignore[attr-defined]  # private: no other way
     if not hasattr(config, "workerinput"):  # of several processes the one that hears of every test
         config.pluginmanager.register(Ledger())
+        config.pluginmanager.register(Announcer(config))
     project_settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
     starts_workers = getattr(config.option, "numprocesses", None)
     if project_settings.TEST_REDIS_PORT and not starts_workers and not config.option.collectonly:

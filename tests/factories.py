@@ -27,6 +27,9 @@ from apps.organizations.models import (
     Role,
 )
 from apps.sync.models import Batch, Command
+from apps.usage.days import day_of
+from apps.usage.models import Dimension, ReadDay, Report
+from apps.usage.tuples import COLUMNS, FULL, NOT_ASKED, digest_of
 from apps.workspaces.models import RateLimit, Workspace, WorkspaceMember
 
 PASSWORD = "long enough to be a password"
@@ -386,4 +389,45 @@ class CommandFactory(DjangoModelFactory[Command]):
     arguments = factory.LazyFunction(dict)
     arguments_hash = factory.LazyAttribute(
         lambda o: hashlib.sha256(json.dumps(o.arguments, sort_keys=True).encode()).hexdigest()
+    )
+
+
+class ReportFactory(DjangoModelFactory[Report]):
+    """How a connection's usage is read: 30 days back, none of them yet."""
+
+    class Meta:
+        model = Report
+
+    connection = factory.SubFactory(ConnectionFactory)
+    name = "usage"
+    hourly = True
+    backfill_to = factory.LazyFunction(lambda: day_of(timezone.now()) - 30)
+
+
+class ReadDayFactory(DjangoModelFactory[ReadDay]):
+    """A day of usage that is read, and will not be read again."""
+
+    class Meta:
+        model = ReadDay
+
+    connection = factory.SubFactory(ConnectionFactory)
+    report = "usage"
+    day = factory.LazyFunction(lambda: day_of(timezone.now()) - 3)
+    through = factory.LazyAttribute(lambda one: (one.day + 1) * 24)
+    read_at = factory.LazyFunction(timezone.now)
+    settled = True
+
+
+class DimensionFactory(DjangoModelFactory[Dimension]):
+    """What rows are told apart by; columns that are not given were not asked for."""
+
+    class Meta:
+        model = Dimension
+
+    connection = factory.SubFactory(ConnectionFactory)
+    grain = FULL.id
+    key = factory.Sequence(lambda n: f"apikey_{n:06}")
+    currency = "USD"
+    digest = factory.LazyAttribute(
+        lambda one: digest_of(tuple(getattr(one, name, NOT_ASKED) for name in COLUMNS))
     )

@@ -143,6 +143,9 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "api_key": lambda tenant, user: factories.KeyFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)
     ),
+    "usage_report": lambda tenant, user: factories.ReportFactory(
+        connection=factories.ConnectionFactory(organization=tenant.organization)
+    ),
     "workspace": lambda tenant, user: factories.WorkspaceFactory(
         connection=_with_workspaces(tenant)
     ),
@@ -371,6 +374,16 @@ PAGES: dict[str, Page] = {
     # --- Walks
     "sync:progress": Desk(read="connections.read", objects={"uid": "connection"}),
     "sync:start": Desk(change="sync.start", objects={"uid": "connection"}),
+    "backfill:pause": Desk(
+        change="usage.backfill",
+        objects={"uid": "usage_report.connection.uid"},
+        given={"report": "usage"},
+    ),
+    "backfill:resume": Desk(
+        change="usage.backfill",
+        objects={"uid": "usage_report.connection.uid"},
+        given={"report": "usage"},
+    ),
     "sync:loss": Desk(
         read="connections.read",
         change="sync.decide",

@@ -420,6 +420,8 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "commands.close": admins,
         "commands.approve": admins,
         "sync.start": admins,
+        "usage.read": everyone,
+        "usage.backfill": admins,
         "sync.decide": admins,
         "connections.connect": admins,
         "connections.change": admins,

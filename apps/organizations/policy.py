@@ -62,7 +62,8 @@ POLICY: dict[str, Rule] = {
     "keys.create": Rule(ADMINS, writes=True, fresh=True),
     "keys.archive": Rule(ADMINS, writes=True, fresh=True, irreversible=True),
     "keys.delete": Rule(ADMINS, writes=True, fresh=True, irreversible=True),
-    "usage.read": Rule(EVERYONE, support=True),  # usage, cost and Claude Code
+    "usage.read": Rule(EVERYONE, support=True),  # tokens, costs, Claude Code
+    "usage.backfill": Rule(ADMINS, writes=True),  # pause the reading of the past, let it go on
     "commands.decide": Rule(ADMINS, writes=True),  # cancel, send again
     "commands.close": Rule(ADMINS, writes=True, support=True),  # a stuck one: adopt, abandon
     "commands.approve": Rule(ADMINS, writes=True, fresh=True),

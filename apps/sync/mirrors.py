@@ -119,6 +119,7 @@ class Series:
     label: Words
     capability: str
     read: "Callable[[Errand, Adapter, Fetcher], None]"
+    method: str  # of the adapter, the one that is called
     has: Callable[[str], bool]
     every_seconds: int | None = None  # None: SYNC_INTERVAL_SECONDS
 
@@ -172,6 +173,11 @@ def get(name: str) -> Walkable | None:
 def names() -> list[str]:
     """The names of all mirrors, without the series."""
     return [name for name, one in _registry.mirrors.items() if isinstance(one, Mirror)]
+
+
+def all_series() -> list[Series]:
+    """The series, in the order of their shelves."""
+    return [one for one in _registry.mirrors.values() if isinstance(one, Series)]
 
 
 def readable(connection: Connection) -> list[Walkable]:

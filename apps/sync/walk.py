@@ -8,6 +8,7 @@ the last page says anything about rows that were not listed (``reconcile.py``).
 import contextvars
 import random
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NotYet
@@ -134,7 +135,7 @@ class Fetcher:
         self.thread.shutdown(wait=True, cancel_futures=True)
 
 
-class Errand:
+class Errand(ABC):
     """One walk while it lasts, whatever it reads: its lease, its waiting, how it ends."""
 
     def __init__(self, what: Walkable, resource: Resource, run: SyncRun) -> None:
@@ -165,11 +166,11 @@ class Errand:
         else:
             self._complete(state)
 
+    @abstractmethod
     def work(self) -> str:
         """Read and write; the state that the walk ends in."""
-        raise NotImplementedError
 
-    def save_rest(self) -> None:
+    def save_rest(self) -> None:  # noqa: B027 - most have kept it already
         """Keep what was read before the walk was cut short."""
 
     def note_progress(self, now: datetime) -> None:

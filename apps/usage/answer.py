@@ -19,7 +19,7 @@ from apps.organizations.models import Connection, Organization
 from apps.ui import amounts
 from apps.ui.charts import Chart, Series
 from apps.usage import reads
-from apps.usage.coverage import Coverage
+from apps.usage.coverage import Coverage, coverage_of
 from apps.usage.days import HOURS, day_of, moment_of
 from apps.usage.names import TOKEN_KINDS, Name, Names, Value
 from apps.usage.question import GROUPS, SCOPED, SHOWS, WIDTHS, Question, pairs_of
@@ -183,31 +183,26 @@ class Answering:
         self.names = Names(organization, self.connections)
         self.answer = Answer()
 
-    def _read(
-        self, first: date, last: date, *group_by: str, **filters: Sequence[Any]
-    ) -> reads.Totals:
+    def _read(self, first: date, last: date, *group_by: str, **filters: Sequence[Any]) -> list[Row]:
         question = self.question
-        return reads.totals(
-            self.connections, first, last, group_by, {**question.filters, **filters}
-        )
+        return reads.sums(self.connections, first, last, group_by, {**question.filters, **filters})
 
     def run(self) -> Answer:
         """The answer; an empty one where the question is stopped."""
         question, answer = self.question, self.answer
         if question.stopped:
             return answer
-        found = self._read(question.first, question.last, *question.group_by)
-        answer.coverage = found.coverage
+        answer.coverage = coverage_of(self.connections, question.first, question.last)
         if question.by == "hour":
             # So that table and chart hold the same: providers that tell days alone are left out of both.
             self.connections = reads.hourly(self.connections)
-            found = self._read(question.first, question.last, *question.group_by)
-        self._choose_currency(found.rows)
-        groups = by_group(found.rows, question.group, answer.currency)
+        found = self._read(question.first, question.last, *question.group_by)
+        self._choose_currency(found)
+        groups = by_group(found, question.group, answer.currency)
         ordered = sorted(
             groups, key=lambda one: (-figure(groups[one], question.show), -groups[one].tokens)
         )
-        answer.total = merged(found.rows, answer.currency)
+        answer.total = merged(found, answer.currency)
         before = self._before()
         names = self.names.of(question.group, ordered[:SHOWN]) if question.group else {}
         whole = figure(answer.total, question.show)
@@ -236,7 +231,7 @@ class Answering:
         if not question.compare:
             return {}
         answer.previous_days = first, last = question.previous()
-        rows = self._read(first, last, *question.group_by).rows
+        rows = self._read(first, last, *question.group_by)
         found = by_group(rows, question.group, answer.currency)
         answer.previous = merged(rows, answer.currency)
         return found
@@ -329,9 +324,7 @@ class Answering:
         filters: dict[str, list[Any]] = {}
         if not few:
             filters = {question.group: [value for value, _ in ordered[:STACKED]]}
-        rows = self._read(
-            question.first, question.last, question.by, *question.group_by, **filters
-        ).rows
+        rows = self._read(question.first, question.last, question.by, *question.group_by, **filters)
         cells: dict[Value, dict[Any, Any]] = {}
         sums: dict[Any, Any] = dict.fromkeys(at, 0)
         for row in rows:
@@ -342,7 +335,7 @@ class Answering:
             sums[period] = sums.get(period, 0) + value
         if not few:
             sums = dict.fromkeys(at, 0)
-            for row in self._read(question.first, question.last, question.by).rows:
+            for row in self._read(question.first, question.last, question.by):
                 row = _in(row, self.answer.currency)
                 period = row.group[question.by]
                 sums[period] = sums.get(period, 0) + figure(row, question.show)
@@ -353,7 +346,7 @@ class Answering:
         question, answer = self.question, self.answer
         first, last = answer.previous_days or question.previous()
         sums: dict[Any, Any] = {}
-        for row in self._read(first, last, question.by).rows:
+        for row in self._read(first, last, question.by):
             row = _in(row, answer.currency)
             period = row.group[question.by]
             sums[period] = sums.get(period, 0) + figure(row, question.show)

@@ -26,7 +26,7 @@ def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Val
         marks = ", ".join(["?"] * len(columns))
         # Past Django's cursor: it would go over each parameter once more.
         cursor.connection.executemany(
-            f"INSERT INTO {table_of(model)} ({names}) VALUES ({marks})",  # noqa: S608
+            f"INSERT INTO {table_of(model)} ({names}) VALUES ({marks})",  # noqa: S608  # names of our own models
             rows,
         )
 
@@ -36,7 +36,7 @@ def delete(model: type[models.Model], columns: Sequence[str], keys: Sequence[Val
     where = " AND ".join(f'"{name}" = %s' for name in columns)
     if keys:
         with database.cursor() as cursor:
-            cursor.executemany(f"DELETE FROM {table_of(model)} WHERE {where}", keys)  # noqa: S608
+            cursor.executemany(f"DELETE FROM {table_of(model)} WHERE {where}", keys)  # noqa: S608  # names of our own models
 
 
 def select(model: type[models.Model], columns: Sequence[str], **equal: Any) -> list[Values]:
@@ -50,7 +50,7 @@ def select(model: type[models.Model], columns: Sequence[str], **equal: Any) -> l
         values += several
     with database.cursor() as cursor:
         cursor.execute(
-            f"SELECT {names} FROM {table_of(model)} WHERE {' AND '.join(conditions)}",  # noqa: S608
+            f"SELECT {names} FROM {table_of(model)} WHERE {' AND '.join(conditions)}",  # noqa: S608  # names of our own models
             values,
         )
         return list(cursor.fetchall())

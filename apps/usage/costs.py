@@ -111,7 +111,8 @@ def write(
         rollups.lock(report.connection_id)
         exchange(report, day, costs, known, now)
         counts = rollups.counts_of(report.connection_id, day)
-        rollups.DayOfRollups(dimensions, day).write(counts, costs)
+        rolled = rollups.DayOfRollups(dimensions, day)
+        rolled.write(rolled.rows(counts, costs))
         ledger.mark(
             report,
             day,

@@ -93,5 +93,5 @@ class Dimensions:
             for row in rows
         ]
         for at in range(0, len(made), CHUNK):
-            with transaction.atomic():
+            with transaction.atomic(durable=True):
                 Dimension.objects.bulk_create(made[at : at + CHUNK], ignore_conflicts=True)

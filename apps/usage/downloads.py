@@ -56,7 +56,7 @@ def lines(
     names = Names(organization, connections)
     for first, last in stretches(question):
         group_by = [question.by, *question.group_by]
-        rows = reads.totals(connections, first, last, group_by, question.filters).rows
+        rows = reads.sums(connections, first, last, group_by, question.filters)
         rows.sort(key=lambda row: (str(row.group[question.by]), str(value_of(row, question.group))))
         called = (
             names.of(question.group, [value_of(row, question.group) for row in rows])

@@ -9,7 +9,7 @@ from decimal import Context, Decimal
 
 MICRO = 10**9  # femtos
 _EXACT = Context(prec=60)
-_ONE = Decimal(1)
+_ONE, _NOTHING = Decimal(1), Decimal(0)
 
 
 def split(amount: Decimal) -> tuple[int, int]:
@@ -34,5 +34,7 @@ def of_femtos(femtos: int) -> tuple[int, int]:
 
 def joined(micros: int | None, femtos: int | None) -> Decimal:
     """The amount in the currency's own unit, of sums of both; 0 for what is not there."""
+    if not micros and not femtos:
+        return _NOTHING
     whole = (micros or 0) * MICRO + (femtos or 0)
     return Decimal(whole).scaleb(-15, _EXACT)

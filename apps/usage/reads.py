@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection as database
+from django.db.models import Max, Q
 
 from apps.organizations.models import Connection, Organization
 from apps.usage import money
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
     from apps.accounts.models import User
 
+MONEY = tuple(
+    f"{kind}_{part}" for kind in ("billed", "shared", "listed") for part in ("micros", "femtos")
+)
 TIMES = ("hour", "day", "week", "month")
 MOST_HOURS = 24 * 14  # of a reading by the hour
 # What tokens are not told apart by: asked for, only money makes sense, and it is the billed one.
@@ -155,7 +159,7 @@ def totals(
     filters: Mapping[str, Sequence[Any]] | None = None,
 ) -> Totals:
     """Sums of the UTC days ``first`` to ``last``, both included, over ``connections``, which the caller
-    took from ``connections_of`` (nothing here looks at rights again).
+    took from ``connections_of`` (nothing here looks at rights again). Three queries.
 
     ``group_by``: names of ``tuples.COLUMNS`` (not currency), "connection", one of "hour", "day", "week",
     "month", and names added by ``add_grouping``. ``filters``: the same names but for times, each with
@@ -163,17 +167,49 @@ def totals(
     known, an end before the start, or more hours than MOST_HOURS. "hour" leaves out connections whose
     provider tells days alone, and all money.
     """
+    known = list(connections)
+    rows = sums(known, first, last, group_by, filters)
+    return Totals(rows, coverage_of(known, first, last))
+
+
+def sums(
+    connections: Iterable[Connection],
+    first: date,
+    last: date,
+    group_by: Sequence[str] = (),
+    filters: Mapping[str, Sequence[Any]] | None = None,
+) -> list[Row]:
+    """The rows of ``totals`` without a word on how complete they are. One query, with "hour" two."""
     asked = list(dict.fromkeys(group_by))
     wanted = {name: list(values) for name, values in (filters or {}).items()}
-    connections = list(connections)
+    chosen = list(connections)
     _check(first, last, asked, wanted)
-    coverage = coverage_of(connections, first, last)
     if "connection" in wanted:
-        chosen = {int(value) for value in wanted.pop("connection")}
-        connections = [one for one in connections if one.pk in chosen]
-    if not connections:
-        return Totals([], coverage)
-    return Totals(_Reading(connections, asked, wanted).rows(day_of(first), day_of(last)), coverage)
+        ids = {int(value) for value in wanted.pop("connection")}
+        chosen = [one for one in chosen if one.pk in ids]
+    if not chosen:
+        return []
+    return _Reading(chosen, asked, wanted).rows(day_of(first), day_of(last))
+
+
+def last_days(
+    connections: Iterable[Connection], column: str, values: Sequence[str]
+) -> dict[tuple[int, str], date]:
+    """The last UTC day on which each of ``values`` of ``column`` used anything, by connection id and
+    value. One query."""
+    grain = grain_for([column])
+    rows = (
+        Rollup.objects.filter(
+            dimension__connection__in=list(connections),
+            dimension__grain=grain.id,
+            **{f"dimension__{column}__in": list(values)},
+        )
+        .filter(Q(output__gt=0) | Q(uncached_input__gt=0) | Q(cache_read__gt=0))
+        .order_by()
+        .values_list("dimension__connection_id", f"dimension__{column}")
+        .annotate(latest=Max("day"))
+    )
+    return {(connection, value): date_of(day) for connection, value, day in rows}
 
 
 def _check(first: date, last: date, asked: list[str], wanted: dict[str, list[Any]]) -> None:
@@ -229,20 +265,21 @@ class _Reading:
     # --- SQL: every name comes from this package, every value is a parameter -----------------------
 
     def _days(self, first: int, last: int) -> list[Row]:
-        sums = [f'SUM(r."{name}")' for name in COUNTS]
-        sums += [
-            f'SUM(r."{kind}_{part}")'
-            for kind in ("billed", "shared", "listed")
-            for part in ("micros", "femtos")
-        ]
-        keys = ['r."connection_id"', *(['r."day"'] if self.time else [])]
-        keys += [f'd."{name}"' for name in ("currency", *self.columns)]
+        """Summed by dimension first, which is one integer, and by what it stands for afterwards."""
+        names = [*COUNTS, *MONEY]
+        time = ['"day"'] if self.time else []
         chosen, values = self._chosen()
-        where = f'r."connection_id" IN ({_marks(self.ids)}) AND r."grain" = %s'
+        inner = (
+            f"SELECT {', '.join(['r.dimension_id', *time])}"  # noqa: S608  # names of our own models
+            f", {', '.join(f'SUM({name}) AS {name}' for name in names)} FROM {_table(Rollup)} r"
+            f" WHERE r.connection_id IN ({_marks(self.ids)}) AND r.grain = %s"
+            f" AND r.day BETWEEN %s AND %s{chosen} GROUP BY {', '.join(['r.dimension_id', *time])}"
+        )
+        keys = ["d.connection_id", *time, *(f'd."{name}"' for name in ("currency", *self.columns))]
         sql = (
-            f"SELECT {', '.join([*keys, *sums])} FROM {_table(Rollup)} r"  # noqa: S608
-            f' JOIN {_table(Dimension)} d ON d."id" = r."dimension_id"'
-            f' WHERE {where} AND r."day" BETWEEN %s AND %s{chosen} GROUP BY {", ".join(keys)}'
+            f"SELECT {', '.join(keys)}, {', '.join(f'SUM(s.{name})' for name in names)}"  # noqa: S608  # names of our own models
+            f" FROM ({inner}) s JOIN {_table(Dimension)} d ON d.id = s.dimension_id"
+            f" GROUP BY {', '.join(keys)}"
         )
         with database.cursor() as cursor:
             cursor.execute(sql, [*self.ids, self.grain.id, first, last, *values])
@@ -260,7 +297,7 @@ class _Reading:
         keys += [f'd."{name}"' for name in ("currency", *self.columns)]
         chosen, values = self._chosen()
         sql = (
-            f"SELECT {', '.join([*keys, *sums])} FROM {_table(Fact)} r"  # noqa: S608
+            f"SELECT {', '.join([*keys, *sums])} FROM {_table(Fact)} r"  # noqa: S608  # names of our own models
             f' JOIN {_table(Dimension)} d ON d."id" = r."dimension_id"'
             f' WHERE r."connection_id" IN ({_marks(ids)}) AND r."hour" >= %s AND r."hour" < %s'
             f"{chosen} GROUP BY {', '.join(keys)}"
@@ -283,7 +320,7 @@ class _Reading:
             either = " OR ".join([f'("connection_id" = %s AND "{name}" = %s)'] * len(pairs))
             conditions.append(f"({either or '1 = 0'})")
             values += [part for pair in sorted(pairs) for part in pair]
-        inner = f'SELECT "id" FROM {_table(Dimension)} WHERE {" AND ".join(conditions)}'  # noqa: S608
+        inner = f'SELECT "id" FROM {_table(Dimension)} WHERE {" AND ".join(conditions)}'  # noqa: S608  # names of our own models
         return f' AND r."dimension_id" IN ({inner})', values
 
     # --- Rows ---------------------------------------------------------------------------------------

@@ -58,11 +58,10 @@ class DayOfRollups:
         self.dimensions = dimensions
         self.day = day
 
-    def write(self, counts: Mapping[int, Counts], costs: Costs) -> int:
+    def write(self, rows: "list[tuple[Any, ...]]") -> int:
         """Exchange the rows that differ; how many were written. After ``lock``, in
         the caller's transaction."""
         owner = self.dimensions.connection_id
-        rows = self._rows(counts, costs)
         held = bulk.select(
             Rollup,
             ("grain", "dimension_id", *COUNTS, *MONEY),
@@ -78,7 +77,8 @@ class DayOfRollups:
         bulk.insert(Rollup, COLUMNS, [(owner, row[0], self.day, *row[1:]) for row in fresh])
         return len(fresh)
 
-    def _rows(self, counts: Mapping[int, Counts], costs: Costs) -> list[tuple[Any, ...]]:
+    def rows(self, counts: Mapping[int, Counts], costs: Costs) -> list[tuple[Any, ...]]:
+        """What the day comes to: grain, dimension, sums. Needs no transaction."""
         tuples = self.dimensions.tuples_of([*counts, *costs])
         lines = [Line(one, tuples[one], billed) for one, (billed, _) in costs.items()]
         shared = share(lines, Usage(counts, tuples))

@@ -5,6 +5,7 @@ comes back at once if there is more; so no walk keeps others waiting, and a kill
 """
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.organizations.adapters import budget_of
 from apps.providers import errors
 from apps.providers.catalogue import PROVIDERS
 from apps.providers.protocol import Adapter, CodingAdapter, CostAdapter, UsageAdapter
@@ -29,10 +31,13 @@ from apps.usage.models import ReadDay, Report, ReportName
 
 # Facts that one reading of an hourly report should bring: its pages are held in memory.
 WANTED_ROWS = 40_000
+# Of the requests of a minute, what the backfill leaves to the listings: a fifth.
+KEPT_SHARE = 5
+COME_AGAIN_SECONDS = 10.0
 TRY_GROUPING_AGAIN = timedelta(days=7)
 
 
-class Reading:
+class Reading(ABC):
     """One walk of one report. Subclasses say how a stretch of days is read and written."""
 
     name: str
@@ -59,7 +64,7 @@ class Reading:
             if time.monotonic() - began > settings.USAGE_SLICE_SECONDS:
                 self.errand.again_at = timezone.now()
                 return
-            if self._stopped():
+            if self._stopped() or self._in_the_way():
                 return
             span = self.ahead or self.following()
             self.left = self.left[len(span) :]
@@ -89,6 +94,16 @@ class Reading:
         """Whether somebody has paused the backfill meanwhile."""
         return Report.objects.filter(pk=self.report.pk, paused_at__isnull=False).exists()
 
+    def _in_the_way(self) -> bool:
+        """Whether so little of the rate budget is left that it is better kept for what cannot wait."""
+        connection = self.errand.connection
+        room = budget_of(connection).room(write=False)
+        if room.requests >= connection.requests_per_minute // KEPT_SHARE:
+            return False
+        rest = max(room.wait, COME_AGAIN_SECONDS)
+        self.errand.again_at = timezone.now() + timedelta(seconds=rest)
+        return True
+
     def _pause(self, error: errors.Refused) -> None:
         self.report.paused_at, self.report.refusal = timezone.now(), error.message[:500]
         self.report.save(update_fields=["paused_at", "refusal"])
@@ -101,9 +116,9 @@ class Reading:
         if self.dimensions.forget_some():
             self.met.clear()
 
+    @abstractmethod
     def read(self, span: list[int], known: dict[int, ReadDay], now: datetime) -> None:
         """Read a stretch of days and write each."""
-        raise NotImplementedError
 
     def hold(self) -> None:
         """Confirm the lease, inside a transaction."""
@@ -323,6 +338,7 @@ USAGE = Series(
     label=gettext_lazy("Usage"),
     capability="usage.read",
     read=_read_usage,
+    method="usage",
     has=_in("usage"),
 )
 COSTS = Series(
@@ -330,6 +346,7 @@ COSTS = Series(
     label=gettext_lazy("Costs"),
     capability="costs.read",
     read=_read_costs,
+    method="costs",
     has=_in("costs"),
     every_seconds=900,
 )
@@ -338,6 +355,7 @@ CODING = Series(
     label=gettext_lazy("Claude Code"),
     capability="coding.read",
     read=_read_coding,
+    method="coding_day",
     has=_in("coding"),
     every_seconds=1800,
 )

@@ -26,6 +26,7 @@ from apps.sync.models import (
     SyncRun,
 )
 from apps.sync.outbox import requests
+from apps.usage.models import Coder, CodingDay, Correction, Dimension, ReadDay, Report
 from apps.workspaces.models import RateLimit, Workspace, WorkspaceMember
 from tests import factories
 from tests.browsing import at_desk
@@ -128,6 +129,17 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
         ),
         Version: lambda: factories.VersionFactory(connection=connection),
         Key: lambda: factories.KeyFactory(connection=connection),
+        Report: lambda: factories.ReportFactory(connection=connection, name=f"usage{number}"[:10]),
+        ReadDay: lambda: factories.ReadDayFactory(connection=connection, day=20_000 + number),
+        Correction: lambda: Correction.objects.create(
+            connection=connection, report="usage", day=20_000, noted_at=now, rows=1
+        ),
+        Dimension: lambda: factories.DimensionFactory(connection=connection),
+        CodingDay: lambda: CodingDay.objects.create(
+            connection=connection,
+            day=20_000 + number,
+            coder=Coder.objects.get_or_create(connection=connection, email="a@example.com")[0],
+        ),
         SharedKey: lambda: SharedKey.objects.create(
             connection=connection, remote_id=f"litellm{number}", first_seen_at=now, changed_at=now
         ),

@@ -58,6 +58,7 @@ def test_support_may_what_was_agreed_where_the_organization_allows_it(
         "organization.resume_sending",
         "connections.pause",
         "sync.start",
+        "usage.read",
     }
     assert {action for action in POLICY if may(supporter, action, organization)} == agreed
     organization.support_may_read = False
