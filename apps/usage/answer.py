@@ -26,7 +26,7 @@ from apps.usage.question import GROUPS, SCOPED, SHOWS, WIDTHS, Question, pairs_o
 from apps.usage.reads import Row
 from apps.usage.tuples import COUNTS
 
-SHOWN = 100  # rows of the table; all of them are in the exports
+SHOWN = 50  # rows of the table; all of them are in the exports
 STACKED = 7  # parts of a bar that have a colour of their own
 Period = date | datetime
 

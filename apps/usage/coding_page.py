@@ -23,7 +23,7 @@ from apps.usage.question import WIDTHS, Asking, Question
 
 Words = str | Promise
 
-SHOWN = 50  # people in the table; all of them are in the file
+SHOWN = 25  # people in the table; all of them are in the file
 STACKED = 7
 SHOWS: dict[str, Words] = {
     "people": gettext_lazy("People active"),

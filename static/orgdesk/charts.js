@@ -5,7 +5,14 @@
 
   var drawn = new Map(); // figure → {chart, data, hidden, at, part}
 
-  function colour(name) { return getComputedStyle(document.documentElement).getPropertyValue(name).trim(); }
+  // A variable of the stylesheets as a colour that SVG files and canvases understand.
+  var probe = document.createElement("span");
+  probe.hidden = true;
+  function colour(name) {
+    if (!probe.isConnected) document.body.append(probe);
+    probe.style.color = "var(" + name + ")";
+    return getComputedStyle(probe).color;
+  }
   function fill(series) { return colour(series.muted ? "--chart-muted" : "--chart-" + series.colour); }
 
   // 1234567 → "1.2M", for the axis alone: every number that is read comes from the server.
@@ -21,9 +28,9 @@
 
   function option(state) {
     var data = state.data;
-    var text = colour("--tblr-secondary-color") || "#667382";
-    var line = colour("--tblr-border-color") || "#e6e7e9";
-    var surface = colour("--tblr-bg-surface") || "#fff";
+    var text = colour("--tblr-secondary-color");
+    var line = colour("--tblr-border-color");
+    var surface = colour("--tblr-bg-surface");
     var font = getComputedStyle(document.body).fontFamily;
     return {
       animation: false,
@@ -182,9 +189,27 @@
 
   // --- PNG ------------------------------------------------------------------------------------
 
+  // Where the names of the shown series stand above the picture, in as many lines as they need.
+  function placed(state, wide, font) {
+    var pen = document.createElement("canvas").getContext("2d");
+    pen.font = font;
+    var left = 8, line = 0, keys = [];
+    state.data.series.forEach(function (one, at) {
+      if (state.hidden.has(at)) return;
+      var needs = 14 + pen.measureText(one.name).width + 16;
+      if (left > 8 && left + needs > wide) { left = 8; line += 1; }
+      keys.push({ series: one, left: left, line: line });
+      left += needs;
+    });
+    return keys;
+  }
+
   function save(state) {
     var plot = state.chart.getDom();
-    var wide = plot.clientWidth, head = 64, scale = 2;
+    var wide = plot.clientWidth, scale = 2, line = 18;
+    var family = getComputedStyle(document.body).fontFamily;
+    var keys = placed(state, wide, "12px " + family);
+    var head = 34 + (keys.length ? keys[keys.length - 1].line + 1 : 0) * line + 6;
     var picture = new Image();
     picture.onload = function () {
       var canvas = document.createElement("canvas");
@@ -192,21 +217,17 @@
       canvas.height = (plot.clientHeight + head) * scale;
       var pen = canvas.getContext("2d");
       pen.scale(scale, scale);
-      pen.fillStyle = colour("--tblr-bg-surface") || "#fff";
+      pen.fillStyle = colour("--tblr-bg-surface");
       pen.fillRect(0, 0, wide, plot.clientHeight + head);
-      var family = getComputedStyle(document.body).fontFamily;
       pen.fillStyle = colour("--tblr-body-color");
       pen.font = "600 16px " + family;
       pen.fillText(state.data.title, 8, 22, wide - 16);
       pen.font = "12px " + family;
-      var left = 8;
-      state.data.series.forEach(function (one, at) {
-        if (state.hidden.has(at)) return;
-        pen.fillStyle = fill(one);
-        pen.fillRect(left, 38, 10, 10);
+      keys.forEach(function (key) {
+        pen.fillStyle = fill(key.series);
+        pen.fillRect(key.left, 34 + key.line * line, 10, 10);
         pen.fillStyle = colour("--tblr-body-color");
-        pen.fillText(one.name, left + 14, 47);
-        left += 14 + pen.measureText(one.name).width + 16;
+        pen.fillText(key.series.name, key.left + 14, 43 + key.line * line);
       });
       pen.drawImage(picture, 0, head, wide, plot.clientHeight);
       canvas.toBlob(function (blob) {
@@ -217,7 +238,9 @@
         window.setTimeout(function () { URL.revokeObjectURL(link.href); }, 10000);
       }, "image/png");
     };
-    picture.src = state.chart.getDataURL({ type: "svg" });
+    // Not ECharts' own getDataURL: it does not escape the quotes in the names of fonts.
+    var svg = new XMLSerializer().serializeToString(plot.querySelector("svg"));
+    picture.src = "data:image/svg+xml;charset=utf-8," + encodeURIComponent(svg);
   }
 
   // --- All charts of a page -------------------------------------------------------------------
