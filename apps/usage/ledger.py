@@ -16,6 +16,7 @@ from apps.usage.models import Correction, ReadDay, Report
 
 LATE = timedelta(hours=LATE_HOURS)
 REREAD = timedelta(hours=1)  # how often a day that is over but not settled is read again
+FRESH = timedelta(minutes=1)  # the providers ask to be asked no more often
 # A bucket this young when it was read is filling up still: what comes later is no correction.
 YOUNG_HOURS = 1
 
@@ -45,7 +46,9 @@ def plan(report: Report, now: datetime) -> Plan:
     today = day_of(now)
     read = ReadDay.objects.filter(connection=report.connection_id, report=report.name)
     unsettled = {row.day: row for row in read.filter(settled=False)}
-    due = {today, *(day for day, row in unsettled.items() if _is_due(row, now))}
+    due = {day for day, row in unsettled.items() if _is_due(row, now)}
+    if today not in unsettled:
+        due.add(today)
     found = Plan(sorted(due), known=unsettled)
     if report.paused_at is None:
         days = set(read.filter(day__gte=report.backfill_to).values_list("day", flat=True))
@@ -57,7 +60,7 @@ def plan(report: Report, now: datetime) -> Plan:
 def _is_due(row: ReadDay, now: datetime) -> bool:
     """Whether a day that is not settled is to be read again."""
     over = row.through >= (row.day + 1) * HOURS
-    return row.replacing or not over or now - row.read_at >= REREAD
+    return row.replacing or now - row.read_at >= (REREAD if over else FRESH)
 
 
 def progress(report: Report) -> tuple[int, int]:
@@ -87,8 +90,15 @@ def spans(days: Sequence[int], longest: int) -> Iterable[list[int]]:
 def mark(
     report: Report, day: int, now: datetime, *, rows: int, unreadable: int, dropped: Iterable[str]
 ) -> None:
-    """Note that a day has been read as of ``now``. Inside the transaction that writes it."""
+    """Note that a day has been read as of ``now``. Inside the transaction that writes it.
+
+    A day with rows that made no sense is read once more before it is settled.
+    """
     end = (day + 1) * HOURS
+    late = now >= midnight(day + 1) + LATE
+    doubtful = unreadable and not ReadDay.objects.filter(
+        connection=report.connection_id, report=report.name, day=day, unreadable__gt=0
+    )
     ReadDay.objects.update_or_create(
         connection_id=report.connection_id,
         report=report.name,
@@ -96,7 +106,7 @@ def mark(
         defaults={
             "through": min(end, hour_of(now)),
             "read_at": now,
-            "settled": now >= midnight(day + 1) + LATE,
+            "settled": late and not doubtful,
             "replacing": False,
             "rows": rows,
             "unreadable": unreadable,

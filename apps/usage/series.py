@@ -33,7 +33,7 @@ from apps.usage.models import ReadDay, Report, ReportName
 WANTED_ROWS = 40_000
 # Of the requests of a minute, what the backfill leaves to the listings: a fifth.
 KEPT_SHARE = 5
-COME_AGAIN_SECONDS = 10.0
+COME_AGAIN_SECONDS = 15.0
 TRY_GROUPING_AGAIN = timedelta(days=7)
 
 

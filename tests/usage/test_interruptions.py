@@ -123,7 +123,8 @@ def test_an_hour_that_was_still_filling_up_is_no_correction(usage_desk: Desk) ->
     read(connection, "usage")
     today = day_of(timezone.now())
     Fact.objects.filter(connection=connection, hour__gte=today * HOURS).update(output=1)
-    ReadDay.objects.filter(day=today).update(through=today * HOURS)
+    earlier = timezone.now() - timedelta(minutes=5)
+    ReadDay.objects.filter(day=today).update(through=today * HOURS, read_at=earlier)
     read(connection, "usage")
     assert not Correction.objects.exists()
 
@@ -163,6 +164,35 @@ def test_older_than_the_provider_keeps_pauses_with_its_words(
     assert report.paused_at is not None
     assert report.refusal
     usage_desk.sandbox.control.clear_faults()
+
+
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "cut",
+        "garbage",
+        "empty_body",
+        "500",
+        "lost_cursor",
+        "no_cursor",
+        "missing_field",
+        "null_field",
+    ],
+)
+def test_whatever_spoils_a_page_is_made_good_by_the_next_walk(usage_desk: Desk, kind: str) -> None:
+    connection = usage_desk.connections["anthropic"]
+    control = usage_desk.sandbox.control
+    control.fault(
+        "getMessagesUsageReport", kind, skip=3, count=4, field="results.output_tokens", rows="all"
+    )
+    resource = Resource.objects.create(connection=connection, name="usage")
+    with worker_scope():
+        walk(resource.pk)
+    control.clear_faults()
+    ReadDay.objects.update(read_at=timezone.now() - timedelta(hours=2))
+    walk_on(connection)
+    assert tokens_found(connection) == tokens_told(usage_desk)
+    assert not ReadDay.objects.filter(unreadable__gt=0).exists()
 
 
 def test_small_pages_and_pages_that_overlap_change_nothing(
