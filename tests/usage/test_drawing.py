@@ -55,7 +55,7 @@ def ada(claude: Connection, owner: Grant) -> Member:
 
 
 @pytest.fixture
-def page(owner: Grant) -> At:
+def desk(owner: Grant) -> At:
     client: Client = at_desk(owner.user)
 
     def got(path: str) -> str:
@@ -67,7 +67,7 @@ def page(owner: Grant) -> At:
 
 
 def test_each_page_shows_the_usage_of_its_own_thing(
-    page: At, claude: Connection, ada: Member
+    desk: At, claude: Connection, ada: Member
 ) -> None:
     workspace = WorkspaceFactory(connection=claude)
     key = KeyFactory(connection=claude, workspace=workspace.remote_id)
@@ -77,21 +77,21 @@ def test_each_page_shows_the_usage_of_its_own_thing(
     used(claude, back(2), cost="40", counts={"output": 10}, model="claude-other")
     used(claude, back(60), cost="500", counts={"output": 10}, **own)
     for path in (f"people/{ada.person_id}/", f"workspaces/{workspace.pk}/", f"keys/{key.pk}/"):
-        html = page(path)
+        html = desk(path)
         assert "Usage, last 30 days" in html
         assert "$1.25" in html, path
         assert "$40" not in html, path
         assert "sparkline" in html
-    assert f"?person={ada.person_id}&amp;group=model" in page(f"people/{ada.person_id}/")
-    html = page(f"connections/{claude.uid}/")
+    assert f"?person={ada.person_id}&amp;group=model" in desk(f"people/{ada.person_id}/")
+    html = desk(f"connections/{claude.uid}/")
     assert "$41.25" in html
     assert "claude-other" in html
 
 
-def test_the_overview_has_todays_figure_and_the_months(page: At, claude: Connection) -> None:
+def test_the_overview_has_todays_figure_and_the_months(desk: At, claude: Connection) -> None:
     used(claude, back(0), cost="3", counts={"output": 1})
     used(claude, back(1), cost="5", counts={"output": 1})
-    html = page("")
+    html = desk("")
     assert "Cost today (UTC)" in html
     assert '<span class="stat-value">$3.00</span>' in html
     assert "$5.00 yesterday" in html
@@ -100,25 +100,25 @@ def test_the_overview_has_todays_figure_and_the_months(page: At, claude: Connect
 
 
 def test_nothing_is_drawn_before_anything_was_read_or_of_another_tenant(
-    page: At, ada: Member, owner: Grant
+    desk: At, ada: Member, owner: Grant
 ) -> None:
     fresh = ConnectionFactory(organization=owner.organization)
-    assert "Usage, last 30 days" not in page(f"connections/{fresh.uid}/")
+    assert "Usage, last 30 days" not in desk(f"connections/{fresh.uid}/")
     other = ConnectionFactory()
     report(other, back(40))
     read(other, back(0))
     used(other, back(0), cost="77", counts={"output": 1}, account=str(ada.remote_id))
-    assert "$77" not in page("")
-    html = page(f"people/{ada.person_id}/")
+    assert "$77" not in desk("")
+    html = desk(f"people/{ada.person_id}/")
     assert "Nothing was used, as far as it has been read." in html
 
 
 def test_panels_take_as_many_queries_for_much_as_for_little(
-    page: At, claude: Connection, ada: Member
+    desk: At, claude: Connection, ada: Member
 ) -> None:
     def queries(path: str) -> int:
         with CaptureQueriesContext(database) as seen:
-            page(path)
+            desk(path)
         return len(seen)
 
     paths = ["", f"people/{ada.person_id}/", f"connections/{claude.uid}/"]
