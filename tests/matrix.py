@@ -537,6 +537,9 @@ PAGES: dict[str, Page] = {
     "keys:activate": Desk(change="keys.change", objects={"pk": "api_key"}),
     "keys:archive": Desk(read="keys.archive", change="keys.archive", objects={"pk": "api_key"}),
     "keys:delete": Desk(read="keys.delete", change="keys.delete", objects={"pk": "api_key"}),
+    # --- Usage and cost
+    "usage:usage": Desk(read="usage.read"),
+    "usage:coding": Desk(read="usage.read"),
     # --- The API
     "api:schema": SignedIn(methods=("GET",)),
     "api:docs": SignedIn(methods=("GET",)),

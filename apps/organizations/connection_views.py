@@ -33,7 +33,7 @@ from apps.organizations.connection_forms import (
     NewKeyForm,
     PasteKeyForm,
 )
-from apps.organizations.health import health_of, with_freshness
+from apps.organizations.health import SERIES, health_of, with_freshness
 from apps.organizations.models import Connection
 from apps.organizations.services import Refused
 from apps.providers.catalogue import PROVIDERS
@@ -102,7 +102,7 @@ def listing(request: DeskRequest) -> HttpResponse:
             "connection": connection,
             "provider": PROVIDERS.get(connection.provider),
             "health": None if connection.state == State.DISCONNECTED else health_of(connection),
-            "resources": sorted(connection.resources.all(), key=_reading_order),
+            "resources": _listings(connection),
         }
         for connection in shown.prefetch_related("resources")
     ]
@@ -116,6 +116,12 @@ def listing(request: DeskRequest) -> HttpResponse:
         "may_connect": request.may("connections.connect"),
     }
     return render(request, "organizations/connections/list.html", context)
+
+
+def _listings(connection: Connection) -> list[Any]:
+    """What is mirrored row by row, people first; what grows with time has no number of rows."""
+    rows = [one for one in connection.resources.all() if one.name not in SERIES]
+    return sorted(rows, key=_reading_order)
 
 
 def _reading_order(resource: Any) -> tuple[bool, str]:
@@ -133,7 +139,7 @@ def detail(request: DeskRequest, uid: UUID) -> HttpResponse:
         "connection": connection,
         "provider": PROVIDERS.get(connection.provider),
         "health": None if connection.state == State.DISCONNECTED else health_of(connection),
-        "resources": sorted(connection.resources.all(), key=_reading_order),
+        "resources": _listings(connection),
         "abilities": abilities_of(connection),
         "rotating": bool(connection.next_credential),
         "may": {

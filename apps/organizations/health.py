@@ -28,6 +28,8 @@ NOTE_AGAIN_SECONDS = 30  # a success is written down at most this often
 STALE_INTERVALS = 4  # sync intervals without a complete walk
 # Listings that are walked more seldom than the others, with the seconds between two walks.
 SLOW_LISTINGS: dict[str, float] = {}  # sync fills it
+# What is walked and is no listing: reports that grow with time.
+SERIES: set[str] = set()  # likewise
 
 
 # --- Circuit breaker -----------------------------------------------------------------------------

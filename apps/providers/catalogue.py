@@ -110,6 +110,16 @@ ANTHROPIC = Provider(
     holds_seats=False,
     console_url="https://platform.claude.com/settings/members",
     reports=("usage", "costs", "coding"),
+    leaves_out={
+        "usage": _(
+            "Anthropic's usage report leaves out code execution, which its cost report has."
+        ),
+        "costs": _("Anthropic's cost report leaves out Priority Tier, whose tokens are counted."),
+        "coding": _(
+            "Anthropic tells of Claude Code that is paid for here alone: not of what runs through"
+            " Amazon Bedrock, Google Vertex AI or another cloud, nor of people's own plans."
+        ),
+    },
     keys_url="https://platform.claude.com/settings/keys",
     cannot={
         "keys.create": _("Anthropic's API cannot make keys: that is done in the Claude Console."),

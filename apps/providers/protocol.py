@@ -119,6 +119,8 @@ class Provider:
     # Reports that are read from it: "usage" (with its money, where that is no report of its own),
     # "costs", "coding".
     reports: tuple[str, ...] = ("usage",)
+    # What such a report leaves out, whoever asks.
+    leaves_out: Mapping[str, Words] = field(default_factory=dict)
     # What ends with the organization, or with the person's account, that is deleted there.
     deletion_ends: Words = ""
     # The account of one person: only that person connects it, on a desk of their own.

@@ -151,6 +151,8 @@ def register(mirror: Walkable) -> None:
     known = _registry.mirrors.setdefault(mirror.name, mirror)
     if known != mirror:
         raise ValueError(f"{mirror.name} is mirrored twice")
+    if isinstance(mirror, Series):
+        health.SERIES.add(mirror.name)
     if mirror.every_seconds:
         health.SLOW_LISTINGS[mirror.name] = mirror.every
 

@@ -103,12 +103,16 @@ def _gathered(parts: Iterable[str], size: int = 32_768) -> Iterator[str]:
 
 
 def _xlsx(page: "ListPage[Any]", name: str) -> HttpResponseBase:
+    return xlsx_of(lines(page), str(page.title), name)
+
+
+def xlsx_of(table: Iterable[list[Any]], title: str, name: str) -> HttpResponseBase:
+    """The lines of ``table``, whose cells are ``safe`` and whose first is the heading, as ``name``.xlsx."""
     from openpyxl import Workbook  # a twelfth of a process's start, for what few ask for
 
     book = Workbook(write_only=True)  # rows go to a file on disk as they come
-    title = str(page.title)[:31]
-    sheet = book.create_sheet(title)
-    for number, line in enumerate(lines(page)):
+    sheet = book.create_sheet(title[:31])
+    for number, line in enumerate(table):
         if number and number % SHEET_ROWS == 0:
             sheet = book.create_sheet(f"{title[:25]} {number // SHEET_ROWS + 1}")
         sheet.append(line)

@@ -36,6 +36,8 @@ ENTRIES = [
     Entry(_("Invites"), "mail", "invites:list"),
     Entry(_("Workspaces"), "layout-grid", "workspaces:list"),
     Entry(_("Keys"), "key", "keys:list"),
+    Entry(_("Usage and cost"), "chart-bar", "usage:usage"),
+    Entry(_("Claude Code"), "terminal-2", "usage:coding"),
     Entry(_("Limits"), "adjustments", "limits:list"),
     Entry(_("Activity"), "activity", "sync:activity"),
     Entry(_("Audit log"), "shield-check", "audit:list"),

@@ -6,13 +6,14 @@ class UsageConfig(AppConfig):
     name = "apps.usage"
 
     def ready(self) -> None:
-        """Have sync walk the reports of usage; add to the pages of keys, workspaces and connections."""
+        """Have sync walk the reports of usage; say what they can be grouped by; draw into other pages."""
         from apps.audit import words
         from apps.keys import findings
         from apps.keys.lists import add_column
         from apps.sync import mirrors
         from apps.ui import slots
-        from apps.usage import backfill_views, shelf
+        from apps.usage import backfill_views, drawing, reads, shelf
+        from apps.usage.people import PERSON
         from apps.usage.series import CODING, COSTS, USAGE
         from apps.workspaces.lists import add_figure
 
@@ -24,9 +25,15 @@ class UsageConfig(AppConfig):
                 "usage.resume_backfill": _("Let the reading of past usage go on"),
             }
         )
+        reads.add_grouping(PERSON)
         used_on, cost = shelf.KEY_COLUMNS
         add_column(used_on, shelf.prepare_keys)
         add_column(cost, shelf.prepared_already)
         findings.add(shelf.UNUSED_KEY)
         add_figure(shelf.WORKSPACE_COST)
+        slots.fill("members:person", drawing.of_person, order=10)
+        slots.fill("workspaces:workspace", drawing.of_workspace, order=10)
+        slots.fill("keys:key", drawing.of_key, order=10)
+        slots.fill("organizations:connection", drawing.of_connection, order=50)
         slots.fill("organizations:connection", backfill_views.progress)
+        slots.fill("overview:stats", drawing.stats, order=5)

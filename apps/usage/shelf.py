@@ -66,7 +66,7 @@ def _shown_day(value: Any, row: Any, page: Any) -> str:
 
 
 KEY_COLUMNS = (
-    Column(key="used_on", label=_("Last day of use (UTC)"), value="used_on", cell=_shown_day),
+    Column(key="used_on", label=_("Used on (UTC)"), value="used_on", cell=_shown_day),
     Column(
         key="cost_this_month",
         label=_("Cost this month"),

@@ -1,5 +1,6 @@
-"""Tags of every page: ``icon``, ``when``, ``due``, ``slot``, ``navigation``, ``include_if_there``."""
+"""Tags of every page: icons, times, slots, navigation, charts, parts that another shelf may bring."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
@@ -9,7 +10,7 @@ from django.template.context import Context
 from django.template.loader import get_template
 from django.utils.safestring import SafeString, mark_safe
 
-from apps.ui import icons, navigation, slots, times
+from apps.ui import charts, icons, navigation, slots, times
 
 register = template.Library()
 
@@ -62,3 +63,15 @@ def include_if_there(context: Context, name: str) -> SafeString:
         return mark_safe("")
     drawn: SafeString = found.template.render(context)  # type: ignore[attr-defined]  # the engine's own
     return drawn
+
+
+@register.inclusion_tag("ui/chart.html")
+def chart(chart: charts.Chart, level: str = "h2") -> dict[str, Any]:
+    """``{% chart chart %}``: picture, key, table; the page loads ``ui/chart_scripts.html`` in its head."""
+    return {"chart": chart, "level": level, "data_id": f"{chart.name}-data"}
+
+
+@register.simple_tag
+def sparkline(values: Sequence[charts.Value], label: str) -> SafeString:
+    """``{% sparkline values "what it shows, in words" %}``: drawn here, without a script."""
+    return charts.sparkline(values, label)

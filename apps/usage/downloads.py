@@ -1,0 +1,99 @@
+"""The answer as CSV and XLSX: every group of every period, read a stretch of days at a time."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from django.http import Http404, HttpResponseBase
+from django.utils.translation import gettext as _
+
+from apps.organizations.models import Connection, Organization
+from apps.ui import export
+from apps.usage import reads
+from apps.usage.answer import end_of, period_of, value_of
+from apps.usage.names import TOKEN_KINDS, Names
+from apps.usage.question import GROUPS, SCOPED, Question
+from apps.usage.reads import Row
+
+STRETCH = {"hour": 1, "day": 7, "week": 28, "month": 62}  # days read at once, about
+
+
+def respond(
+    form: str, question: Question, connections: Sequence[Connection], organization: Organization
+) -> HttpResponseBase:
+    """``form`` "csv" or "xlsx"; another, or a question that cannot be answered, is a 404."""
+    if form not in ("csv", "xlsx") or question.stopped:
+        raise Http404
+    name = f"{organization.slug}-usage-{question.first}-{question.last}"
+    table = lines(question, connections, organization)
+    if form == "csv":
+        return export.csv_of(table, name)
+    return export.xlsx_of(table, _("Usage and cost"), name)
+
+
+def lines(
+    question: Question, connections: Sequence[Connection], organization: Organization
+) -> Iterator[list[Any]]:
+    """The heading, then a line for each period, group and currency; cells are safe.
+
+    Days, weeks and months are UTC; hours in the reader's zone. Money is exact, as the provider has it
+    or as it was shared out, which the last column says.
+    """
+    grouped = bool(question.group)
+    scoped = question.group in SCOPED
+    yield [
+        _("Hour") if question.by == "hour" else _("From (UTC)"),
+        *([_(str(GROUPS[question.group])), _("Id")] if grouped else []),
+        *([_("Connection")] if scoped else []),
+        *[str(label) for label in TOKEN_KINDS.values()],
+        _("Web searches"),
+        _("Requests"),
+        _("Cost"),
+        _("List price"),
+        _("Currency"),
+        _("Estimate"),
+    ]
+    names = Names(organization, connections)
+    for first, last in stretches(question):
+        group_by = [question.by, *question.group_by]
+        rows = reads.sums(connections, first, last, group_by, question.filters)
+        rows.sort(key=lambda row: (str(row.group[question.by]), str(value_of(row, question.group))))
+        called = (
+            names.of(question.group, [value_of(row, question.group) for row in rows])
+            if grouped
+            else {}
+        )
+        for row in rows:
+            yield [export.safe(cell) for cell in _cells(row, question, names, called)]
+
+
+def _cells(row: Row, question: Question, names: Names, called: Any) -> Iterator[Any]:
+    at = row.group[question.by]
+    yield at if isinstance(at, datetime) else at.isoformat()
+    if question.group:
+        value = value_of(row, question.group)
+        yield str(called[value])
+        yield value[0]
+        if question.group in SCOPED:
+            yield names.connections[value[1]].name
+    for name in TOKEN_KINDS:
+        yield getattr(row, name)
+    hourly = question.by == "hour"
+    yield from (
+        row.web_searches,
+        row.requests,
+        None if hourly else row.cost,
+        row.listed,
+        row.currency,
+        None if hourly else row.is_estimate,
+    )
+
+
+def stretches(question: Question) -> Iterator[tuple[date, date]]:
+    """The range in stretches that each hold whole periods, so that no period is told twice."""
+    first = question.first
+    while first <= question.last:
+        far = first + timedelta(days=STRETCH[question.by] - 1)
+        last = min(end_of(period_of(far, question.by), question.by), question.last)
+        yield first, last
+        first = last + timedelta(days=1)

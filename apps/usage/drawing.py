@@ -1,0 +1,204 @@
+"""What usage draws into the pages of other shelves: the last 30 days of one thing, and the overview's figures."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+from urllib.parse import urlencode
+
+from django.http import HttpRequest
+from django.template.loader import render_to_string
+from django.urls import reverse
+from django.utils.formats import date_format
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from apps.keys.models import Key
+from apps.members.models import Person
+from apps.organizations.models import Connection
+from apps.ui import amounts, charts
+from apps.usage import reads
+from apps.usage.answer import merged
+from apps.usage.names import Names
+from apps.usage.question import pairs_of, utc_today
+from apps.usage.reads import Row
+from apps.workspaces.models import Workspace
+
+DAYS = 30
+TOP = 5  # models in a panel
+SPARK_DAYS = 14
+
+
+@dataclass(slots=True)
+class Daily:
+    """Money by UTC day in one currency: of a range, every day of it."""
+
+    days: list[date]
+    costs: list[Decimal]
+    currency: str
+
+    @property
+    def sparkline(self) -> SafeString:
+        """The days as a line, and in words."""
+        texts = [amounts.money(cost, self.currency) for cost in self.costs]
+        titles = [date_format(day, "j M") for day in self.days]
+        return charts.sparkline(self.costs, charts.in_words(self.costs, texts, titles))
+
+
+def _currency(rows: Sequence[Row]) -> str:
+    """The one that most of the money is in."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        sums[row.currency] += abs(row.cost)
+    return max(sums, key=lambda one: sums[one]) if sums else "USD"
+
+
+def _daily(rows: Sequence[Row], first: date, last: date, currency: str) -> Daily:
+    found: dict[date, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        if row.currency == currency:
+            found[row.group["day"]] += row.cost
+    days = [first + timedelta(days=at) for at in range((last - first).days + 1)]
+    return Daily(days, [found[day] for day in days], currency)
+
+
+def _mine(request: Any) -> list[Connection]:
+    """The connections whose usage the reader may see here; none where the role may not read it."""
+    if not request.may("usage.read"):
+        return []
+    return reads.connections_of(request.user, request.organization)
+
+
+# --- Panels --------------------------------------------------------------------------------------
+
+
+def _panel(
+    request: Any,
+    connections: Sequence[Connection],
+    filters: Mapping[str, Sequence[str]],
+    *,
+    bare: bool = False,
+    group: str = "model",
+) -> SafeString | str:
+    """The last 30 days of what ``filters`` let through. "" while nothing of it has been read."""
+    if not connections:
+        return ""
+    last = utc_today()
+    first = last - timedelta(days=DAYS - 1)
+    found = reads.totals(connections, first, last, ["day", "model"], filters)
+    if not found.rows and found.coverage.as_of is None:
+        return ""
+    currency = _currency(found.rows)
+    models: dict[str, Row] = {}
+    for row in found.rows:
+        held = models.setdefault(row.group["model"], Row({}, currency))
+        held.add(row if row.currency == currency else Row({}, currency, output=row.output))
+    ordered = sorted(models, key=lambda name: (-models[name].cost, -models[name].tokens))
+    ordered = [name for name in ordered if models[name].cost or models[name].tokens]
+    names = Names(request.organization, connections).of(
+        "model", [(one, 0) for one in ordered[:TOP]]
+    )
+    query = [*pairs_of(filters), ("group", group)]
+    given = {
+        "total": merged(found.rows, currency),
+        "daily": _daily(found.rows, first, last, currency),
+        "models": [(names[one, 0].text, models[one]) for one in ordered[:TOP]],
+        "more": max(0, len(ordered) - TOP),
+        "currency": currency,
+        "url": f"{_usage(request)}?{urlencode(query)}",
+        "coverage": found.coverage,
+        "days": DAYS,
+        "bare": bare,
+    }
+    return render_to_string("usage/_panel.html", given, request)
+
+
+def _usage(request: Any) -> str:
+    return reverse("usage:usage", kwargs={"slug": request.organization.slug})
+
+
+def of_person(request: HttpRequest, *, person: Person) -> SafeString | str:
+    """Slot "members:person"."""
+    return _panel(request, _mine(request), {"person": [str(person.pk)]})
+
+
+def of_workspace(request: HttpRequest, *, workspace: Workspace) -> SafeString | str:
+    """Slot "workspaces:workspace"; nothing for one that its provider does not have yet."""
+    if not workspace.remote_id:
+        return ""
+    own = [one for one in _mine(request) if one.pk == workspace.connection_id]
+    filters = {"workspace": [workspace.remote_id], "connection": [str(workspace.connection_id)]}
+    return _panel(request, own, filters, group="key")
+
+
+def of_key(request: HttpRequest, *, key: Key) -> SafeString | str:
+    """Slot "keys:key"."""
+    if not key.remote_id:
+        return ""
+    own = [one for one in _mine(request) if one.pk == key.connection_id]
+    return _panel(request, own, {"key": [key.remote_id], "connection": [str(key.connection_id)]})
+
+
+def of_connection(request: HttpRequest, *, connection: Connection) -> SafeString | str:
+    """Slot "organizations:connection", inside a card of the page's own."""
+    own = [one for one in _mine(request) if one.pk == connection.pk]
+    return _panel(request, own, {"connection": [str(connection.pk)]}, bare=True)
+
+
+# --- Overview ------------------------------------------------------------------------------------
+
+
+def stats(request: HttpRequest) -> SafeString | str:
+    """Slot "overview:stats": what today and this month have cost so far, each with its days as a line."""
+    connections = _mine(request)
+    if not connections:
+        return ""
+    today = utc_today()
+    month = today.replace(day=1)
+    before = (month - timedelta(days=1)).replace(day=1)
+    first = min(before, today - timedelta(days=SPARK_DAYS - 1))
+    found = reads.totals(connections, first, today, ["day"])
+    if found.coverage.as_of is None:
+        return ""
+    currency = _currency(found.rows)
+    daily = _daily(found.rows, first, today, currency)
+    by_day = dict(zip(daily.days, daily.costs, strict=True))
+    same_days = min((today - month).days, (month - timedelta(days=1) - before).days)
+    spent = sum((by_day[day] for day in by_day if day >= month), Decimal(0))
+    last_month = sum(
+        (
+            cost
+            for day, cost in by_day.items()
+            if before <= day <= before + timedelta(days=same_days)
+        ),
+        Decimal(0),
+    )
+    recent = Daily(daily.days[-SPARK_DAYS:], daily.costs[-SPARK_DAYS:], currency)
+    of_month = {day: cost for day, cost in by_day.items() if day >= month}
+    yesterday = by_day.get(today - timedelta(days=1), Decimal(0))
+    url = _usage(request)
+    cards = [
+        {
+            "label": _("Cost today (UTC)"),
+            "value": amounts.whole(by_day[today], currency),
+            "note": _("%(amount)s yesterday") % {"amount": amounts.whole(yesterday, currency)},
+            "url": f"{url}?range=7d&group=key",
+            "spark": recent.sparkline,
+        },
+        {
+            "label": _("Cost this month"),
+            "value": amounts.whole(spent, currency),
+            "note": _("%(change)s on the same days before")
+            % {"change": amounts.change(spent, last_month)}
+            if last_month
+            else "",
+            "url": f"{url}?range=month&compare=1",
+            "spark": Daily(list(of_month), list(of_month.values()), currency).sparkline,
+        },
+    ]
+    drawn = [
+        render_to_string("ui/stat.html", {"icon": "chart-bar", **card}, request) for card in cards
+    ]
+    return SafeString("".join(drawn))

@@ -1,0 +1,75 @@
+"""The pages of usage: usage and cost."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, time
+from typing import Any
+
+from django.db.models import Min
+from django.http import HttpResponseBase
+from django.shortcuts import render
+from django.utils import timezone
+from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_safe
+
+from apps.organizations.access import DeskRequest, desk_view
+from apps.organizations.models import Connection
+from apps.usage import downloads, missing_words, reads
+from apps.usage.answer import Answering, group_label
+from apps.usage.controls import controls_of, look_up
+from apps.usage.days import date_of
+from apps.usage.models import Report, ReportName
+from apps.usage.question import Asking, Question
+
+READ = (ReportName.USAGE, ReportName.COSTS)
+
+
+def kept_from(connections: Sequence[Connection], *reports: str) -> date | None:
+    """The first day that any of the connections is read back to; None before a first reading."""
+    names = reports or READ
+    rows = Report.objects.filter(connection__in=connections, name__in=names)
+    earliest = rows.aggregate(earliest=Min("backfill_to"))["earliest"]
+    return None if earliest is None else date_of(earliest)
+
+
+def utc_midnight(day: date) -> str:
+    """When a UTC day begins on the reader's clock: "02:00 CEST"; "" where it is midnight there too."""
+    local = timezone.localtime(datetime.combine(day, time.min, UTC))
+    return f"{local:%H:%M} {local.tzname()}" if local.utcoffset() else ""
+
+
+def ask(request: DeskRequest, connections: Sequence[Connection]) -> Question:
+    """The question that the address asks."""
+    found = look_up(request.GET, request.organization, connections)
+    asking = Asking(
+        request.GET, kept_from=kept_from(connections), connections=connections, found=found
+    )
+    return asking.question
+
+
+@require_safe
+@desk_view("usage.read")
+def usage(request: DeskRequest) -> HttpResponseBase:
+    """Usage and cost over all connections: chart, table and what is missing; ``?export=csv`` the same as a file."""
+    connections = reads.connections_of(request.user, request.organization)
+    question = ask(request, connections)
+    if form := request.GET.get("export"):
+        return downloads.respond(form, question, connections, request.organization)
+    answer = Answering(question, connections, request.organization).run()
+    context: dict[str, Any] = {
+        "title": _("Usage and cost"),
+        "question": question,
+        "answer": answer,
+        "connections": connections,
+        "controls": controls_of(question, request.organization, connections),
+        "group_label": group_label(question.group),
+        "any_estimate": any(line.row.is_estimate for line in answer.lines),
+        "by_nature": missing_words.by_nature(connections, *READ),
+        "midnight": utc_midnight(question.last),
+    }
+    fragment = "#region" if request.headers.get("HX-Target") == "usage" else ""
+    response = render(request, f"usage/usage.html{fragment}", context)
+    if fragment:
+        response["HX-Push-Url"] = request.path + question.url()
+    patch_vary_headers(response, ["HX-Target"])
+    return response

@@ -1,0 +1,137 @@
+"""What usage draws into the pages of people, workspaces, keys and connections, and into the overview."""
+
+from collections.abc import Callable
+from datetime import UTC, date, timedelta
+
+import pytest
+from django.db import connection as database
+from django.test import Client
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.members.models import Member
+from apps.organizations.models import Connection, Grant, Role
+from tests.browsing import at_desk
+from tests.factories import (
+    ConnectionFactory,
+    GrantFactory,
+    KeyFactory,
+    MemberFactory,
+    PersonFactory,
+    WorkspaceFactory,
+    with_keys,
+    with_workspaces,
+)
+from tests.usage.rolled import read, report, used
+
+pytestmark = pytest.mark.django_db
+At = Callable[[str], str]
+
+
+def back(days: int) -> date:
+    return timezone.now().astimezone(UTC).date() - timedelta(days=days)
+
+
+@pytest.fixture
+def owner() -> Grant:
+    grant: Grant = GrantFactory(role=Role.VIEWER)
+    return grant
+
+
+@pytest.fixture
+def claude(owner: Grant) -> Connection:
+    made = with_keys(with_workspaces(ConnectionFactory(organization=owner.organization)))
+    made.save()
+    report(made, back(70))
+    read(made, *(back(days) for days in range(71)))
+    return made
+
+
+@pytest.fixture
+def ada(claude: Connection, owner: Grant) -> Member:
+    person = PersonFactory(organization=owner.organization, name="Ada")
+    member: Member = MemberFactory(connection=claude, person=person)
+    return member
+
+
+@pytest.fixture
+def desk(owner: Grant) -> At:
+    client: Client = at_desk(owner.user)
+
+    def got(path: str) -> str:
+        answer = client.get(f"/o/{owner.organization.slug}/{path}")
+        assert answer.status_code == 200
+        return answer.content.decode()
+
+    return got
+
+
+def test_each_page_shows_the_usage_of_its_own_thing(
+    desk: At, claude: Connection, ada: Member
+) -> None:
+    workspace = WorkspaceFactory(connection=claude)
+    key = KeyFactory(connection=claude, workspace=workspace.remote_id)
+    assert ada.remote_id
+    own = {"workspace": workspace.remote_id, "key": key.remote_id, "account": ada.remote_id}
+    used(claude, back(1), cost="1.25", counts={"output": 10}, **own)
+    used(claude, back(2), cost="40", counts={"output": 10}, model="claude-other")
+    used(claude, back(60), cost="500", counts={"output": 10}, **own)
+    for path in (f"people/{ada.person_id}/", f"workspaces/{workspace.pk}/", f"keys/{key.pk}/"):
+        html = desk(path)
+        assert "Usage, last 30 days" in html
+        assert "$1.25" in html, path
+        assert "$40" not in html, path
+        assert "sparkline" in html
+    assert f"?person={ada.person_id}&amp;group=model" in desk(f"people/{ada.person_id}/")
+    html = desk(f"connections/{claude.uid}/")
+    assert "$41.25" in html
+    assert "claude-other" in html
+
+
+def test_the_overview_has_todays_figure_and_the_months(desk: At, claude: Connection) -> None:
+    used(claude, back(0), cost="3", counts={"output": 1})
+    used(claude, back(1), cost="5", counts={"output": 1})
+    html = desk("")
+    assert "Cost today (UTC)" in html
+    assert '<span class="stat-value">$3.00</span>' in html
+    assert "$5.00 yesterday" in html
+    month = "$8.00" if back(0).day > 1 else "$3.00"
+    assert f'<span class="stat-value">{month}</span>' in html
+
+
+def test_nothing_is_drawn_before_anything_was_read_or_of_another_tenant(
+    desk: At, ada: Member, owner: Grant
+) -> None:
+    fresh = ConnectionFactory(organization=owner.organization)
+    assert "Usage, last 30 days" not in desk(f"connections/{fresh.uid}/")
+    other = ConnectionFactory()
+    report(other, back(40))
+    read(other, back(0))
+    used(other, back(0), cost="77", counts={"output": 1}, account=str(ada.remote_id))
+    assert "$77" not in desk("")
+    html = desk(f"people/{ada.person_id}/")
+    assert "Nothing was used, as far as it has been read." in html
+
+
+def test_panels_take_as_many_queries_for_much_as_for_little(
+    desk: At, claude: Connection, ada: Member
+) -> None:
+    def queries(path: str) -> int:
+        with CaptureQueriesContext(database) as seen:
+            desk(path)
+        return len(seen)
+
+    paths = ["", f"people/{ada.person_id}/", f"connections/{claude.uid}/"]
+    used(claude, back(1), cost="1", counts={"output": 1}, account=str(ada.remote_id))
+    [queries(path) for path in paths]
+    few = [queries(path) for path in paths]
+    for number in range(8):
+        used(
+            claude,
+            back(number),
+            cost="1",
+            counts={"output": 1},
+            model=f"model-{number}",
+            account=str(ada.remote_id),
+        )
+    assert [queries(path) for path in paths] == few
