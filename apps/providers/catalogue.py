@@ -116,8 +116,8 @@ ANTHROPIC = Provider(
         ),
         "costs": _("Anthropic's cost report leaves out Priority Tier, whose tokens are counted."),
         "coding": _(
-            "Anthropic tells of Claude Code that is paid for here alone: not of what runs through"
-            " Amazon Bedrock, Google Vertex AI or another cloud, nor of people's own plans."
+            "Anthropic tells of Claude Code on its own API alone, not of what runs on somebody else's"
+            " cloud."
         ),
     },
     keys_url="https://platform.claude.com/settings/keys",

@@ -152,7 +152,7 @@ def test_it_says_what_it_cannot_see_and_what_cannot_be(
     ConnectionFactory(organization=owner.organization, provider="cline", name="Our Cline")
     worked(claude, back(1), "ada@acme.example")
     page = body(olga, at())
-    assert "Amazon Bedrock" in page
+    assert "on its own API alone" in page
     assert "Our Cline: Cline tells nothing of Claude Code." in page
     page = body(olga, at(f"?from={back(1)}&to={back(3)}&by=hour"))
     assert "The end lies before the start." in page
