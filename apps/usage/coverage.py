@@ -57,6 +57,10 @@ class Coverage:
         """Whether every day of the range is in the sums."""
         return not self.holes
 
+    def lacks(self, first: date, last: date) -> bool:
+        """Whether a day from ``first`` to ``last`` is not (wholly) in the sums."""
+        return any(hole.first <= last and first <= hole.last for hole in self.holes)
+
 
 CAPABILITIES = {
     ReportName.USAGE: "usage.read",

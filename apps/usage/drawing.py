@@ -175,25 +175,30 @@ def stats(request: HttpRequest) -> SafeString | str:
         ),
         Decimal(0),
     )
+    change = (
+        _("%(change)s on the same days before") % {"change": amounts.change(spent, last_month)}
+        if last_month and not found.coverage.lacks(before, before + timedelta(days=same_days))
+        else ""
+    )
     recent = Daily(daily.days[-SPARK_DAYS:], daily.costs[-SPARK_DAYS:], currency)
     of_month = {day: cost for day, cost in by_day.items() if day >= month}
-    yesterday = by_day.get(today - timedelta(days=1), Decimal(0))
+    yesterday = today - timedelta(days=1)
+    lacks, unread = found.coverage.lacks, _("some days are not read yet")
     url = _usage(request)
     cards = [
         {
             "label": _("Cost today (UTC)"),
             "value": amounts.whole(by_day[today], currency),
-            "note": _("%(amount)s yesterday") % {"amount": amounts.whole(yesterday, currency)},
+            "note": _("yesterday is not read yet")
+            if lacks(yesterday, yesterday)
+            else _("%(amount)s yesterday") % {"amount": amounts.whole(by_day[yesterday], currency)},
             "url": f"{url}?range=7d&group=key",
             "spark": recent.sparkline,
         },
         {
             "label": _("Cost this month"),
             "value": amounts.whole(spent, currency),
-            "note": _("%(change)s on the same days before")
-            % {"change": amounts.change(spent, last_month)}
-            if last_month
-            else "",
+            "note": unread if lacks(month, today) else change,
             "url": f"{url}?range=month&compare=1",
             "spark": Daily(list(of_month), list(of_month.values()), currency).sparkline,
         },

@@ -11,6 +11,8 @@ from django.utils import timezone
 
 from apps.members.models import Member
 from apps.organizations.models import Connection, Grant, Role
+from apps.usage.days import day_of
+from apps.usage.models import ReadDay
 from tests.browsing import at_desk
 from tests.factories import (
     ConnectionFactory,
@@ -97,6 +99,16 @@ def test_the_overview_has_todays_figure_and_the_months(desk: At, claude: Connect
     assert "$5.00 yesterday" in html
     month = "$8.00" if back(0).day > 1 else "$3.00"
     assert f'<span class="stat-value">{month}</span>' in html
+
+
+def test_a_day_that_is_not_read_yet_is_no_zero(desk: At, claude: Connection) -> None:
+    used(claude, back(0), cost="3", counts={"output": 1})
+    ReadDay.objects.filter(connection=claude, day=day_of(back(1))).delete()
+    html = desk("")
+    assert "yesterday is not read yet" in html
+    assert "$0.00 yesterday" not in html
+    assert ("some days are not read yet" in html) is (back(0).day > 1)
+    assert "some days are not read yet" in desk("usage/")
 
 
 def test_nothing_is_drawn_before_anything_was_read_or_of_another_tenant(
