@@ -30,6 +30,7 @@ def _lines(page: KeyList, keys: list[Key]) -> list[dict[str, Any]]:
             "state": page.state_of(key),
             "standing": key.standing,  # type: ignore[attr-defined]  # given by prepare()
             "flight": page.flight(key),
+            "told": page.told(key),
         }
         for key in keys
     ]

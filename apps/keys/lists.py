@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -268,6 +269,15 @@ class KeyList(ListByConnection[Key]):
         )
         for _column, prepare in _columns.values():
             prepare(self, rows)
+
+    def told(self, row: Key) -> list[tuple[str, str]]:
+        """What other shelves tell of it, for after ``prepare``: name and safe HTML of each column of theirs."""
+        columns = [column for column, _prepare in _columns.values()]
+        return [
+            (str(column.label), SafeString(column.draw(value, row, self)))
+            for column in columns
+            if (value := column.read(row)) is not None
+        ]
 
     def flight(self, row: Key) -> Command | None:
         """The open Command on it."""

@@ -38,7 +38,7 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from apps.ui import export, saved
+from apps.ui import export, jinja, saved
 from apps.ui.filters import Filter, Hits
 from apps.ui.keyset import Cursor, Order, Slice, page_of
 from apps.ui.plain import Plain, PlainRows, plain
@@ -77,6 +77,11 @@ class Column:
     def read(self) -> Callable[[Any], Any]:
         """Gives a row's value in this column."""
         return _reader(self.value or self.key)
+
+    @property
+    def draw(self) -> Callable[[Any, Any, Any], str]:
+        """Draws a cell, called with (value, row, page); gives safe HTML."""
+        return self.cell if callable(self.cell) else jinja.cell(self.cell)
 
     @property
     def read_for_export(self) -> Callable[[Any], Any]:

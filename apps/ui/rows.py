@@ -12,8 +12,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from markupsafe import escape
 
-from apps.ui import jinja
-
 if TYPE_CHECKING:
     from apps.ui.listing import Column, ListPage
 
@@ -54,8 +52,7 @@ class Rows:
         )
 
     def _drawer(self, column: "Column") -> Draw:
-        draw = column.cell if callable(column.cell) else jinja.cell(column.cell)
-        read, alike, page = column.read, column.alike, self._page
+        draw, read, alike, page = column.draw, column.read, column.alike, self._page
         if alike is None:
             return lambda row: draw(read(row), row, page)
         drawn: dict[Hashable, str] = {}

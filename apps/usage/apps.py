@@ -33,6 +33,7 @@ class UsageConfig(AppConfig):
         add_figure(shelf.WORKSPACE_COST)
         slots.fill("members:person", drawing.of_person, order=10)
         slots.fill("workspaces:workspace", drawing.of_workspace, order=10)
+        slots.fill("workspaces:archive", drawing.ending, order=10)
         slots.fill("keys:key", drawing.of_key, order=10)
         slots.fill("organizations:connection", drawing.of_connection, order=50)
         slots.fill("organizations:connection", backfill_views.progress)

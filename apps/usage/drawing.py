@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
@@ -19,7 +20,7 @@ from apps.keys.models import Key
 from apps.members.models import Person
 from apps.organizations.models import Connection
 from apps.ui import amounts, charts
-from apps.usage import reads
+from apps.usage import reads, shelf
 from apps.usage.answer import merged
 from apps.usage.names import Names
 from apps.usage.question import pairs_of, utc_today
@@ -131,6 +132,14 @@ def of_workspace(request: HttpRequest, *, workspace: Workspace) -> SafeString | 
     own = [one for one in _mine(request) if one.pk == workspace.connection_id]
     filters = {"workspace": [workspace.remote_id], "connection": [str(workspace.connection_id)]}
     return _panel(request, own, filters, group="key")
+
+
+def ending(request: HttpRequest, *, workspace: Workspace) -> SafeString | str:
+    """Slot "workspaces:archive": what has been spent there lately, before it ends."""
+    own = [one for one in _mine(request) if one.pk == workspace.connection_id]
+    if not own or not (cost := shelf.of_workspaces([workspace]).get(workspace.pk)):
+        return ""
+    return format_html("<p>{} {}</p>", _("Its cost this month so far:"), cost)
 
 
 def of_key(request: HttpRequest, *, key: Key) -> SafeString | str:

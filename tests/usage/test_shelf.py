@@ -71,6 +71,11 @@ def test_keys_and_workspaces_show_last_use_and_the_months_cost(
     assert page.count("$12.3") == 1
     workspaces = browser.get(reverse("workspaces:list", args=[grant.organization.slug]))
     assert "$12.3" in workspaces.content.decode()
+    ending = reverse("workspaces:archive", args=[grant.organization.slug, workspace.pk])
+    page = browser.get(ending).content.decode()
+    assert "Its cost this month so far: $12.3" in page.replace("≈ ", "")
+    assert page.count("Cost this month: ") == 1
+    assert page.count("Used on (UTC): ") == 2
     rows = list(Key.objects.select_related("connection"))
     with django_assert_max_num_queries(2):
         shelf.prepare_keys(None, rows)  # type: ignore[arg-type]  # it looks at the rows alone
