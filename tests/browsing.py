@@ -5,6 +5,7 @@ import time
 from django.test import Client
 
 from apps.accounts.models import User
+from apps.sync.models import Command, CommandState
 
 
 def at_desk(user: User) -> Client:
@@ -25,3 +26,10 @@ def tired(client: Client) -> Client:
     session["account_authentication_methods"] = [{**r, "at": r["at"] - 600} for r in records]
     session.save()
     return client
+
+
+def refuse(command: Command) -> Command:
+    """In place of a page's wait for the worker's word: the provider has refused."""
+    command.state, command.error = CommandState.REJECTED, "The provider says no."
+    command.save()
+    return command

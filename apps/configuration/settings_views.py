@@ -20,6 +20,7 @@ from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
 from apps.providers.masking import mask
+from apps.sync.asking import heard
 from apps.sync.outbox.kinds import KINDS
 from apps.sync.outbox.requests import RequestRefused, why_not
 
@@ -78,13 +79,15 @@ def _review(request: DeskRequest, row: RemoteConfiguration, form: SettingsForm) 
     wanted = None if row.document is None and set(document) <= {"version"} else document
     if request.POST.get("step") == "send":
         try:
-            command = services.change(
-                row=row,
-                document=wanted,
-                enabled=enabled,
-                seen=form.cleaned_data["seen"],
-                actor=request.user,
-                nonce=nonce_of(request),
+            command = heard(
+                services.change(
+                    row=row,
+                    document=wanted,
+                    enabled=enabled,
+                    seen=form.cleaned_data["seen"],
+                    actor=request.user,
+                    nonce=nonce_of(request),
+                )
             )
         except RequestRefused as refused:
             form.add_error(None, str(refused))

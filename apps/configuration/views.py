@@ -19,6 +19,7 @@ from apps.configuration.reading import by_section
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
+from apps.sync.asking import heard
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox.kinds import KINDS, kind_of
 from apps.sync.outbox.requests import RequestRefused, busy_targets, why_not
@@ -153,9 +154,11 @@ def _ask_first(
     form: Form,
     ask: Callable[[str], Command],
     template: str,
+    *,
+    field: str | None = None,
     **more: Any,
 ) -> HttpResponse:
-    """Show the form; once it is filled in well, ask for the change."""
+    """Show the form; once it is filled in well, ask for the change. A refusal stands beside ``field``."""
     slug = request.organization.slug
     context: dict[str, Any] = {
         "connection": connection,
@@ -168,9 +171,9 @@ def _ask_first(
     if request.method != "POST" or not form.is_valid():
         return render(request, template, context)
     try:
-        command = ask(nonce_of(request))
+        command = heard(ask(nonce_of(request)))
     except RequestRefused as refused:
-        form.add_error(None, str(refused))
+        form.add_error(field, str(refused))
         context["nonce"] = uuid.uuid4().hex
         return render(request, template, context)
     say(request, command)
@@ -198,7 +201,9 @@ def rename(request: DeskRequest, uid: Any) -> HttpResponse:
         return services.rename(row=row, name=name, actor=request.user, nonce=nonce)
 
     title = _("Rename the organization")
-    return _ask_first(request, connection, form, ask, "configuration/rename.html", title=title)
+    return _ask_first(
+        request, connection, form, ask, "configuration/rename.html", field="name", title=title
+    )
 
 
 @desk_view("configuration.create_organization")
@@ -213,7 +218,9 @@ def new(request: DeskRequest, uid: Any) -> HttpResponse:
         return services.create(connection=connection, name=name, actor=request.user, nonce=nonce)
 
     title = _("Open another organization")
-    return _ask_first(request, connection, form, ask, "configuration/new.html", title=title)
+    return _ask_first(
+        request, connection, form, ask, "configuration/new.html", field="name", title=title
+    )
 
 
 @desk_view("configuration.delete_organization")
@@ -227,7 +234,7 @@ def delete(request: DeskRequest, uid: Any) -> HttpResponse:
     def ask(nonce: str) -> Command:
         return services.delete(row=row, actor=request.user, nonce=nonce)
 
-    more = {
+    more: dict[str, Any] = {
         "title": _("Delete “%(name)s”?") % {"name": row},
         "danger": True,
         "row": row,

@@ -21,6 +21,7 @@ from apps.keys.models import Key
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
+from apps.sync.asking import asked
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox.kinds import kind_of
 from apps.sync.outbox.requests import RequestRefused
@@ -274,19 +275,9 @@ def new(request: DeskRequest) -> HttpResponse:
     live = Connection.objects.visible_to(request.user).filter(organization=request.organization)
     makers = [one for one in live.live().select_related("organization") if one.can("keys.create")]
     form = NewKeyForm(makers, request.POST or None, initial={"nonce": uuid.uuid4().hex})
-    if request.method == "POST" and form.is_valid():
-        try:
-            command = services.create(
-                connection=form.place,
-                name=form.cleaned_data["name"],
-                actor=request.user,
-                nonce=form.cleaned_data["nonce"],
-            )
-        except RequestRefused as refused:
-            form.add_error(None, str(refused))
-        else:
-            await_word(command)
-            return redirect("sync:command", slug=request.organization.slug, uid=command.uid)
+    command = asked(form, "name", lambda: _create(request, form)) if form.is_bound else None
+    if command is not None:
+        return redirect("sync:command", slug=request.organization.slug, uid=command.uid)
     context = {
         "form": form,
         "makers": makers,
@@ -294,3 +285,12 @@ def new(request: DeskRequest) -> HttpResponse:
         "title": _("Create a key"),
     }
     return render(request, "keys/new.html", context)
+
+
+def _create(request: DeskRequest, form: NewKeyForm) -> Command:
+    return services.create(
+        connection=form.place,
+        name=form.cleaned_data["name"],
+        actor=request.user,
+        nonce=form.cleaned_data["nonce"],
+    )

@@ -25,6 +25,7 @@ from apps.personal import services
 from apps.personal.forms import AcceptInviteForm, DeleteForm, ProfileForm, RefreshForm
 from apps.personal.models import Account
 from apps.providers.catalogue import PROVIDERS
+from apps.sync.asking import heard
 from apps.sync.models import Command
 from apps.sync.outbox.kinds import KINDS
 from apps.sync.outbox.requests import RequestRefused, busy_targets, why_not
@@ -141,9 +142,11 @@ def _ask_first(
     form: Form | None,
     ask: Callable[[str], Command],
     template: str,
+    *,
+    field: str | None = None,
     **more: Any,
 ) -> HttpResponse:
-    """Show what it means; once that is confirmed, ask for the change."""
+    """Show what it means; once that is confirmed, ask for the change. A refusal stands beside ``field``."""
     slug, connection = request.organization.slug, row.connection
     context: dict[str, Any] = {
         "connection": connection,
@@ -159,10 +162,10 @@ def _ask_first(
     if form is not None and not form.is_valid():
         return render(request, template, context, status=422)
     try:
-        command = ask(nonce_of(request))
+        command = heard(ask(nonce_of(request)))
     except RequestRefused as refused:
         if form is not None:
-            form.add_error(None, str(refused))
+            form.add_error(field, str(refused))
         context |= {"nonce": uuid.uuid4().hex, "refusal": str(refused)}
         return render(request, template, context, status=422)
     say(request, command)
@@ -188,7 +191,7 @@ def profile(request: DeskRequest, uid: Any) -> HttpResponse:
         )
 
     title = _("Change your profile")
-    return _ask_first(request, row, form, ask, "personal/profile.html", title=title)
+    return _ask_first(request, row, form, ask, "personal/profile.html", field="name", title=title)
 
 
 @desk_view("account.change")
@@ -218,7 +221,7 @@ def join(request: DeskRequest, uid: Any) -> HttpResponse:
         return services.accept_invite(account=row, token=token, actor=request.user, nonce=nonce)
 
     title = _("Accept an invite")
-    return _ask_first(request, row, form, ask, "personal/join.html", title=title)
+    return _ask_first(request, row, form, ask, "personal/join.html", field="token", title=title)
 
 
 @desk_view("account.change")
@@ -234,7 +237,7 @@ def activate(request: DeskRequest, uid: Any) -> HttpResponse:
     def ask(nonce: str) -> Command:
         return services.set_active(account=row, organization_id=to, actor=request.user, nonce=nonce)
 
-    more = {"title": _("Switch the active account"), "place": place}
+    more: dict[str, Any] = {"title": _("Switch the active account"), "place": place}
     return _ask_first(request, row, None, ask, "personal/activate.html", **more)
 
 
@@ -252,7 +255,7 @@ def refresh(request: DeskRequest, uid: Any) -> HttpResponse:
         return services.refresh_token(account=row, token=token, actor=request.user, nonce=nonce)
 
     title = _("Get a new account token")
-    return _ask_first(request, row, form, ask, "personal/refresh.html", title=title)
+    return _ask_first(request, row, form, ask, "personal/refresh.html", field="token", title=title)
 
 
 @desk_view("account.delete")
@@ -265,5 +268,8 @@ def delete(request: DeskRequest, uid: Any) -> HttpResponse:
     def ask(nonce: str) -> Command:
         return services.delete(account=row, actor=request.user, nonce=nonce)
 
-    more = {"title": _("Delete your account %(email)s?") % {"email": row}, "danger": True}
+    more: dict[str, Any] = {
+        "title": _("Delete your account %(email)s?") % {"email": row},
+        "danger": True,
+    }
     return _ask_first(request, row, form, ask, "personal/delete.html", **more)

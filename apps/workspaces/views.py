@@ -1,8 +1,6 @@
 """Pages of workspaces: the list, one of them, and what can be asked for it."""
 
 import uuid
-from collections.abc import Callable
-from copy import copy
 from typing import Any
 
 from django import forms
@@ -15,10 +13,10 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
+from apps.sync.asking import asked
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox.kinds import KINDS
-from apps.sync.outbox.requests import RequestRefused, why_not
-from apps.sync.outbox.word import await_word
+from apps.sync.outbox.requests import why_not
 from apps.workspaces import services
 from apps.workspaces.forms import ArchiveForm, NewWorkspaceForm, RenameForm, ResidencyForm
 from apps.workspaces.lists import WorkspaceList, people_in
@@ -69,7 +67,7 @@ def new(request: DeskRequest) -> HttpResponse:
         form = NewWorkspaceForm(connections, chosen, initial={"nonce": uuid.uuid4().hex})
         return render(request, "workspaces/new.html", {"title": title, "form": form})
     form = NewWorkspaceForm(connections, chosen, request.POST)
-    command = _asked(form, "name", lambda: _create(request, chosen, form))
+    command = asked(form, "name", lambda: _create(request, chosen, form))
     if command is None:
         context = {"title": title, "form": form}
         return render(request, "workspaces/new.html", context, status=422)
@@ -87,25 +85,6 @@ def _create(request: DeskRequest, connection: Connection, form: NewWorkspaceForm
         actor=request.user,
         nonce=data["nonce"],
     )
-
-
-def _asked(form: forms.Form, field: str, ask: Callable[[], Command]) -> Command | None:
-    """The Command after a moment's wait for its word; None with the reason beside the field."""
-    if not form.is_valid():
-        return None
-    try:
-        command = await_word(ask())
-    except RequestRefused as refused:
-        form.add_error(field, str(refused))
-        return None
-    if command.error and not command.is_open:
-        form.add_error(field, command.error)
-        # What was refused has its end; the same form sent again is a new wish.
-        fresh: Any = copy(form.data)
-        fresh["nonce"] = uuid.uuid4().hex
-        form.data = fresh
-        return None
-    return command
 
 
 def _say(request: DeskRequest, command: Command) -> None:
@@ -168,7 +147,7 @@ def rename(request: DeskRequest, pk: int) -> HttpResponse:
     workspace = _named(request, pk)
     form = RenameForm(workspace, request.POST if request.method == "POST" else None)
     if form.is_bound:
-        command = _asked(
+        command = asked(
             form,
             "name",
             lambda: services.rename_workspace(
@@ -201,7 +180,7 @@ def residency(request: DeskRequest, pk: int) -> HttpResponse:
     posted = request.POST if request.method == "POST" else None
     form = ResidencyForm(workspace.connection, posted, initial=initial)
     if form.is_bound:
-        command = _asked(
+        command = asked(
             form,
             "default_geo",
             lambda: services.change_residency(
@@ -225,7 +204,7 @@ def archive(request: DeskRequest, pk: int) -> HttpResponse:
     workspace = _named(request, pk)
     form = ArchiveForm(workspace, request.POST if request.method == "POST" else None)
     if form.is_bound:
-        command = _asked(
+        command = asked(
             form,
             "typed",
             lambda: services.archive_workspace(

@@ -15,7 +15,7 @@ from apps.configuration.sealed import typed_document, wipe
 from apps.organizations.models import Connection, Grant, Role
 from apps.providers.errors import Refused
 from apps.sync.models import Command, CommandState
-from tests.browsing import at_desk, tired
+from tests.browsing import at_desk, refuse, tired
 from tests.configuration.conftest import DOCUMENT
 from tests.factories import ConnectionFactory, GrantFactory, VersionFactory
 
@@ -124,6 +124,18 @@ def test_renaming_asks_for_a_change_and_refuses_what_cannot_be(
     assert "HX-Refresh" not in olga.get(at(), headers=waiting)
     Command.objects.update(state=CommandState.SUCCEEDED)
     assert olga.get(at(), headers=waiting)["HX-Refresh"] == "true"
+
+
+def test_the_providers_refusal_stands_beside_the_field_and_can_be_asked_again(
+    olga: Client, at: At, northwind: RemoteOrganization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.sync.asking.await_word", refuse)
+    answer = olga.post(at("rename/"), {"name": "Northwind", "nonce": "once"})
+    assert 'value="Northwind"' in body(answer)
+    assert "The provider says no." in body(answer)
+    assert "once" not in body(answer).split('name="nonce"')[1][:80], "the next one is a new wish"
+    olga.post(at("rename/"), {"name": "Northwind again", "nonce": "twice"})
+    assert Command.objects.filter(state=CommandState.REJECTED).count() == 2
 
 
 def test_deleting_wants_the_name_typed_and_a_fresh_sign_in(

@@ -17,7 +17,7 @@ from apps.organizations.models import Connection
 from apps.personal.models import Account
 from apps.personal.services import token_in
 from apps.sync.models import Command, CommandState
-from tests.browsing import tired
+from tests.browsing import refuse, tired
 from tests.factories import (
     AccountFactory,
     ConnectionFactory,
@@ -170,6 +170,17 @@ def test_a_pasted_token_is_sealed_and_shown_nowhere(
     ]
     for secret in (CANARY, command.arguments["secret"]):
         assert [number for number, page in enumerate(pages) if secret in page] == []
+
+
+def test_the_providers_refusal_stands_beside_the_field(
+    ada: Client, at: At, account: Account, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.sync.asking.await_word", refuse)
+    for place, typed in (("join/", {"token": "invite-1"}), ("profile/", {"name": "Ada Other"})):
+        answer = ada.post(at(place), {**typed, "nonce": place})
+        assert answer.status_code == 422, place
+        assert "The provider says no." in answer.text
+        assert "is-invalid" in answer.text
 
 
 def test_switching_says_what_it_does(ada: Client, at: At, account: Account) -> None:
