@@ -33,7 +33,7 @@ NO_CHROMIUM = (
 ON_SQLITE = (
     "This run used SQLite. On PostgreSQL: DATABASE_URL=postgres://user@host:5432/name make test"
 )
-WITHOUT_DATABASE = ("contract", "sandbox")  # folders
+WITHOUT_DATABASE = ("contract", "providers", "sandbox")  # folders
 _redis: EmbeddedRedis | None = None
 
 
