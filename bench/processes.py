@@ -20,6 +20,7 @@ from portal.embedded_redis import free_port
 
 ROOT = Path(__file__).parents[1]
 WEB_MB, WORKER_MB, START_SECONDS = 100, 140, 5.0  # GOALS
+WORKER = "portal.worker"
 THREADS = 8  # of the demo's web server
 PAGES = ("", "people/", "people/?q=an", "invites/", "activity/", "connections/")
 CLIENT = "pydantic_core"  # a library that the providers' clients alone bring
@@ -43,8 +44,11 @@ def run() -> Iterable[Figure]:
             visitor = _signed_in(base)
             with ThreadPoolExecutor(THREADS) as pool:
                 list(pool.map(lambda _: _look_around(visitor, base), range(THREADS)))
-            for name, most in (("granian", WEB_MB), ("worker", WORKER_MB)):
-                pids = [pid for pid in _children(demo.pid) if _is(pid, name)]
+            for name, program, most in (
+                ("granian", "granian", WEB_MB),
+                ("worker", WORKER, WORKER_MB),
+            ):
+                pids = [pid for pid in _children(demo.pid) if _is(pid, program)]
                 if name == "worker":
                     for pid in pids:
                         _await_idle(pid)
@@ -110,7 +114,7 @@ def _demo(folder: str) -> Iterator[tuple[subprocess.Popen[bytes], int, float]]:
                 raise RuntimeError("the demo did not start")
             time.sleep(0.02)
         seconds = time.monotonic() - began
-        while not any(_is(pid, "worker") for pid in _children(demo.pid)):
+        while not any(_is(pid, WORKER) for pid in _children(demo.pid)):
             time.sleep(0.1)
         yield demo, port, seconds
     finally:

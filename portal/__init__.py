@@ -1,9 +1,12 @@
 import sys
 
+from portal import later
+
 # structlog imports it where it is there (a linter brings it along): 3 MB of every process, to draw
 # tracebacks that ours are not drawn by.
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # how Python spells "not to be had"
+later.put_off()
 
-from portal.celery import app as celery_app  # noqa: E402 - after the line above, or in vain
+from portal.celery import app as celery_app  # noqa: E402 - after the lines above, or in vain
 
 __all__ = ["celery_app"]

@@ -1,4 +1,10 @@
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
 from django.apps import AppConfig
+from django.contrib.admin.apps import SimpleAdminConfig
+from django.contrib.admin.checks import check_admin_app, check_dependencies
 from django.core import checks
 from django.db.backends.signals import connection_created
 
@@ -13,3 +19,21 @@ class PortalConfig(AppConfig):
 
         checks.register(check_production, checks.Tags.security, deploy=True)
         connection_created.connect(sqlite.set_up, dispatch_uid="sqlite waits in short naps")
+
+
+class DeskConfig(SimpleAdminConfig):
+    """Django admin, whose pages are imported with the first request for one (``portal/desk_urls.py``)."""
+
+    default_site = "unfold.sites.UnfoldAdminSite"
+
+    def ready(self) -> None:
+        """Have `manage.py check` look at pages that nobody has asked for yet."""
+        checks.register(check_dependencies, checks.Tags.admin)
+        checks.register(_check_desk, checks.Tags.admin)
+
+
+def _check_desk(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> Sequence[checks.CheckMessage]:
+    import_module("portal.desk_urls")
+    return check_admin_app(app_configs, **kwargs)

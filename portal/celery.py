@@ -4,6 +4,7 @@ Tasks are thin doors: they live in each shelf's ``tasks.py``, are named ``action
 waits for) or ``walks.*`` (background), and take ids alone.
 """
 
+import ctypes
 import gc
 import logging.config
 import os
@@ -84,3 +85,12 @@ def load_clients(**kwargs: Any) -> None:
     # the hundred thousand. A sixth of the time of reading usage.
     gc.collect()
     gc.freeze()
+
+
+@signals.task_postrun.connect
+def give_memory_back(task: Any = None, **kwargs: Any) -> None:
+    """After a walk, return to the system what was freed: the heap keeps it otherwise, 60 MB after a year of
+    usage. Takes a few milliseconds; where the C library is not glibc there is nothing to call."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim and task.name == "walks.walk":
+        trim(0)

@@ -111,8 +111,8 @@ USAGE_SLICE_SECONDS = env.float("USAGE_SLICE_SECONDS", default=60.0)
 # --- Applications ------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "apps.accounts",
-    "unfold",
-    "django.contrib.admin",
+    "unfold.apps.BasicAppConfig",  # its templates; the site is named by the next
+    "portal.apps.DeskConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -1,21 +1,18 @@
 """Every address of the portal. Shelves bring their own ``urls.py``, all below one organization."""
 
-from django.contrib import admin
 from django.urls import URLPattern, URLResolver, include, path
 from django.urls.resolvers import RoutePattern
 from django.views.generic import RedirectView
 
-from portal import health, staff
+from portal import health
 from portal.views import nothing_here, overview
-
-staff.furnish()
 
 
 class OnFirstUse(URLResolver):
     """``include()`` of a module that is imported once somebody asks for an address of its namespace.
 
-    The API brings REST framework and what describes it: 15 MB and half a second of a process that
-    serves pages alone.
+    The API brings REST framework and what describes it, Django admin brings Unfold and, whatever the
+    database, psycopg: 15 MB each and half a second of a process that serves pages alone.
     """
 
     def _populate(self) -> None:
@@ -46,7 +43,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/", include("apps.invites.urls")),
     path("admin/password_change/", RedirectView.as_view(pattern_name="account_change_password")),
     OnFirstUse(RoutePattern("api/v1/"), "portal.api_urls", app_name="api", namespace="api"),
-    path("admin/", admin.site.urls),
+    OnFirstUse(RoutePattern("admin/"), "portal.desk_urls", app_name="admin", namespace="admin"),
     path("o/<slug:slug>/", include("apps.organizations.urls")),
     path("o/<slug:slug>/", include("apps.organizations.audit_urls")),
     path("health/live", health.live, name="health-live"),

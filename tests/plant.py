@@ -79,11 +79,8 @@ class Plant:
     def worker(self, *, pool: str = "threads", concurrency: int = 4) -> subprocess.Popen[bytes]:
         """A Celery worker for changes and walks; it takes what there is as soon as it is up."""
         self._number += 1
-        options = (
-            f"worker --pool {pool} --concurrency {concurrency} --queues actions,walks "
-            f"--without-mingle --without-gossip --hostname w{self._number}@%h --loglevel info"
-        )
-        return self._start("worker", "celery", "--app", "portal", *options.split())
+        options = f"--pool {pool} --concurrency {concurrency} --hostname w{self._number}@%h"
+        return self._start("worker", "portal.worker", "actions,walks", *options.split())
 
     def beat(self) -> subprocess.Popen[bytes]:
         """What sends the sweep every second."""

@@ -335,6 +335,7 @@ def test_connecting_syncing_changing_and_rotating_leave_no_trace_of_a_key(
     support = Watched()
     support.canaries = canaries
     sign_in(support, UserFactory.create(is_staff=True, is_superuser=True, second_factor=True))
+    assert support.get("/admin/").status_code == 200
     for model in admin.site._registry:
         page = f"/admin/{model._meta.app_label}/{model._meta.model_name}/"
         assert support.get(page).status_code == 200, page

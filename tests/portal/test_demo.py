@@ -164,7 +164,7 @@ def test_the_demo_runs_keeps_its_data_and_leaves_nothing(
     assert sign_in(again.port) == "/second-factor/"
     assert (folder / "secret-key").read_text() == kept
 
-    again.child("--queues walks").kill()
+    again.child("portal.worker --quiet walks").kill()
     assert again.process.wait(STOP_SECONDS) == 1
     assert again.survivors() == []
     assert "The demo stopped because its worker-walks ended" in again.log

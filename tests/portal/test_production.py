@@ -92,7 +92,7 @@ def test_each_weak_value_is_named(production: Any, variable: str, setting: str, 
     [
         ("manage.py", "migrate"),
         ("-c", "import portal.wsgi"),
-        ("-m", "celery", "--app", "portal", "worker", "--pool", "threads"),
+        ("-m", "portal.worker", "actions"),
         ("-m", "celery", "--app", "portal", "beat"),
     ],
     ids=["manage.py", "web", "worker", "beat"],

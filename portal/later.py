@@ -1,0 +1,47 @@
+"""Modules that a library imports by name at once, and that few processes ever use.
+
+Each is stood in for by an empty module of its name until somebody asks that for something. It holds
+for modules that are imported whole (``from package import module``) and used by their attributes.
+"""
+
+import sys
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
+from threading import RLock
+from types import ModuleType
+from typing import Any
+
+# allauth's passkeys: fido2 and the ciphers, 9 MB of a web process where nobody uses one.
+LATER = ("allauth.mfa.webauthn.internal.auth",)
+
+
+class _StandIn(ModuleType):
+    """A module that is loaded when it is first asked for a name. ``importlib.util.LazyLoader`` shows
+    half a module to a second thread in Python 3.11; this one shows none before it is whole."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(name, "Loaded when it is first used.")
+        self.__dict__["_lock"] = RLock()
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):  # what the import system asks; none of it is worth loading for
+            raise AttributeError(name)
+        return getattr(self._whole(), name)
+
+    def _whole(self) -> ModuleType:
+        with self.__dict__["_lock"]:
+            if "_module" not in self.__dict__:
+                parent = self.__name__.rpartition(".")[0]
+                spec = PathFinder.find_spec(self.__name__, sys.modules[parent].__path__)
+                if spec is None or spec.loader is None:
+                    raise ModuleNotFoundError(self.__name__, name=self.__name__)
+                module = module_from_spec(spec)
+                spec.loader.exec_module(module)
+                self.__dict__["_module"] = module
+            return self.__dict__["_module"]  # type: ignore[no-any-return]
+
+
+def put_off() -> None:
+    """Stand in for what nobody has imported yet."""
+    for name in LATER:
+        sys.modules.setdefault(name, _StandIn(name))
