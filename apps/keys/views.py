@@ -89,7 +89,7 @@ def key(request: DeskRequest, pk: int) -> HttpResponse:
         "standing": row.standing,  # type: ignore[attr-defined]  # given by prepare()
         "state": page.state_of(row),
         "tells_expiry": page.tells_expiry(row),
-        "tells_use": "last_use" in provider.key_facts,
+        "used": page.last_use(row),
         "flight": flight,
         "locked": services.why_locked(row),
         "can": {kind.partition(".")[2]: not flight and page.can(kind, row) for kind in DOES},
