@@ -23,7 +23,6 @@ from apps.sync.asking import heard
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox.kinds import KINDS, kind_of
 from apps.sync.outbox.requests import RequestRefused, busy_targets, why_not
-from apps.sync.outbox.word import await_word
 from apps.sync.schedule import freshness
 
 VERSIONS = 20  # of the settings, on the page
@@ -136,7 +135,6 @@ def nonce_of(request: DeskRequest) -> str:
 
 def say(request: DeskRequest, command: Command) -> None:
     """How a change stands after a moment's wait."""
-    command = await_word(command)
     words = {"what": kind_of(command).label, "name": command.label, "why": command.error}
     if command.state == CommandState.SUCCEEDED:
         messages.success(request, _("%(what)s: %(name)s, done.") % words)
@@ -239,4 +237,6 @@ def delete(request: DeskRequest, uid: Any) -> HttpResponse:
         "danger": True,
         "row": row,
     }
-    return _ask_first(request, connection, form, ask, "configuration/delete.html", **more)
+    return _ask_first(
+        request, connection, form, ask, "configuration/delete.html", field="typed", **more
+    )

@@ -16,6 +16,7 @@ from apps.invites.lists import InviteList
 from apps.invites.models import Invite
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
+from apps.sync.asking import asked, heard
 from apps.sync.models import Batch, Command, CommandState
 from apps.sync.outbox.kinds import kind_of
 from apps.sync.outbox.requests import RequestRefused
@@ -57,7 +58,7 @@ def resend(request: DeskRequest, pk: int) -> HttpResponse:
         command = services.resend(row=row, actor=request.user, nonce=nonce)
     except RequestRefused as refused:
         return _answer(request, row, refused=str(refused))
-    return _answer(request, row, command=command)
+    return _answer(request, row, command=await_word(command))
 
 
 @desk_view("invites.withdraw")
@@ -66,29 +67,33 @@ def withdraw(request: DeskRequest, pk: int) -> HttpResponse:
     """Ask, then withdraw one invite."""
     row = _invite(request, pk)
     list_url = reverse("invites:list", kwargs={"slug": request.organization.slug})
-    if request.method == "GET":
-        context = {
-            "invite": row,
-            "title": _("Withdraw this invite?"),
-            "cancel_url": list_url,
-            "danger": True,
-            "nonce": uuid.uuid4().hex,
-        }
-        return render(request, "invites/withdraw.html", context)
-    nonce = request.POST.get("nonce") or uuid.uuid4().hex
-    try:
-        command = services.withdraw(row=row, actor=request.user, nonce=nonce)
-    except RequestRefused as refused:
-        return _answer(request, row, refused=str(refused))
-    return _answer(request, row, command=command)
+    refusal = ""
+    if request.method == "POST":
+        nonce = request.POST.get("nonce") or uuid.uuid4().hex
+        try:
+            command = heard(services.withdraw(row=row, actor=request.user, nonce=nonce))
+        except RequestRefused as refused:
+            if request.headers.get("HX-Request"):
+                return _answer(request, row, refused=str(refused))
+            refusal = str(refused)
+        else:
+            return _answer(request, row, command=command)
+    context = {
+        "invite": row,
+        "title": _("Withdraw this invite?"),
+        "cancel_url": list_url,
+        "danger": True,
+        "nonce": uuid.uuid4().hex,
+        "refusal": refusal,
+    }
+    return render(request, "invites/withdraw.html", context, status=422 if refusal else 200)
 
 
 def _answer(
     request: DeskRequest, row: Invite, *, command: Command | None = None, refused: str = ""
 ) -> HttpResponse:
-    """Wait a moment for the worker, then show how things stand: the row alone for htmx."""
+    """Show how things stand after the moment's wait: the row alone for htmx."""
     if command:
-        command = await_word(command)
         refused = "" if command.is_open else command.error
     if request.headers.get("HX-Request"):
         # A resend makes a new row; the list as a whole then shows both.
@@ -195,20 +200,16 @@ def _typed_before(request: DeskRequest) -> dict[str, Any]:
 
 
 def _send(request: DeskRequest, form: InviteForm) -> HttpResponse | None:
-    """Ask for what the form says; None if the portal refuses, with the reason beside the field."""
+    """Ask for what the form says; None if that is refused, with the reason beside the field."""
     slug, nonce = request.organization.slug, form.cleaned_data["nonce"]
     if len(form.guests) == 1 and not form.refusals:
-        try:
-            command = services.invite(guest=form.guests[0], actor=request.user, nonce=nonce)
-        except RequestRefused as refused:
-            form.add_error("addresses", str(refused))
-            return None
-        command = await_word(command)
-        if command.error and not command.is_open:
-            form.add_error("addresses", command.error)
-            fresh = request.POST.copy()
-            fresh["nonce"] = uuid.uuid4().hex
-            form.data = fresh
+        guest = form.guests[0]
+        command = asked(
+            form,
+            "addresses",
+            lambda: services.invite(guest=guest, actor=request.user, nonce=nonce),
+        )
+        if command is None:
             return None
         _say(request, command)
         return redirect("invites:list", slug=slug)

@@ -2,16 +2,18 @@
 
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar
 
 from django.db.models import Q, QuerySet
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from apps.keys import findings, services
+from apps.keys import findings, services, use
 from apps.keys.models import Key
 from apps.keys.standing import STATES, standings, state_in_words
 from apps.organizations.lists import SHOWN, ListByConnection, connection_filter
@@ -71,6 +73,18 @@ def _in_workspace(value: str, page: Any) -> Q:
     return Q(workspace="" if value == "default" else value)
 
 
+LATELY = timedelta(days=30)
+
+
+def _last_used(value: str, page: Any) -> Q:
+    since = timezone.now() - LATELY
+    return {
+        "lately": Q(last_use__gte=since),
+        "before": Q(last_use__lt=since),
+        "unknown": Q(last_use__isnull=True),
+    }[value]
+
+
 class KeyList(ListByConnection[Key]):
     """One row for each key at each connection."""
 
@@ -100,6 +114,7 @@ class KeyList(ListByConnection[Key]):
             label=gettext_lazy("Connection"),
             value="connection.name",
             cell="keys/cells.html:place",
+            css="cell-lines",
         ),
         Column(
             key="workspace",
@@ -110,32 +125,43 @@ class KeyList(ListByConnection[Key]):
         Column(
             key="creator",
             label=gettext_lazy("Creator"),
-            cell="keys/cells.html:creator",
-            export="standing.creator",
+            value="standing.creator",
+            shown=False,
         ),
         Column(
             key="created",
             label=gettext_lazy("Created"),
             value="created_at",
-            cell="when",
+            cell="keys/cells.html:created",
             sort="created_at",
             nullable=True,
+            moment=True,
+            css="cell-lines",
         ),
         Column(
             key="expires",
             label=gettext_lazy("Expires"),
             value="expires_at",
             cell="keys/cells.html:expires",
+            moment=True,
             sort="expires_at",
             nullable=True,
         ),
         Column(
             key="last_used",
             label=gettext_lazy("Last used"),
-            value="last_used_at",
-            cell="when",
-            sort="last_used_at",
+            value=lambda row: row.used,
+            cell="keys/cells.html:last_used",
+            sort="last_use",
             nullable=True,
+            export=lambda row: row.used.exact,
+            moment=True,
+        ),
+        Column(
+            key="last_used_by",
+            label=gettext_lazy("Last use known from"),
+            value=lambda row: row.used.source,
+            shown=False,
         ),
         Column(key="hint", label=gettext_lazy("Looks like"), shown=False),
         Column(key="remote_id", label=gettext_lazy("Id at the provider"), shown=False),
@@ -176,6 +202,16 @@ class KeyList(ListByConnection[Key]):
             label=gettext_lazy("Workspace"),
             options=_workspaces,
             lookup=_in_workspace,
+        ),
+        ChoiceFilter(
+            key="used",
+            label=gettext_lazy("Last used"),
+            options=[
+                ("lately", gettext_lazy("In the last 30 days")),
+                ("before", gettext_lazy("Longer ago")),
+                ("unknown", gettext_lazy("No use known")),
+            ],
+            lookup=_last_used,
         ),
         connection_filter(),
     ]
@@ -222,11 +258,13 @@ class KeyList(ListByConnection[Key]):
     def __init__(self, request: Any, params: Any = None) -> None:
         super().__init__(request, params)
         more = [column for column, _prepare in _columns.values()]
-        told = {fact for one in self.live for fact in _facts(one)}
         self.columns = [  # type: ignore[misc]  # declared for the class, narrowed for this page
             column
             for column in (*type(self).columns[:-1], *more, type(self).columns[-1])
-            if column.key != "last_used" or "last_use" in told
+            if not column.key.startswith("last_used") or self.tells_use
+        ]
+        self.filters = [  # type: ignore[misc]  # likewise
+            one for one in type(self).filters if one.key != "used" or self.tells_use
         ]
 
     @cached_property
@@ -235,15 +273,21 @@ class KeyList(ListByConnection[Key]):
         return {one.pk: one for one in _connections(organizations=[self.organization.pk])}
 
     @cached_property
+    def tells_use(self) -> bool:
+        """Whether anything tells when a key was last used. At most one query."""
+        return use.is_told(self.live)
+
+    @cached_property
     def stamp(self) -> str:
         """Makes the nonces of this page's own buttons: pressed twice, they ask once."""
         return uuid.uuid4().hex
 
     def rows(self) -> QuerySet[Key]:
         """The organization's keys, the gone ones too: a row must be able to show that it went."""
-        return Key.objects.visible_to(self.request.user).filter(
-            connection__in=list(self.connections)
-        )
+        found = Key.objects.visible_to(self.request.user)
+        found = found.filter(connection__in=list(self.connections))
+        asked = self.order.column == "last_use" or "used" in self.values
+        return use.with_last_use(found) if asked else found
 
     def conditions(self) -> Iterator[Any]:
         """Gone keys are shown to those who ask for them."""
@@ -264,6 +308,7 @@ class KeyList(ListByConnection[Key]):
             row.connection = self.connections[row.connection_id]
         for row, standing in zip(rows, standings(rows), strict=True):
             row.standing = standing  # type: ignore[attr-defined]  # for the cells
+        use.prepare(rows)
         self.flights: dict[tuple[int, str], Command] = busy_targets(
             {row.connection_id for row in rows}, {row.target for row in rows}
         )
@@ -271,13 +316,20 @@ class KeyList(ListByConnection[Key]):
             prepare(self, rows)
 
     def told(self, row: Key) -> list[tuple[str, str]]:
-        """What other shelves tell of it, for after ``prepare``: name and safe HTML of each column of theirs."""
-        columns = [column for column, _prepare in _columns.values()]
-        return [
+        """What a list has no room for, after ``prepare``: its last use if that is known, and what other
+        shelves tell of it. Name and safe HTML of each."""
+        found: list[tuple[str, str]] = [
             (str(column.label), SafeString(column.draw(value, row, self)))
-            for column in columns
+            for column, _prepare in _columns.values()
             if (value := column.read(row)) is not None
         ]
+        used: use.LastUse = row.used  # type: ignore[attr-defined]  # given by prepare()
+        return [(_("Last used"), used.html(self.clock)), *found] if used.is_known else found
+
+    def last_use(self, row: Key) -> SafeString | None:
+        """When one key was last used, after ``prepare``; None where nothing tells of any."""
+        used: use.LastUse = row.used  # type: ignore[attr-defined]  # given by prepare()
+        return used.html(self.clock) if used.is_known or self.tells_use else None
 
     def flight(self, row: Key) -> Command | None:
         """The open Command on it."""

@@ -89,7 +89,7 @@ def key(request: DeskRequest, pk: int) -> HttpResponse:
         "standing": row.standing,  # type: ignore[attr-defined]  # given by prepare()
         "state": page.state_of(row),
         "tells_expiry": page.tells_expiry(row),
-        "tells_use": "last_use" in provider.key_facts,
+        "used": page.last_use(row),
         "flight": flight,
         "locked": services.why_locked(row),
         "can": {kind.partition(".")[2]: not flight and page.can(kind, row) for kind in DOES},
@@ -192,27 +192,24 @@ def _ask_first(
     form: Form,
     ask: Callable[[str], Command],
     template: str,
+    *,
+    field: str,
     **more: Any,
 ) -> HttpResponse:
-    """Show the form; once it is filled in well, ask for the change."""
+    """Show the form; once it is filled in well, ask for the change. A refusal stands beside ``field``."""
+    if form.is_bound and (command := asked(form, field, lambda: ask(_nonce(request)))):
+        _say(request, command)
+        return redirect("keys:key", slug=request.organization.slug, pk=row.pk)
     context: dict[str, Any] = {
         "key": row,
         "form": form,
         "provider": PROVIDERS[row.connection.provider],
         "locked": services.why_locked(row),
-        "nonce": _nonce(request),
+        "nonce": form.data.get("nonce") or uuid.uuid4().hex,
         "cancel_url": _url(request, "key", pk=row.pk),
         **more,
     }
-    if request.method != "POST" or not form.is_valid():
-        return render(request, template, context)
-    try:
-        command = ask(_nonce(request))
-    except RequestRefused as refused:
-        form.add_error(None, str(refused))
-        context["nonce"] = uuid.uuid4().hex
-        return render(request, template, context)
-    return _answer(request, row, command=command)
+    return render(request, template, context, status=422 if form.is_bound else 200)
 
 
 @desk_view("keys.change")
@@ -220,13 +217,15 @@ def _ask_first(
 def rename(request: DeskRequest, pk: int) -> HttpResponse:
     """Give one key another name."""
     row = _key(request, pk)
-    form = RenameForm(request.POST or None, initial={"name": row.name})
+    posted = request.POST if request.method == "POST" else None
+    form = RenameForm(posted, initial={"name": row.name})
 
     def ask(nonce: str) -> Command:
         name = form.cleaned_data["name"]
         return services.rename(key=row, name=name, actor=request.user, nonce=nonce)
 
-    return _ask_first(request, row, form, ask, "keys/rename.html", title=_("Rename this key"))
+    title = _("Rename this key")
+    return _ask_first(request, row, form, ask, "keys/rename.html", field="name", title=title)
 
 
 FINAL = {
@@ -237,7 +236,7 @@ FINAL = {
 
 def _end(request: DeskRequest, pk: int, kind: str) -> HttpResponse:
     row = _key(request, pk)
-    form = FinalForm(row, request.POST or None)
+    form = FinalForm(row, request.POST if request.method == "POST" else None)
 
     def ask(nonce: str) -> Command:
         return services.change(kind=kind, key=row, actor=request.user, nonce=nonce)
@@ -251,7 +250,7 @@ def _end(request: DeskRequest, pk: int, kind: str) -> HttpResponse:
         "standing": row.standing,  # type: ignore[attr-defined]  # given by prepare()
         "state": page.state_of(row),
     }
-    return _ask_first(request, row, form, ask, "keys/end.html", **more)
+    return _ask_first(request, row, form, ask, "keys/end.html", field="typed", **more)
 
 
 @desk_view("keys.archive")

@@ -5,7 +5,6 @@ the outbox.
 """
 
 import secrets
-from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -22,9 +21,9 @@ from apps.members.standing import Standing, role_label, standings
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
+from apps.sync.asking import asked, heard
 from apps.sync.models import Command
 from apps.sync.outbox.requests import RequestRefused
-from apps.sync.outbox.word import await_word
 from apps.sync.schedule import freshness
 from apps.ui.toasts import add_toast
 
@@ -116,10 +115,16 @@ def person(request: DeskRequest, pk: int) -> HttpResponse:
     return _page(request, _person(request, pk))
 
 
-def _page(request: DeskRequest, found: Person) -> HttpResponse:
+def _page(
+    request: DeskRequest, found: Person, refused: tuple[Member, RoleForm] | None = None
+) -> HttpResponse:
+    """The page, or its memberships alone. ``refused`` is a wish for a role that was turned down."""
     connections = _connections(request)
     members = list(Member.objects.filter(person=found, connection__in=connections))
     context = _memberships(request, found, connections, members)
+    for card in context["cards"] if refused else ():
+        if refused and card["member"].pk == refused[0].pk:
+            card["refused"] = refused[1]
     if _wants_memberships(request):
         return render(request, "members/person.html#memberships", context)
     context |= {
@@ -127,7 +132,7 @@ def _page(request: DeskRequest, found: Person) -> HttpResponse:
         "events": timeline.of_person(found, connections, {member.target for member in members}),
         "freshness": freshness(request.organization, "members", "invites"),
     }
-    return render(request, "members/person.html", context)
+    return render(request, "members/person.html", context, status=422 if refused else 200)
 
 
 # --- One membership ------------------------------------------------------------------------------
@@ -142,17 +147,11 @@ def _member(request: DeskRequest, pk: int, member: int) -> Member:
     )
 
 
-def _ask(request: DeskRequest, member: Member, ask: Callable[[], Command]) -> HttpResponse:
-    """Ask the outbox, wait a moment for its word, and show the person as things then stand."""
-    try:
-        command = await_word(ask())
-    except RequestRefused as refused:
-        return _say(request, member.person, messages.ERROR, str(refused))
+def _settled(request: DeskRequest, member: Member, command: Command) -> HttpResponse:
+    """Show the person as things stand after the moment's wait."""
     if command.is_open:
         words = _("On its way. This page shows when it has arrived.")
         return _say(request, member.person, messages.INFO, words)
-    if command.error:
-        return _say(request, member.person, messages.ERROR, command.error)
     return _say(request, member.person, messages.SUCCESS, _("Done."))
 
 
@@ -179,9 +178,9 @@ def change_role(request: DeskRequest, pk: int, member: int) -> HttpResponse:
     if not form.is_valid():
         words = _("Choose one of the roles that this provider lets be given.")
         return _say(request, found.person, messages.ERROR, words)
-    return _ask(
-        request,
-        found,
+    command = asked(
+        form,
+        "role",
         lambda: services.change_role(
             member=found,
             role=form.cleaned_data["role"],
@@ -189,6 +188,9 @@ def change_role(request: DeskRequest, pk: int, member: int) -> HttpResponse:
             nonce=request.POST.get("nonce") or secrets.token_urlsafe(18),
         ),
     )
+    if command is None:
+        return _page(request, found.person, refused=(found, form))
+    return _settled(request, found, command)
 
 
 @desk_view("people.remove")
@@ -199,7 +201,7 @@ def remove(request: DeskRequest, pk: int, member: int) -> HttpResponse:
     With more to be done than the removal, all of it is reviewed together first.
     """
     found = _member(request, pk, member)
-    locked = services.why_not(found)
+    locked, refusal = services.why_not(found), ""
     leavers = Member.objects.filter(pk=found.pk)
     if request.method == "POST" and not locked:
         nonce = request.POST.get("nonce") or secrets.token_urlsafe(18)
@@ -212,16 +214,17 @@ def remove(request: DeskRequest, pk: int, member: int) -> HttpResponse:
                 nonce=nonce,
             )
             return redirect("sync:batch", slug=request.organization.slug, uid=batch.uid)
-        return _ask(
-            request,
-            found,
-            lambda: services.remove_member(member=found, actor=request.user, nonce=nonce),
-        )
+        try:
+            asked_for = services.remove_member(member=found, actor=request.user, nonce=nonce)
+            return _settled(request, found, heard(asked_for))
+        except RequestRefused as refused:
+            refusal = str(refused)
     context = {
         "member": found,
         "provider": PROVIDERS[found.connection.provider],
         "role": role_label(found.connection.provider, found.role),
         "locked": locked,
+        "refusal": refusal,
         "questions": [] if locked else leaving.questions(request, leavers),
         "nonce": secrets.token_urlsafe(18),
         "danger": True,
@@ -229,7 +232,7 @@ def remove(request: DeskRequest, pk: int, member: int) -> HttpResponse:
         "title": _("Remove %(person)s from %(connection)s?")
         % {"person": found.person, "connection": found.connection.name},
     }
-    return render(request, "members/remove.html", context)
+    return render(request, "members/remove.html", context, status=422 if refusal else 200)
 
 
 def _url_of(request: DeskRequest, pk: int) -> str:

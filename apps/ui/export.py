@@ -42,7 +42,7 @@ def safe(value: Any) -> Any:
 def lines(page: "ListPage[Any]") -> Iterator[list[Any]]:
     """The heading and then every matching row, fetched a chunk at a time by keyset."""
     zone = timezone.get_current_timezone_name()
-    times = {column.key for column in page.columns if column.cell == "when"}
+    times = {column.key for column in page.columns if column.moment or column.cell == "when"}
     yield [
         f"{column.label} ({zone})" if column.key in times else str(column.label)
         for column in page.columns

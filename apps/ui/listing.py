@@ -59,6 +59,7 @@ class Column:
     called with (value, row, page). Where ``alike`` gives the same of two rows, their cells are the same and drawn once. ``sort`` is the column
     to sort by (``nullable`` if it may be NULL); it must not be reached through a to-many relation.
     ``export`` is what CSV and XLSX hold where that is not the value; ``shown`` False: exports only.
+    ``moment``: times, whose zone an export's heading names; cells drawn as "when" are known to be.
     """
 
     key: str
@@ -69,6 +70,7 @@ class Column:
     sort: str | None = None
     nullable: bool = False
     numeric: bool = False
+    moment: bool = False
     shown: bool = True
     export: str | Callable[[Any], Any] | None = None
     css: str = ""

@@ -8,7 +8,7 @@ class UsageConfig(AppConfig):
     def ready(self) -> None:
         """Have sync walk the reports of usage; say what they can be grouped by; draw into other pages."""
         from apps.audit import words
-        from apps.keys import findings
+        from apps.keys import findings, use
         from apps.keys.lists import add_column
         from apps.sync import mirrors
         from apps.ui import slots
@@ -26,9 +26,8 @@ class UsageConfig(AppConfig):
             }
         )
         reads.add_grouping(PERSON)
-        used_on, cost = shelf.KEY_COLUMNS
-        add_column(used_on, shelf.prepare_keys)
-        add_column(cost, shelf.prepared_already)
+        use.tell(shelf.SEEN_USED)
+        add_column(shelf.KEY_COST, shelf.prepare_keys)
         findings.add(shelf.UNUSED_KEY)
         add_figure(shelf.WORKSPACE_COST)
         slots.fill("members:person", drawing.of_person, order=10)

@@ -192,6 +192,11 @@ def sums(
     return _Reading(chosen, asked, wanted).rows(day_of(first), day_of(last))
 
 
+def tokens_used() -> Q:
+    """Rows of use, not of money alone."""
+    return Q(output__gt=0) | Q(uncached_input__gt=0) | Q(cache_read__gt=0)
+
+
 def last_days(
     connections: Iterable[Connection], column: str, values: Sequence[str]
 ) -> dict[tuple[int, str], date]:
@@ -204,7 +209,7 @@ def last_days(
             dimension__grain=grain.id,
             **{f"dimension__{column}__in": list(values)},
         )
-        .filter(Q(output__gt=0) | Q(uncached_input__gt=0) | Q(cache_read__gt=0))
+        .filter(tokens_used())
         .order_by()
         .values_list("dimension__connection_id", f"dimension__{column}")
         .annotate(latest=Max("day"))

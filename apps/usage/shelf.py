@@ -5,13 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import DateTimeField, Exists, Func, OuterRef, Q, Subquery
 from django.utils import timezone
-from django.utils.formats import date_format
-from django.utils.html import escape
 from django.utils.translation import gettext_lazy as _
 
-from apps.keys import findings
+from apps.keys import findings, use
 from apps.keys.lists import KeyList
 from apps.keys.models import Key
 from apps.organizations.models import Connection
@@ -50,34 +48,68 @@ def month_costs(
 
 
 def prepare_keys(page: KeyList, rows: list[Key]) -> None:
-    """Give each key its last day of use and its cost. Two queries."""
-    ids = [row.remote_id for row in rows if row.remote_id]
-    connections = list({row.connection_id: row.connection for row in rows}.values())
-    days = reads.last_days(connections, "key", ids) if ids else {}
+    """Give each key its cost. One query."""
+    connections, ids = _named(rows)
     costs = month_costs(connections, "key", ids)
     for row in rows:
         place = (row.connection_id, row.remote_id or "")
-        row.used_on = days.get(place)  # type: ignore[attr-defined]  # read by the columns
-        row.cost_this_month = costs.get(place)  # type: ignore[attr-defined]  # likewise
+        row.cost_this_month = costs.get(place)  # type: ignore[attr-defined]  # read by the column
 
 
-def _shown_day(value: Any, row: Any, page: Any) -> str:
-    return escape(date_format(value, "SHORT_DATE_FORMAT")) if value else ""
+def _named(rows: Sequence[Key]) -> tuple[list[Connection], list[str]]:
+    connections = {row.connection_id: row.connection for row in rows}
+    return list(connections.values()), [row.remote_id for row in rows if row.remote_id]
 
 
-KEY_COLUMNS = (
-    Column(key="used_on", label=_("Used on (UTC)"), value="used_on", cell=_shown_day),
-    Column(
-        key="cost_this_month",
-        label=_("Cost this month"),
-        value="cost_this_month",
-        numeric=True,
-    ),
+KEY_COST = Column(
+    key="cost_this_month",
+    label=_("Cost this month"),
+    value="cost_this_month",
+    numeric=True,
+    css="cell-money",
 )
 
 
-def prepared_already(page: KeyList, rows: list[Key]) -> None:
-    """The column before it has fetched both."""
+def days_of_use(rows: Sequence[Key]) -> dict[int, date]:
+    """The last UTC day on which each key used anything, by primary key. One query."""
+    connections, ids = _named(rows)
+    days = reads.last_days(connections, "key", ids) if ids else {}
+    found = {row.pk: days.get((row.connection_id, row.remote_id or "")) for row in rows}
+    return {pk: day for pk, day in found.items() if day}
+
+
+class _Midnight(Func):
+    """The first moment of a UTC day that is given as the number of days since 1970."""
+
+    output_field = DateTimeField()
+    template = "to_timestamp(%(expressions)s * 86400.0)"
+
+    def as_sqlite(self, compiler: Any, connection: Any, **more: Any) -> Any:
+        """As text, in the form in which times stand in the tables."""
+        template = "datetime(%(expressions)s * 86400, 'unixepoch')"
+        return super().as_sql(compiler, connection, template=template, **more)
+
+
+def start_of_last_use() -> Any:
+    """Of a key, the first moment of the last UTC day on which it used anything; NULL for none."""
+    found = Rollup.objects.filter(
+        dimension__connection=OuterRef("connection"),
+        dimension__grain=reads.grain_for(["key"]).id,
+        dimension__key=OuterRef("remote_id"),
+    )
+    days = found.filter(reads.tokens_used()).order_by("-day").values("day")
+    return _Midnight(Subquery(days[:1]))
+
+
+def tells_of_keys(connections: Sequence[Connection]) -> bool:
+    """Whether a report has told of any key of ``connections``. One query."""
+    found = Dimension.objects.filter(
+        connection__in=list(connections), grain=reads.grain_for(["key"]).id
+    )
+    return found.exclude(key__in=MARKS).exists()
+
+
+SEEN_USED = use.Seen(start_of_last_use, days_of_use, tells_of_keys)
 
 
 def of_workspaces(workspaces: Sequence[Workspace]) -> Mapping[int, Any]:
@@ -98,7 +130,7 @@ WORKSPACE_COST = Figure(
 
 
 def unused() -> Q:
-    """Usable keys that no report has seen used for thirty days, where reports tell of keys at all."""
+    """Usable keys that nobody has seen used for thirty days, where a provider or its reports would tell."""
     key_grain = reads.grain_for(["key"]).id
     read = Report.objects.filter(
         connection=OuterRef("connection"), name=ReportName.USAGE, backfilled_at__isnull=False
@@ -107,14 +139,16 @@ def unused() -> Q:
         key__in=MARKS
     )
     since = timezone.now() - UNUSED
-    use = Rollup.objects.filter(
+    seen = Rollup.objects.filter(
         dimension__connection=OuterRef("connection"),
         dimension__grain=key_grain,
         dimension__key=OuterRef("remote_id"),
         day__gte=day_of(since),
     )
     old = Q(created_at__lt=since)
-    return findings.usable() & old & Q(Exists(read)) & Q(Exists(tells)) & ~Q(Exists(use))
+    told = Q(connection__provider__in=use.TELLERS) | Q(Exists(read)) & Q(Exists(tells))
+    lately = Q(last_used_at__isnull=False, last_used_at__gte=since) | Q(Exists(seen))
+    return findings.usable() & old & told & ~lately
 
 
 UNUSED_KEY = findings.Finding(

@@ -136,6 +136,9 @@ def test_the_providers_refusal_stands_beside_the_field_and_can_be_asked_again(
     assert "once" not in body(answer).split('name="nonce"')[1][:80], "the next one is a new wish"
     olga.post(at("rename/"), {"name": "Northwind again", "nonce": "twice"})
     assert Command.objects.filter(state=CommandState.REJECTED).count() == 2
+    field = body(olga.post(at("delete/"), {"typed": northwind.name})).split('name="typed"')[1]
+    assert "The provider says no." in field
+    assert f'value="{northwind.name}"' in field
 
 
 def test_deleting_wants_the_name_typed_and_a_fresh_sign_in(

@@ -14,6 +14,7 @@ from django.utils import timezone
 from apps.invites.models import Invite
 from apps.organizations.models import Connection, Grant, Role
 from apps.sync.models import Batch, Command, CommandState
+from tests.browsing import refuse
 from tests.factories import GrantFactory, InviteFactory, MemberFactory
 
 pytestmark = pytest.mark.django_db
@@ -121,6 +122,25 @@ def test_what_is_wrong_stands_beside_the_field_and_what_was_typed_stays(
     assert message in page
     assert addresses[:20] in page
     assert not Command.objects.exists()
+
+
+def test_the_providers_refusal_stands_beside_the_form_and_what_was_typed_stays(
+    olga: Client,
+    at: Callable[[str], str],
+    anthropic: Connection,
+    pending: Invite,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("apps.sync.asking.await_word", refuse)
+    answer = olga.post(at("new/"), form(anthropic, addresses="bo@northgate.example"))
+    field = answer.text.split("<textarea")[1].partition("</div>")[0]
+    assert "bo@northgate.example</textarea>" in field
+    assert "The provider says no." in field
+    assert 'value="n1"' not in answer.text, "the next one is a new wish"
+    withdrawn = olga.post(at(f"{pending.pk}/withdraw/"), {"nonce": "w1"})
+    assert withdrawn.status_code == 422
+    assert "The provider says no." in withdrawn.text
+    assert "Withdraw invite" in withdrawn.text
 
 
 def test_a_connection_must_be_chosen(

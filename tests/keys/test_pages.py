@@ -18,7 +18,7 @@ from apps.members.models import Member
 from apps.organizations.models import Connection, Grant, Role
 from apps.sync.models import Batch, Command, CommandState
 from apps.ui.listing import Column
-from tests.browsing import at_desk, tired
+from tests.browsing import at_desk, refuse, tired
 from tests.factories import (
     ConnectionFactory,
     GrantFactory,
@@ -318,6 +318,32 @@ def test_archiving_wants_the_name_typed_and_a_fresh_sign_in(
     answer = tired(olga).post(at(f"{key.pk}/archive/"), {"typed": "checkout-api"})
     assert "reauthenticate" in answer["Location"]
     assert not Command.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("place", "typed"),
+    [("rename", {"name": "new"}), ("archive", {"typed": "old"}), ("delete", {"typed": "old"})],
+)
+def test_the_providers_refusal_stands_beside_the_field_and_what_was_typed_stays(
+    olga: Client,
+    at: At,
+    anthropic: Connection,
+    cline: Connection,
+    monkeypatch: pytest.MonkeyPatch,
+    place: str,
+    typed: dict[str, str],
+) -> None:
+    monkeypatch.setattr("apps.sync.asking.await_word", refuse)
+    key = KeyFactory(connection=cline if place == "delete" else anthropic, name="old")
+    answer = olga.post(at(f"{key.pk}/{place}/"), {**typed, "nonce": "once"})
+    field = body(answer).split('<div class="mb-3">')[1]
+    assert answer.status_code == 422
+    assert "is-invalid" in field
+    assert "The provider says no." in field
+    assert f'value="{next(iter(typed.values()))}"' in field
+    assert 'value="once"' not in body(answer), "the next one is a new wish"
+    olga.post(at(f"{key.pk}/{place}/"), {**typed, "nonce": "twice"})
+    assert Command.objects.filter(state=CommandState.REJECTED).count() == 2
 
 
 def test_archiving_waits_for_a_second_person_where_one_is_demanded(

@@ -14,6 +14,7 @@ from apps.members.models import Person
 from apps.members.people import PeopleList
 from apps.organizations.models import Connection, Grant, Role
 from apps.sync.models import Command, CommandState, RemoteChange, Resource
+from tests.browsing import refuse
 from tests.factories import (
     CommandFactory,
     ConnectionFactory,
@@ -319,6 +320,34 @@ def test_a_role_that_cannot_be_given_is_refused_in_words(
     html = body(client.post(where, {"role": "admin"}, follow=True))
     assert "Choose one of the roles" in html
     assert not Command.objects.exists()
+
+
+def test_the_providers_refusal_of_a_role_stands_beside_the_role_that_was_chosen(
+    alice: Grant, client: Client, anthropic: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.sync.asking.await_word", refuse)
+    person = join(anthropic, role="user")
+    where = address(alice, f"{person.pk}/{person.members.get().pk}/role/")
+    htmx = {"HTTP_HX_REQUEST": "true", "HTTP_HX_TARGET": "memberships"}
+    for headers, status in (({}, 422), (htmx, 200)):  # htmx exchanges nothing for an error
+        answer = client.post(where, {"role": "developer", "nonce": "once"}, **headers)
+        assert answer.status_code == status
+        form = body(answer).split('action="' + where)[1].partition("</form>")[0]
+        assert '<option value="developer" selected>' in form
+        assert "is-invalid" in form
+        assert "The provider says no." in form
+        Command.objects.all().delete()
+
+
+def test_the_providers_refusal_of_a_removal_stands_where_it_was_asked_for(
+    alice: Grant, client: Client, anthropic: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.sync.asking.await_word", refuse)
+    person = join(anthropic)
+    answer = client.post(address(alice, f"{person.pk}/{person.members.get().pk}/remove/"))
+    assert answer.status_code == 422
+    assert "The provider says no." in body(answer)
+    assert "What stays behind" in body(answer)
 
 
 def test_a_removal_says_first_what_stays_behind(

@@ -1,6 +1,6 @@
 """What usage adds to other shelves' pages, and what people may ask of the backfill."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 
 import pytest
@@ -12,9 +12,11 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.audit.models import Entry
 from apps.keys import findings
+from apps.keys import use as use_of_keys
 from apps.keys.models import Key
 from apps.organizations.models import Role
 from apps.sync.models import Resource
+from apps.ui.keyset import Order, page_of
 from apps.usage import reads, rollups, services, shelf
 from apps.usage.days import day_of
 from apps.usage.dimensions import Dimensions
@@ -75,14 +77,67 @@ def test_keys_and_workspaces_show_last_use_and_the_months_cost(
     page = browser.get(ending).content.decode()
     assert "Its cost this month so far: $12.3" in page.replace("≈ ", "")
     assert page.count("Cost this month: ") == 1
-    assert page.count("Used on (UTC): ") == 2
+    assert page.count("Last used: ") == 2
     rows = list(Key.objects.select_related("connection"))
-    with django_assert_max_num_queries(2):
-        shelf.prepare_keys(None, rows)  # type: ignore[arg-type]  # it looks at the rows alone
-    used = {row.pk: row.used_on for row in rows}  # type: ignore[attr-defined]  # given by it
-    assert used[keys[0].pk] == timezone.now().date()
-    assert used[keys[1].pk] == timezone.now().date() - timedelta(days=400)
-    assert used[keys[2].pk] is None
+    with django_assert_max_num_queries(1):
+        days = shelf.days_of_use(rows)
+    today_utc = timezone.now().date()
+    assert days == {keys[0].pk: today_utc, keys[1].pk: today_utc - timedelta(days=400)}
+
+
+def test_last_use_is_the_later_of_the_providers_word_and_its_reports(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    grant = GrantFactory.create()
+    cline = with_keys(
+        ConnectionFactory(
+            organization=grant.organization, provider="cline", base_url="https://api.cline.bot"
+        )
+    )
+    cline.save()
+    now = timezone.now()
+    today = day_of(now)
+    told: dict[str, tuple[datetime | None, int | None]] = {
+        "word": (now - timedelta(days=3), 9),
+        "report": (now - timedelta(days=40), 6),
+        "day": (None, 35),
+        "both": (now - timedelta(days=5), 5),
+        "never": (None, None),
+    }
+    for name, (moment, back) in told.items():
+        key = KeyFactory(connection=cline, name=name, workspace=None, last_used_at=moment)
+        if back is not None:
+            use(cline.pk, today - back, "1", key=key.remote_id or "")
+    browser = at_desk(grant.user)
+
+    def names(query: str) -> list[str]:
+        page = browser.get(reverse("keys:list", args=[grant.organization.slug]) + query).text
+        rows = page.split('class="row-link"')[1:]
+        return [row.partition(">")[2].partition("<")[0] for row in rows]
+
+    assert names("?sort=-last_used") == ["word", "both", "report", "day", "never"]
+    assert names("?sort=last_used") == ["day", "report", "both", "word", "never"]
+    assert names("?used=before") == ["day"]
+    assert names("?used=lately&sort=last_used") == ["report", "both", "word"]
+    assert names("?used=unknown") == ["never"]
+    page = browser.get(reverse("keys:list", args=[grant.organization.slug])).text
+    assert page.count('data-label="Last used"') == len(told), "one column"
+    assert "usage report, by UTC day" in page
+    csv = b"".join(
+        browser.get(
+            reverse("keys:list", args=[grant.organization.slug]) + "?export=csv&sort=-last_used"
+        ).streaming_content  # type: ignore[attr-defined]  # the test client's
+    ).decode()
+    lines = csv.splitlines()
+    assert "Last used (UTC)" in lines[0]
+    assert (now - timedelta(days=3)).strftime("%Y-%m-%d %H:%M:%S") in lines[1]
+    assert f",{(now - timedelta(days=6)).date().isoformat()}," in lines[3]
+    ordered = use_of_keys.with_last_use(Key.objects.all()).order_by("-last_use")
+    first = page_of(ordered, Order("last_use", True, True), 2)
+    second = page_of(ordered, Order("last_use", True, True), 2, after=first.next)
+    assert [row.name for row in second.rows] == ["report", "day"]
+    with django_assert_num_queries(1):
+        list(use_of_keys.with_last_use(Key.objects.all()))
 
 
 def test_an_unused_key_is_a_finding_only_where_reports_tell_of_keys() -> None:
