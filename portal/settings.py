@@ -135,6 +135,7 @@ INSTALLED_APPS = [
     "apps.audit",
     "apps.ui",
     "apps.organizations",
+    "apps.notices",
     "apps.sync",
     "apps.members",
     "apps.invites",
