@@ -41,5 +41,6 @@ AREAS = {
     "sync.": _("Syncing"),
     "grants.": _("Colleagues"),
     "tokens.": _("API tokens"),
+    "notices.": _("Notices and webhooks"),
     "organizations.": _("Settings"),
 }

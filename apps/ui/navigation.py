@@ -39,6 +39,7 @@ ENTRIES = [
     Entry(_("Usage and cost"), "chart-bar", "usage:usage"),
     Entry(_("Claude Code"), "terminal-2", "usage:coding"),
     Entry(_("Limits"), "adjustments", "limits:list"),
+    Entry(_("Notices"), "bell", "notices:list"),
     Entry(_("Activity"), "activity", "sync:activity"),
     Entry(_("Audit log"), "shield-check", "audit:list"),
     Entry(_("Connections"), "plug-connected", "organizations:connections", apart=True),
