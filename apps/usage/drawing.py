@@ -24,7 +24,7 @@ from apps.usage import reads, shelf
 from apps.usage.answer import merged
 from apps.usage.names import Names
 from apps.usage.question import pairs_of, utc_today
-from apps.usage.reads import Row
+from apps.usage.reads import Row, Totals
 from apps.workspaces.models import Workspace
 
 DAYS = 30
@@ -34,16 +34,16 @@ SPARK_DAYS = 14
 
 @dataclass(slots=True)
 class Daily:
-    """Money by UTC day in one currency: of a range, every day of it."""
+    """Money by UTC day in one currency: of a range, every day of it. None: not (wholly) read yet."""
 
     days: list[date]
-    costs: list[Decimal]
+    costs: list[Decimal | None]
     currency: str
 
     @property
     def sparkline(self) -> SafeString:
-        """The days as a line, and in words."""
-        texts = [amounts.money(cost, self.currency) for cost in self.costs]
+        """The days as a line, with gaps where nothing was read; and in words."""
+        texts = ["–" if cost is None else amounts.money(cost, self.currency) for cost in self.costs]
         titles = [date_format(day, "j M") for day in self.days]
         return charts.sparkline(self.costs, charts.in_words(self.costs, texts, titles))
 
@@ -56,13 +56,21 @@ def _currency(rows: Sequence[Row]) -> str:
     return max(sums, key=lambda one: sums[one]) if sums else "USD"
 
 
-def _daily(rows: Sequence[Row], first: date, last: date, currency: str) -> Daily:
+def _by_day(rows: Sequence[Row], currency: str) -> dict[date, Decimal]:
+    """Money of one currency by day; 0 for any other day."""
     found: dict[date, Decimal] = defaultdict(Decimal)
     for row in rows:
         if row.currency == currency:
             found[row.group["day"]] += row.cost
+    return found
+
+
+def _daily(found: Totals, first: date, last: date, currency: str) -> Daily:
+    """The days from ``first`` to ``last`` of what was read."""
+    by_day = _by_day(found.rows, currency)
     days = [first + timedelta(days=at) for at in range((last - first).days + 1)]
-    return Daily(days, [found[day] for day in days], currency)
+    unread = found.coverage.lacks
+    return Daily(days, [None if unread(day, day) else by_day[day] for day in days], currency)
 
 
 def _mine(request: Any) -> list[Connection]:
@@ -104,7 +112,7 @@ def _panel(
     query = [*pairs_of(filters), ("group", group)]
     given = {
         "total": merged(found.rows, currency),
-        "daily": _daily(found.rows, first, last, currency),
+        "daily": _daily(found, first, last, currency),
         "models": [(names[one, 0].text, models[one]) for one in ordered[:TOP]],
         "more": max(0, len(ordered) - TOP),
         "currency": currency,
@@ -172,8 +180,7 @@ def stats(request: HttpRequest) -> SafeString | str:
     if found.coverage.as_of is None:
         return ""
     currency = _currency(found.rows)
-    daily = _daily(found.rows, first, today, currency)
-    by_day = dict(zip(daily.days, daily.costs, strict=True))
+    by_day = _by_day(found.rows, currency)
     same_days = min((today - month).days, (month - timedelta(days=1) - before).days)
     spent = sum((by_day[day] for day in by_day if day >= month), Decimal(0))
     last_month = sum(
@@ -189,8 +196,7 @@ def stats(request: HttpRequest) -> SafeString | str:
         if last_month and not found.coverage.lacks(before, before + timedelta(days=same_days))
         else ""
     )
-    recent = Daily(daily.days[-SPARK_DAYS:], daily.costs[-SPARK_DAYS:], currency)
-    of_month = {day: cost for day, cost in by_day.items() if day >= month}
+    recent = _daily(found, today - timedelta(days=SPARK_DAYS - 1), today, currency)
     yesterday = today - timedelta(days=1)
     lacks, unread = found.coverage.lacks, _("some days are not read yet")
     url = _usage(request)
@@ -209,7 +215,7 @@ def stats(request: HttpRequest) -> SafeString | str:
             "value": amounts.whole(spent, currency),
             "note": unread if lacks(month, today) else change,
             "url": f"{url}?range=month&compare=1",
-            "spark": Daily(list(of_month), list(of_month.values()), currency).sparkline,
+            "spark": _daily(found, month, today, currency).sparkline,
         },
     ]
     drawn = [
