@@ -540,6 +540,10 @@ PAGES: dict[str, Page] = {
     # --- Usage and cost
     "usage:usage": Desk(read="usage.read"),
     "usage:coding": Desk(read="usage.read"),
+    "usage:calls": Desk(
+        read="usage.read", change="usage.read", objects={"pk": "person"}, query=SAVED_VIEW
+    ),
+    "usage:read_calls": Desk(change="usage.read", objects={"pk": "person"}),
     # --- The API
     "api:schema": SignedIn(methods=("GET",)),
     "api:docs": SignedIn(methods=("GET",)),

@@ -18,10 +18,11 @@ from django.utils.translation import gettext as _
 
 from apps.keys.models import Key
 from apps.members.models import Person
-from apps.organizations.models import Connection
+from apps.organizations.models import Connection, Organization
 from apps.ui import amounts, charts
 from apps.usage import reads, shelf
 from apps.usage.answer import merged
+from apps.usage.call_lists import people_with_calls, tells_calls
 from apps.usage.names import Names
 from apps.usage.question import pairs_of, utc_today
 from apps.usage.reads import Row, Totals
@@ -90,6 +91,7 @@ def _panel(
     *,
     bare: bool = False,
     group: str = "model",
+    calls_url: str = "",
 ) -> SafeString | str:
     """The last 30 days of what ``filters`` let through. "" while nothing of it has been read."""
     if not connections:
@@ -120,17 +122,29 @@ def _panel(
         "coverage": found.coverage,
         "days": DAYS,
         "bare": bare,
+        "calls_url": calls_url,
     }
     return render_to_string("usage/_panel.html", given, request)
 
 
+def _desk(request: Any) -> Organization:
+    found: Organization = request.organization
+    return found
+
+
 def _usage(request: Any) -> str:
-    return reverse("usage:usage", kwargs={"slug": request.organization.slug})
+    return reverse("usage:usage", kwargs={"slug": _desk(request).slug})
 
 
 def of_person(request: HttpRequest, *, person: Person) -> SafeString | str:
     """Slot "members:person"."""
-    return _panel(request, _mine(request), {"person": [str(person.pk)]})
+    mine = _mine(request)
+    telling = [one for one in mine if tells_calls(one)]
+    calls_url = ""
+    if telling and people_with_calls(telling, [str(person.pk)]):
+        kwargs = {"slug": _desk(request).slug, "pk": person.pk}
+        calls_url = reverse("usage:calls", kwargs=kwargs)
+    return _panel(request, mine, {"person": [str(person.pk)]}, calls_url=calls_url)
 
 
 def of_workspace(request: HttpRequest, *, workspace: Workspace) -> SafeString | str:
