@@ -224,7 +224,17 @@ CLINE_PERSONAL = Provider(
     chooses_organization=False,
     holds_seats=False,
     console_url="https://app.cline.bot/dashboard",
-    reports=(),  # a desk of one has no pages of usage
+    reports=("usage", "calls"),
+    leaves_out={
+        "usage": _(
+            "What organizations are billed for is theirs: this is what you used on your own account."
+        ),
+    },
+    daily_charges=False,
+    sources=_(
+        "Cline: tokens and list prices come from your usages by day and model. What was charged is told call "
+        "by call alone, in the ledger of your calls. The allowance comes from your plan's usage limits."
+    ),
     keys_url="https://app.cline.bot/dashboard",
     cannot={
         "config.change": _(

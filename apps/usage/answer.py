@@ -33,6 +33,7 @@ from apps.usage.tuples import COUNTS, MARKS
 SHOWN = 50  # rows of the table; all of them are in the exports
 STACKED = 7  # parts of a bar that have a colour of their own
 Period = date | datetime
+MONEY = frozenset({"cost", "listed"})  # what is shown in a currency
 # What a list of single calls can be narrowed by, as its sums can.
 BENEATH_CALLS = ("model", "operation", "connection")
 
@@ -217,6 +218,8 @@ class Answering:
             groups, key=lambda one: (-figure(groups[one], question.show), -groups[one].tokens)
         )
         answer.total = merged(found, answer.currency)
+        if question.show == "listed" and found and answer.total.listed is None:
+            question.notes.append(_("No provider in this tells of list prices."))
         before = self._before()
         names = self.names.of(question.group, ordered[:SHOWN]) if question.group else {}
         whole = figure(answer.total, question.show)
@@ -340,7 +343,7 @@ class Answering:
             totals=[self._words(sums.get(one, 0)) for one in at],
             base=question.url(),
             queries=[self._narrowed(one) for one in at],
-            unit=answer.currency if question.show == "cost" else "",
+            unit=answer.currency if question.show in MONEY else "",
             label_head=str(WIDTHS[question.by]),
         )
 
@@ -358,7 +361,8 @@ class Answering:
 
     def _words(self, value: Decimal | int) -> str:
         show = self.question.show
-        return in_words(Decimal(value) if show == "cost" else value, show, self.answer.currency)
+        amount = Decimal(value) if show in MONEY else value
+        return in_words(amount, show, self.answer.currency)
 
     def _series(
         self, name: str, cells: dict[Any, Any], at: Sequence[Period], *, muted: bool = False

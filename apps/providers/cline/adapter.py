@@ -164,5 +164,6 @@ def _usage_row(one: UsageDay) -> UsageRow:
         operation=one.operation,
         charged=one.charged_usd,
         listed=one.list_cost_usd,
-        part=one.model_family,
+        # A row that two pages overlap in says the same twice; one of another number is another row.
+        part=f"{one.model_family} {one.prompt_tokens} {one.completion_tokens} {one.list_cost_usd}",
     )

@@ -1,4 +1,7 @@
-"""Connections from before the portal read summaries and calls: the end of a probe begins what was never read."""
+"""Connections from before the portal read summaries and calls: the end of a probe begins what was never read.
+
+Of two rows of a Cline day that had all but their numbers in common one was left out: such days are read anew.
+"""
 
 from typing import Any
 
@@ -17,6 +20,8 @@ def ask_again(apps: Any, schema_editor: Any) -> None:
     ).exclude(probe__in=["waiting", "running"]).update(
         probe="waiting", probe_asked_at=timezone.now()
     )
+    days = apps.get_model("usage", "ReadDay").objects
+    days.filter(connection__provider="cline", report="usage").delete()
 
 
 class Migration(migrations.Migration):
