@@ -107,6 +107,8 @@ SYNC_INTERVAL_SECONDS = env.int("SYNC_INTERVAL_SECONDS", default=60 if DEMO else
 USAGE_BACKFILL_DAYS = env.int("USAGE_BACKFILL_DAYS", default=2 if TESTING else 396)
 # A walk goes on with the backfill this long, then lets others have their turn.
 USAGE_SLICE_SECONDS = env.float("USAGE_SLICE_SECONDS", default=60.0)
+# How long single calls are kept, which are read when somebody asks for them.
+USAGE_CALLS_DAYS = env.int("USAGE_CALLS_DAYS", default=31)
 
 # --- Applications ------------------------------------------------------------------------------
 INSTALLED_APPS = [

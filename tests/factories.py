@@ -195,6 +195,10 @@ def with_account(connection: Connection) -> Connection:
             "account.token",
             "account.delete",
             "config.read",
+            "usage.read",
+            "usage.calls",
+            "usage.limits",
+            "budget.request",
         )
     }
     return connection

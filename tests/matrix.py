@@ -404,6 +404,21 @@ PAGES: dict[str, Page] = {
         change="account.delete",
         objects={"uid": "own_account.connection.uid"},
     ),
+    "personal:usage": Desk(read="account.read", objects={"uid": "own_account.connection.uid"}),
+    "personal:request_budget": Desk(
+        read="account.change",
+        change="account.change",
+        objects={"uid": "own_account.connection.uid"},
+    ),
+    "personal:calls": Desk(
+        read="account.read",
+        change="account.read",
+        objects={"uid": "own_account.connection.uid"},
+        query=SAVED_VIEW,
+    ),
+    "personal:read_calls": Desk(
+        change="account.read", objects={"uid": "own_account.connection.uid"}
+    ),
     # --- Limits
     "limits:list": Desk(read="limits.read", change="limits.read", query=SAVED_VIEW),
     # --- Settings, colleagues, tokens
@@ -582,6 +597,10 @@ PAGES: dict[str, Page] = {
     # --- Usage and cost
     "usage:usage": Desk(read="usage.read"),
     "usage:coding": Desk(read="usage.read"),
+    "usage:calls": Desk(
+        read="usage.read", change="usage.read", objects={"pk": "person"}, query=SAVED_VIEW
+    ),
+    "usage:read_calls": Desk(change="usage.read", objects={"pk": "person"}),
     # --- The API
     "api:schema": SignedIn(methods=("GET",)),
     "api:docs": SignedIn(methods=("GET",)),

@@ -62,6 +62,8 @@ GROUPS: tuple[tuple[Words, dict[str, Words]], ...] = (
             "usage.read": _("See what is used, day by day"),
             "usage.summary": _("See the sums of a period"),
             "usage.calls": _("See the single calls of a person"),
+            "usage.limits": _("See how much of the plan's allowance is used"),
+            "budget.request": _("Ask the admins for a higher spend cap"),
             "costs.read": _("See what it costs"),
             "coding.read": _("See what is done with Claude Code"),
         },

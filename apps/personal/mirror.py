@@ -8,10 +8,10 @@ import msgspec
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.personal.models import Account
+from apps.personal.models import Account, Allowance
 from apps.providers.errors import Refused
 from apps.providers.protocol import AccountAdapter, Adapter
-from apps.providers.records import Page, Record
+from apps.providers.records import Page, Record, billing
 from apps.providers.records.account import AccountRecord, Membership
 from apps.sync.mirrors import Mirror
 
@@ -99,4 +99,26 @@ ACCOUNTS = Mirror(
     target_column="remote_id",
     watched=("name", "email", "organizations"),
     ends=frozenset({"personal.delete_account"}),
+)
+
+
+# --- Allowance -----------------------------------------------------------------------------------
+
+
+def _fetch_allowances(adapter: Adapter, cursor: str | None) -> Page[billing.Allowance]:
+    return Page(list(with_account(adapter).get_current_user_plan_usage_limits()), None)
+
+
+ALLOWANCES = Mirror(
+    name="allowances",
+    label=gettext_lazy("Allowance of the plan"),
+    capability="usage.limits",
+    model=Allowance,
+    fetch=_fetch_allowances,
+    columns=("percent", "resets_at"),
+    values=lambda row, now: (row.percent, row.resets_at),
+    label_column="remote_id",
+    target_column="remote_id",
+    news=lambda connection, changes: [],  # it moves all the time
+    every_seconds=300,
 )

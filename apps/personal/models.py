@@ -1,11 +1,19 @@
 """A person's own account at a provider."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.sync.models import Mirrored
+
+# What the provider calls the windows of a plan's allowance, in the order of their length.
+WINDOWS = {
+    "five_hour": _("Five hours"),
+    "weekly": _("Week"),
+    "monthly": _("Month"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,3 +72,34 @@ class Account(Mirrored):
     def target(self) -> str:
         """What a Command on this account names as its target: one change at a time."""
         return f"account:{self.remote_id}"
+
+
+class Allowance(Mirrored):
+    """How much of one window of a personal plan is used; ``remote_id`` is the window."""
+
+    # Percent; may pass 100. NULL: the provider does not say.
+    percent = models.DecimalField(max_digits=12, decimal_places=4, null=True, blank=True)
+    resets_at = models.DateTimeField(null=True, blank=True)  # NULL while nothing is used
+
+    class Meta(Mirrored.Meta):
+        verbose_name = _("allowance")
+        verbose_name_plural = _("allowances")
+
+    def __str__(self) -> str:
+        return str(self.label)
+
+    @property
+    def label(self) -> object:
+        """The window in words; one that is not known as the provider spells it."""
+        return WINDOWS.get(str(self.remote_id)) or str(self.remote_id).replace("_", " ")
+
+    @property
+    def drawn(self) -> Decimal:
+        """The percent that a bar shows: 0 to 100."""
+        return min(max(self.percent or Decimal(0), Decimal(0)), Decimal(100))
+
+    @property
+    def tone(self) -> str:
+        """How near the end is."""
+        used = self.percent or 0
+        return "danger" if used >= 100 else "warning" if used >= 80 else "success"

@@ -10,6 +10,7 @@ from apps.configuration.sealed import is_lost, typed_document, wipe
 from apps.organizations.connections import end
 from apps.organizations.models import Connection
 from apps.organizations.sealing import Secret
+from apps.personal.budget import REQUEST_BUDGET
 from apps.personal.mirror import active_of, as_membership, names_of, with_account
 from apps.personal.models import Account
 from apps.providers.catalogue import PROVIDERS
@@ -375,5 +376,6 @@ def register_kinds() -> None:
         SET_ACTIVE,
         REFRESH_TOKEN,
         DELETE_ACCOUNT,
+        REQUEST_BUDGET,
     ):
         register(kind)

@@ -17,9 +17,10 @@ LONGEST_TOKEN = 4000
 _TOKEN = re.compile(rf"[\x21-\x7e]{{4,{LONGEST_TOKEN}}}")
 
 
-def _about(
+def about(
     kind: str, account: Account, why: str, arguments: dict[str, Any], **before: Any
 ) -> Wish | Refusal:
+    """The wish for a change of an account, or what is against it: ``why``, if anything."""
     if account.gone_at:
         why = _("This account is gone.")
     if why:
@@ -55,14 +56,14 @@ def update_profile(
     why = "" if changed else _("Nothing is changed.")
     if not 1 <= len(name) <= LONGEST_NAME:
         why = _("A name has 1 to %(longest)d characters.") % {"longest": LONGEST_NAME}
-    wish = _about("personal.update_profile", account, why, changed, **held)
+    wish = about("personal.update_profile", account, why, changed, **held)
     return ask(wish, actor=actor, nonce=nonce)
 
 
 def accept_terms(*, account: Account, actor: User, nonce: str) -> Command:
     """Ask to accept the provider's terms of service. Raises RequestRefused."""
     why = _("They are accepted already.") if account.terms_accepted_at else ""
-    return ask(_about("personal.accept_terms", account, why, {}), actor=actor, nonce=nonce)
+    return ask(about("personal.accept_terms", account, why, {}), actor=actor, nonce=nonce)
 
 
 def token_in(text: str) -> str:
@@ -85,7 +86,7 @@ def accept_invite(*, account: Account, token: str, actor: User, nonce: str) -> C
     """
     sealed = as_arguments(account.connection, {"token": token})
     ids = sorted(place.remote_id for place in account.places)
-    wish = _about("personal.accept_invite", account, "", sealed, ids=ids)
+    wish = about("personal.accept_invite", account, "", sealed, ids=ids)
     return ask(wish, actor=actor, nonce=nonce)
 
 
@@ -99,7 +100,7 @@ def set_active(*, account: Account, organization_id: str, actor: User, nonce: st
         why = _("It is active already.")
     arguments = {"organization_id": organization_id, "name": place.name if place else ""}
     before = {"organization_id": account.active_organization_id}
-    wish = _about("personal.set_active", account, why, arguments, **before)
+    wish = about("personal.set_active", account, why, arguments, **before)
     return ask(wish, actor=actor, nonce=nonce)
 
 
@@ -109,11 +110,11 @@ def refresh_token(*, account: Account, token: str, actor: User, nonce: str) -> C
     The refresh token is sealed until it is over, then wiped: it works once.
     """
     sealed = as_arguments(account.connection, {"token": token})
-    wish = _about("personal.refresh_token", account, "", sealed)
+    wish = about("personal.refresh_token", account, "", sealed)
     return ask(wish, actor=actor, nonce=nonce)
 
 
 def delete(*, account: Account, actor: User, nonce: str) -> Command:
     """Ask to delete the account at its provider, for good. Raises RequestRefused."""
-    wish = _about("personal.delete_account", account, "", {}, email=account.email)
+    wish = about("personal.delete_account", account, "", {}, email=account.email)
     return ask(wish, actor=actor, nonce=nonce)

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.personal import views
+from apps.personal import usage_views, views
 
 app_name = "personal"
 ONE = "account/<uuid:uid>/"
@@ -15,4 +15,8 @@ urlpatterns = [
     path(f"{ONE}activate/", views.activate, name="activate"),
     path(f"{ONE}token/", views.refresh, name="refresh"),
     path(f"{ONE}delete/", views.delete, name="delete"),
+    path(f"{ONE}usage/", usage_views.usage, name="usage"),
+    path(f"{ONE}usage/budget/", usage_views.request_budget, name="request_budget"),
+    path(f"{ONE}calls/", usage_views.own_calls, name="calls"),
+    path(f"{ONE}calls/read/", usage_views.read_own_calls, name="read_calls"),
 ]

@@ -83,14 +83,16 @@ def account(request: DeskRequest) -> HttpResponse:
 # --- One account ---------------------------------------------------------------------------------
 
 
-def _connection(request: DeskRequest, uid: Any) -> Connection:
+def connection_of(request: DeskRequest, uid: Any) -> Connection:
+    """One of the person's connections here; 404 for any other."""
     found = Connection.objects.visible_to(request.user).confirmed()
     mine = found.filter(organization=request.organization).select_related("organization")
     return get_object_or_404(mine, uid=uid)
 
 
-def _account(request: DeskRequest, uid: Any) -> Account:
-    connection = _connection(request, uid)
+def present_account(request: DeskRequest, uid: Any) -> Account:
+    """The account behind one, as long as it is there; 404 for any other."""
+    connection = connection_of(request, uid)
     row = Account.objects.present().filter(connection=connection).first()
     if row is None:
         raise Http404
@@ -103,7 +105,7 @@ def _account(request: DeskRequest, uid: Any) -> Account:
 @never_cache
 def detail(request: DeskRequest, uid: Any) -> HttpResponse:
     """Profile, organizations, what applies to the person, and what can be done. Seven queries."""
-    connection = _connection(request, uid)
+    connection = connection_of(request, uid)
     row = Account.objects.filter(connection=connection).first()
     settings = RemoteConfiguration.objects.present().filter(connection=connection).first()
     flights = busy_targets([connection.pk], [row.target] if row else [])
@@ -136,7 +138,7 @@ def detail(request: DeskRequest, uid: Any) -> HttpResponse:
 # --- Asking --------------------------------------------------------------------------------------
 
 
-def _ask_first(
+def ask_first(
     request: DeskRequest,
     row: Account,
     form: Form | None,
@@ -178,7 +180,7 @@ def _ask_first(
 @require_http_methods(METHODS)
 def profile(request: DeskRequest, uid: Any) -> HttpResponse:
     """Change one's name, and whether one takes part in benchmarks."""
-    row = _account(request, uid)
+    row = present_account(request, uid)
     form = ProfileForm(row, request.POST or None)
 
     def ask(nonce: str) -> Command:
@@ -191,20 +193,20 @@ def profile(request: DeskRequest, uid: Any) -> HttpResponse:
         )
 
     title = _("Change your profile")
-    return _ask_first(request, row, form, ask, "personal/profile.html", field="name", title=title)
+    return ask_first(request, row, form, ask, "personal/profile.html", field="name", title=title)
 
 
 @desk_view("account.change")
 @require_http_methods(METHODS)
 def terms(request: DeskRequest, uid: Any) -> HttpResponse:
     """Accept the provider's terms of service."""
-    row = _account(request, uid)
+    row = present_account(request, uid)
 
     def ask(nonce: str) -> Command:
         return services.accept_terms(account=row, actor=request.user, nonce=nonce)
 
     title = _("Accept the terms of service")
-    return _ask_first(request, row, None, ask, "personal/terms.html", title=title)
+    return ask_first(request, row, None, ask, "personal/terms.html", title=title)
 
 
 @desk_view("account.change")
@@ -213,7 +215,7 @@ def terms(request: DeskRequest, uid: Any) -> HttpResponse:
 @never_cache
 def join(request: DeskRequest, uid: Any) -> HttpResponse:
     """Accept an invite to an organization by its link or token."""
-    row = _account(request, uid)
+    row = present_account(request, uid)
     form = AcceptInviteForm(request.POST or None)
 
     def ask(nonce: str) -> Command:
@@ -221,14 +223,14 @@ def join(request: DeskRequest, uid: Any) -> HttpResponse:
         return services.accept_invite(account=row, token=token, actor=request.user, nonce=nonce)
 
     title = _("Accept an invite")
-    return _ask_first(request, row, form, ask, "personal/join.html", field="token", title=title)
+    return ask_first(request, row, form, ask, "personal/join.html", field="token", title=title)
 
 
 @desk_view("account.change")
 @require_http_methods(METHODS)
 def activate(request: DeskRequest, uid: Any) -> HttpResponse:
     """Have use billed to another account: ``?to=`` is an organization's id, "" the person's own."""
-    row = _account(request, uid)
+    row = present_account(request, uid)
     to = request.GET.get("to", "")
     place = row.place(to)
     if to and place is None:
@@ -238,7 +240,7 @@ def activate(request: DeskRequest, uid: Any) -> HttpResponse:
         return services.set_active(account=row, organization_id=to, actor=request.user, nonce=nonce)
 
     more: dict[str, Any] = {"title": _("Switch the active account"), "place": place}
-    return _ask_first(request, row, None, ask, "personal/activate.html", **more)
+    return ask_first(request, row, None, ask, "personal/activate.html", **more)
 
 
 @desk_view("account.token", posts_secret=True)
@@ -247,7 +249,7 @@ def activate(request: DeskRequest, uid: Any) -> HttpResponse:
 @never_cache
 def refresh(request: DeskRequest, uid: Any) -> HttpResponse:
     """Get a new account token for a refresh token; it is shown once, on the change's own page."""
-    row = _account(request, uid)
+    row = present_account(request, uid)
     form = RefreshForm(request.POST or None)
 
     def ask(nonce: str) -> Command:
@@ -255,14 +257,14 @@ def refresh(request: DeskRequest, uid: Any) -> HttpResponse:
         return services.refresh_token(account=row, token=token, actor=request.user, nonce=nonce)
 
     title = _("Get a new account token")
-    return _ask_first(request, row, form, ask, "personal/refresh.html", field="token", title=title)
+    return ask_first(request, row, form, ask, "personal/refresh.html", field="token", title=title)
 
 
 @desk_view("account.delete")
 @require_http_methods(METHODS)
 def delete(request: DeskRequest, uid: Any) -> HttpResponse:
     """Delete the account at its provider for good, once its address was typed."""
-    row = _account(request, uid)
+    row = present_account(request, uid)
     form = DeleteForm(row, request.POST or None)
 
     def ask(nonce: str) -> Command:
@@ -272,4 +274,4 @@ def delete(request: DeskRequest, uid: Any) -> HttpResponse:
         "title": _("Delete your account %(email)s?") % {"email": row},
         "danger": True,
     }
-    return _ask_first(request, row, form, ask, "personal/delete.html", **more)
+    return ask_first(request, row, form, ask, "personal/delete.html", **more)

@@ -110,6 +110,10 @@ ANTHROPIC = Provider(
     holds_seats=False,
     console_url="https://platform.claude.com/settings/members",
     reports=("usage", "costs", "coding"),
+    sources=_(
+        "Anthropic: tokens come from the usage report, money from the cost report, and what is done with "
+        "Claude Code from its analytics report, whose costs are estimates and in no sum here."
+    ),
     leaves_out={
         "usage": _(
             "Anthropic's usage report leaves out code execution, which its cost report has."
@@ -178,6 +182,12 @@ CLINE = Provider(
     chooses_organization=True,
     holds_seats=True,
     console_url="https://app.cline.bot/dashboard/organization",
+    reports=("usage", "summary", "calls"),
+    sources=_(
+        "Cline: tokens, charges and list prices come from the organization usages, a row a day, member, "
+        "operation and model. Requests and active members come from the organization metrics. Single calls "
+        "come from the ledger of each member."
+    ),
     keys_url="https://app.cline.bot/dashboard",
     cannot={
         "keys.change": _(
@@ -214,7 +224,17 @@ CLINE_PERSONAL = Provider(
     chooses_organization=False,
     holds_seats=False,
     console_url="https://app.cline.bot/dashboard",
-    reports=(),  # a desk of one has no pages of usage
+    reports=("usage", "calls"),
+    leaves_out={
+        "usage": _(
+            "What organizations are billed for is theirs: this is what you used on your own account."
+        ),
+    },
+    daily_charges=False,
+    sources=_(
+        "Cline: tokens and list prices come from your usages by day and model. What was charged is told call "
+        "by call alone, in the ledger of your calls. The allowance comes from your plan's usage limits."
+    ),
     keys_url="https://app.cline.bot/dashboard",
     cannot={
         "config.change": _(

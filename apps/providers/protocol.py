@@ -19,9 +19,11 @@ from apps.providers.records import (
     RemoteOrganization,
 )
 from apps.providers.records.account import AccountRecord, AccountTokens, Membership
+from apps.providers.records.billing import Allowance
 from apps.providers.records.configuration import OrganizationRecord, RemoteConfig
 from apps.providers.records.keys import KeyRecord, NewKey, SharedKeyRecord
 from apps.providers.records.reports import CodingDayRecord, CostBucket, UsageBucket
+from apps.providers.records.usage import UsageRecord, UsageSummary
 from apps.providers.records.workspaces import (
     LimiterRecord,
     Residency,
@@ -117,10 +119,14 @@ class Provider:
     # None: nothing of the kind is handed to members.
     configuration: Configuration | None = None
     # Reports that are read from it: "usage" (with its money, where that is no report of its own),
-    # "costs", "coding".
+    # "costs", "coding", "summary" (sums of its own), "calls" (single ones, when somebody asks).
     reports: tuple[str, ...] = ("usage",)
     # What such a report leaves out, whoever asks.
     leaves_out: Mapping[str, Words] = field(default_factory=dict)
+    # Whether its report of usage by day tells what was charged; else list prices alone.
+    daily_charges: bool = True
+    # Which of its reports each figure of usage comes from.
+    sources: Words = ""
     # What ends with the organization, or with the person's account, that is deleted there.
     deletion_ends: Words = ""
     # The account of one person: only that person connects it, on a desk of their own.
@@ -352,6 +358,13 @@ class AccountAdapter(Protocol):
     def delete_current_user(self) -> None:
         """Delete the account for good, and with it the credential."""
 
+    def get_current_user_plan_usage_limits(self) -> tuple[Allowance, ...]:
+        """How much of each window of the personal plan is used; () without a plan in force."""
+
+    def request_budget_increase(self) -> None:
+        """Ask the admins of the organization that is billed for a higher spend cap. Nothing tells of it
+        afterwards."""
+
     def refresh_account_token(self, refresh_token: str) -> AccountTokens:
         """A new account token for a refresh token, which is used up by it."""
 
@@ -390,6 +403,23 @@ class CostAdapter(Protocol):
         self, start: datetime, end: datetime, group_by: tuple[str, ...], cursor: str | None = None
     ) -> Page[CostBucket]:
         """One page of the UTC days from ``start`` to ``end`` (exclusive)."""
+
+
+@runtime_checkable
+class SummaryAdapter(Protocol):
+    """What an adapter sums up by itself: capability "usage.summary"."""
+
+    def summary(self, first: date, last: date) -> UsageSummary:
+        """The provider's own sums of UTC days ``first`` to ``last``, both included."""
+
+
+@runtime_checkable
+class CallAdapter(Protocol):
+    """What an adapter tells of single calls: capability "usage.calls"."""
+
+    def calls(self, account: str, cursor: str | None = None) -> Page[UsageRecord]:
+        """One page of the calls of one account, the newest first: of a membership, or of the person
+        whose credential it is. A row may come twice."""
 
 
 @runtime_checkable

@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl, urlencode
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 Value = Decimal | float | int | None  # None: nothing is known of that label
 
@@ -179,40 +180,60 @@ def _line(points: list[tuple[float, int]], top: float, step: float) -> str:
 
 
 def sparkline(values: Sequence[Value], label: str) -> SafeString:
-    """A line a few words wide, the last value marked; ``label`` says in words what it shows.
+    """A line a few words wide; ``label`` says in words what it shows. Where nothing is known (None)
+    the line has a gap, and is never drawn down to zero.
 
     "" for fewer than two values.
     """
     if len(values) < 2:
         return mark_safe("")
-    numbers = [float(value or 0) for value in values]
-    top = max(numbers) or 1.0
-    step = SPARK_WIDTH / (len(numbers) - 1)
+    top = max((float(value) for value in values if value is not None), default=0.0) or 1.0
+    step = SPARK_WIDTH / (len(values) - 1)
     room = SPARK_HEIGHT - 4
-    spots = [
-        f"{at * step:.1f} {2 + room - max(one, 0) / top * room:.1f}"
-        for at, one in enumerate(numbers)
-    ]
-    line = "M" + "L".join(spots)
+    line = area = ""
+    for run in _runs(values):
+        spots = [f"{at * step:.1f} {2 + room - max(one, 0) / top * room:.1f}" for at, one in run]
+        if len(run) == 1:  # a day between two gaps is a dot
+            spots.append(spots[0])
+        line += "M" + "L".join(spots)
+        area += f"M{'L'.join(spots)}V{SPARK_HEIGHT}H{run[0][0] * step:.1f}z"
     return format_html(
         '<svg class="sparkline" viewBox="0 0 {w} {h}" preserveAspectRatio="none" role="img"'
-        ' aria-label="{label}"><path class="sparkline-area" d="{line}V{h}H0z"/>'
+        ' aria-label="{label}"><path class="sparkline-area" d="{area}"/>'
         '<path class="sparkline-line" d="{line}"/></svg>',
         w=SPARK_WIDTH,
         h=SPARK_HEIGHT,
         label=label,
+        area=area,
         line=line,
     )
 
 
+def _runs(values: Sequence[Value]) -> list[list[tuple[int, float]]]:
+    """The known values with their places, cut where something is not known."""
+    runs: list[list[tuple[int, float]]] = [[]]
+    for at, value in enumerate(values):
+        if value is not None:
+            runs[-1].append((at, float(value)))
+        elif runs[-1]:
+            runs.append([])
+    return [run for run in runs if run]
+
+
 def in_words(values: Sequence[Value], texts: Sequence[str], titles: Sequence[str]) -> str:
-    """What a sparkline shows, for whoever hears it: from, to, and the highest."""
-    if not values:
-        return ""
-    highest = max(range(len(values)), key=lambda at: float(values[at] or 0))
-    return _("%(first)s to %(last)s, highest %(top)s on %(when)s") % {
-        "first": texts[0],
-        "last": texts[-1],
+    """What a sparkline shows, for whoever hears it: from, to, the highest, and how much is not known."""
+    known = [at for at, value in enumerate(values) if value is not None]
+    if not known:
+        return _("Nothing is known yet") if values else ""
+    highest = max(known, key=lambda at: float(values[at] or 0))
+    told = _("%(first)s to %(last)s, highest %(top)s on %(when)s") % {
+        "first": texts[known[0]],
+        "last": texts[known[-1]],
         "top": texts[highest],
         "when": titles[highest],
     }
+    gaps = len(values) - len(known)
+    if not gaps:
+        return told
+    words = ngettext("%(n)d of them not known", "%(n)d of them not known", gaps) % {"n": gaps}
+    return f"{told}, {words}"

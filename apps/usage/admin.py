@@ -8,7 +8,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.organizations.support import Link
 from apps.sync.support import MirrorAdmin
 from apps.usage.days import date_of
-from apps.usage.models import CodingDay, Correction, Dimension, ReadDay, Report
+from apps.usage.models import CallLedger, CodingDay, Correction, Dimension, ReadDay, Report
 
 
 class _UsageAdmin(MirrorAdmin):
@@ -89,6 +89,30 @@ class ReadDayAdmin(_UsageAdmin):
         "rows",
         "unreadable",
         "dropped",
+    )
+
+
+@admin.register(CallLedger)
+class CallLedgerAdmin(_UsageAdmin):
+    """How far ledgers of single calls were read, and what stands in the way. The calls themselves are
+    nobody's business here."""
+
+    list_display = ("account", "connection", "organization", "due", "asked_at", "read_at", "error")
+    list_filter = ("due", "connection__provider")
+    search_fields = ("=account",)
+    fields = (
+        "connection",
+        "organization",
+        "account",
+        "asked_at",
+        "wanted_from",
+        "due",
+        "read_at",
+        "reached",
+        "so_far",
+        "ended",
+        "unreadable",
+        "error",
     )
 
 

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 from urllib.parse import urlencode
 
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.translation import gettext as _
@@ -19,16 +20,22 @@ from apps.organizations.models import Connection, Organization
 from apps.ui import amounts
 from apps.ui.charts import Chart, Series
 from apps.usage import reads
+from apps.usage.call_lists import people_with_calls, query_of, tells_calls
+from apps.usage.calls import kept_from
 from apps.usage.coverage import Coverage, coverage_of
 from apps.usage.days import HOURS, day_of, moment_of
 from apps.usage.names import TOKEN_KINDS, Name, Names, Value
 from apps.usage.question import GROUPS, SCOPED, SHOWS, WIDTHS, Question, pairs_of
 from apps.usage.reads import Row
-from apps.usage.tuples import COUNTS
+from apps.usage.summaries import Beside, beside
+from apps.usage.tuples import COUNTS, MARKS
 
 SHOWN = 50  # rows of the table; all of them are in the exports
 STACKED = 7  # parts of a bar that have a colour of their own
 Period = date | datetime
+MONEY = frozenset({"cost", "listed"})  # what is shown in a currency
+# What a list of single calls can be narrowed by, as its sums can.
+BENEATH_CALLS = ("model", "operation", "connection")
 
 
 @dataclass(slots=True)
@@ -40,6 +47,12 @@ class Line:
     previous: Row | None
     share: Decimal | None
     url: str = ""
+    calls_url: str = ""  # the single calls beneath it, where somebody tells of them
+
+    @property
+    def calls_label(self) -> str:
+        """What the link to them is called."""
+        return _("The single calls of %(name)s") % {"name": self.name.text}
 
     @property
     def input_share(self) -> Decimal | None:
@@ -70,6 +83,8 @@ class Answer:
     kinds: list[Kind] = field(default_factory=list)
     chart: Chart | None = None
     coverage: Coverage = field(default_factory=Coverage)
+    beside: list[Beside] = field(default_factory=list)
+    calls_url: str = ""
 
 
 def figure(row: Row, show: str) -> Decimal | int:
@@ -203,6 +218,8 @@ class Answering:
             groups, key=lambda one: (-figure(groups[one], question.show), -groups[one].tokens)
         )
         answer.total = merged(found, answer.currency)
+        if question.show == "listed" and found and answer.total.listed is None:
+            question.notes.append(_("No provider in this tells of list prices."))
         before = self._before()
         names = self.names.of(question.group, ordered[:SHOWN]) if question.group else {}
         whole = figure(answer.total, question.show)
@@ -214,7 +231,47 @@ class Answering:
         answer.more = max(0, len(ordered) - SHOWN)
         answer.kinds = list(self._kinds(answer.total))
         answer.chart = self._chart(ordered, groups, names)
+        answer.beside = self._beside()
+        self._link_calls(ordered[:SHOWN])
         return answer
+
+    def _beside(self) -> list[Beside]:
+        """The providers' own summaries, where the question is of whole connections."""
+        question = self.question
+        if question.by == "hour" or question.filters.keys() - {"connection"}:
+            return []
+        wanted = question.filters.get("connection")
+        chosen = [one for one in self.connections if not wanted or str(one.pk) in wanted]
+        return beside(chosen, question.first, question.last)
+
+    def _link_calls(self, shown: Sequence[Value]) -> None:
+        """Where the single calls of a row, or of the whole answer, are listed. At most one query."""
+        question, answer = self.question, self.answer
+        pinned = question.filters.get("person", [])
+        telling = [one for one in self.connections if tells_calls(one)]
+        if not telling or question.last < kept_from().date() or len(pinned) > 1:
+            return
+        asked = pinned or ([str(one[0]) for one in shown] if question.group == "person" else [])
+        people = people_with_calls(telling, asked)
+        if pinned and pinned[0] in people:
+            answer.calls_url = self._calls(pinned[0])
+        for value, line in zip(shown, answer.lines, strict=True):
+            group, told = question.group, str(value[0])
+            if group == "person" and told in people:
+                line.calls_url = self._calls(told)
+            elif pinned and pinned[0] in people and group in BENEATH_CALLS and told not in MARKS:
+                line.calls_url = self._calls(pinned[0], **{group: told})
+
+    def _calls(self, person: str, **narrowed: str) -> str:
+        question = self.question
+        slug = self.names.organization.slug
+        held = {
+            name: values[0]
+            for name, values in question.filters.items()
+            if name in BENEATH_CALLS and len(values) == 1
+        }
+        query = query_of(question.first, question.last, **{**held, **narrowed})
+        return reverse("usage:calls", kwargs={"slug": slug, "pk": int(person)}) + query
 
     def _choose_currency(self, rows: Sequence[Row]) -> None:
         sums: dict[str, Decimal] = {}
@@ -286,7 +343,7 @@ class Answering:
             totals=[self._words(sums.get(one, 0)) for one in at],
             base=question.url(),
             queries=[self._narrowed(one) for one in at],
-            unit=answer.currency if question.show == "cost" else "",
+            unit=answer.currency if question.show in MONEY else "",
             label_head=str(WIDTHS[question.by]),
         )
 
@@ -304,7 +361,8 @@ class Answering:
 
     def _words(self, value: Decimal | int) -> str:
         show = self.question.show
-        return in_words(Decimal(value) if show == "cost" else value, show, self.answer.currency)
+        amount = Decimal(value) if show in MONEY else value
+        return in_words(amount, show, self.answer.currency)
 
     def _series(
         self, name: str, cells: dict[Any, Any], at: Sequence[Period], *, muted: bool = False

@@ -13,16 +13,19 @@ class UsageConfig(AppConfig):
         from apps.sync import mirrors
         from apps.ui import slots
         from apps.usage import backfill_views, drawing, reads, shelf
+        from apps.usage.calls import CALLS
         from apps.usage.people import PERSON
         from apps.usage.series import CODING, COSTS, USAGE
+        from apps.usage.summaries import SUMMARY
         from apps.workspaces.lists import add_figure
 
-        for one in (USAGE, COSTS, CODING):
+        for one in (USAGE, COSTS, CODING, SUMMARY, CALLS):
             mirrors.register(one)
         words.name(
             {
                 "usage.pause_backfill": _("Paused the reading of past usage"),
                 "usage.resume_backfill": _("Let the reading of past usage go on"),
+                "usage.read_calls": _("Had single calls of people read"),
             }
         )
         reads.add_grouping(PERSON)

@@ -69,6 +69,7 @@ class Controls:
     first: str
     last: str
     whole: bool  # also finds keys, and compares
+    finds: bool  # people
 
 
 @dataclass(slots=True)
@@ -120,6 +121,7 @@ def controls_of(
     shows: Mapping[str, Words] = SHOWS,
     widths: Mapping[str, Words] = WIDTHS,
     menus: Iterable[str] = tuple(MENUS),
+    finds: bool = True,
 ) -> Controls:
     """The controls of a question. A fixed number of queries."""
     names = Names(organization, connections)
@@ -141,6 +143,7 @@ def controls_of(
         first=first,
         last=last,
         whole="key" in groups,
+        finds=finds,
     )
 
 

@@ -66,6 +66,7 @@ CAPABILITIES = {
     ReportName.USAGE: "usage.read",
     ReportName.COSTS: "costs.read",
     ReportName.CODING: "coding.read",
+    ReportName.SUMMARY: "usage.summary",
 }
 
 

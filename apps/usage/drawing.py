@@ -18,13 +18,14 @@ from django.utils.translation import gettext as _
 
 from apps.keys.models import Key
 from apps.members.models import Person
-from apps.organizations.models import Connection
+from apps.organizations.models import Connection, Organization
 from apps.ui import amounts, charts
 from apps.usage import reads, shelf
 from apps.usage.answer import merged
+from apps.usage.call_lists import people_with_calls, tells_calls
 from apps.usage.names import Names
 from apps.usage.question import pairs_of, utc_today
-from apps.usage.reads import Row
+from apps.usage.reads import Row, Totals
 from apps.workspaces.models import Workspace
 
 DAYS = 30
@@ -34,16 +35,16 @@ SPARK_DAYS = 14
 
 @dataclass(slots=True)
 class Daily:
-    """Money by UTC day in one currency: of a range, every day of it."""
+    """Money by UTC day in one currency: of a range, every day of it. None: not (wholly) read yet."""
 
     days: list[date]
-    costs: list[Decimal]
+    costs: list[Decimal | None]
     currency: str
 
     @property
     def sparkline(self) -> SafeString:
-        """The days as a line, and in words."""
-        texts = [amounts.money(cost, self.currency) for cost in self.costs]
+        """The days as a line, with gaps where nothing was read; and in words."""
+        texts = ["–" if cost is None else amounts.money(cost, self.currency) for cost in self.costs]
         titles = [date_format(day, "j M") for day in self.days]
         return charts.sparkline(self.costs, charts.in_words(self.costs, texts, titles))
 
@@ -56,13 +57,21 @@ def _currency(rows: Sequence[Row]) -> str:
     return max(sums, key=lambda one: sums[one]) if sums else "USD"
 
 
-def _daily(rows: Sequence[Row], first: date, last: date, currency: str) -> Daily:
+def _by_day(rows: Sequence[Row], currency: str) -> dict[date, Decimal]:
+    """Money of one currency by day; 0 for any other day."""
     found: dict[date, Decimal] = defaultdict(Decimal)
     for row in rows:
         if row.currency == currency:
             found[row.group["day"]] += row.cost
+    return found
+
+
+def _daily(found: Totals, first: date, last: date, currency: str) -> Daily:
+    """The days from ``first`` to ``last`` of what was read."""
+    by_day = _by_day(found.rows, currency)
     days = [first + timedelta(days=at) for at in range((last - first).days + 1)]
-    return Daily(days, [found[day] for day in days], currency)
+    unread = found.coverage.lacks
+    return Daily(days, [None if unread(day, day) else by_day[day] for day in days], currency)
 
 
 def _mine(request: Any) -> list[Connection]:
@@ -82,6 +91,7 @@ def _panel(
     *,
     bare: bool = False,
     group: str = "model",
+    calls_url: str = "",
 ) -> SafeString | str:
     """The last 30 days of what ``filters`` let through. "" while nothing of it has been read."""
     if not connections:
@@ -104,7 +114,7 @@ def _panel(
     query = [*pairs_of(filters), ("group", group)]
     given = {
         "total": merged(found.rows, currency),
-        "daily": _daily(found.rows, first, last, currency),
+        "daily": _daily(found, first, last, currency),
         "models": [(names[one, 0].text, models[one]) for one in ordered[:TOP]],
         "more": max(0, len(ordered) - TOP),
         "currency": currency,
@@ -112,17 +122,29 @@ def _panel(
         "coverage": found.coverage,
         "days": DAYS,
         "bare": bare,
+        "calls_url": calls_url,
     }
     return render_to_string("usage/_panel.html", given, request)
 
 
+def _desk(request: Any) -> Organization:
+    found: Organization = request.organization
+    return found
+
+
 def _usage(request: Any) -> str:
-    return reverse("usage:usage", kwargs={"slug": request.organization.slug})
+    return reverse("usage:usage", kwargs={"slug": _desk(request).slug})
 
 
 def of_person(request: HttpRequest, *, person: Person) -> SafeString | str:
     """Slot "members:person"."""
-    return _panel(request, _mine(request), {"person": [str(person.pk)]})
+    mine = _mine(request)
+    telling = [one for one in mine if tells_calls(one)]
+    calls_url = ""
+    if telling and people_with_calls(telling, [str(person.pk)]):
+        kwargs = {"slug": _desk(request).slug, "pk": person.pk}
+        calls_url = reverse("usage:calls", kwargs=kwargs)
+    return _panel(request, mine, {"person": [str(person.pk)]}, calls_url=calls_url)
 
 
 def of_workspace(request: HttpRequest, *, workspace: Workspace) -> SafeString | str:
@@ -172,8 +194,7 @@ def stats(request: HttpRequest) -> SafeString | str:
     if found.coverage.as_of is None:
         return ""
     currency = _currency(found.rows)
-    daily = _daily(found.rows, first, today, currency)
-    by_day = dict(zip(daily.days, daily.costs, strict=True))
+    by_day = _by_day(found.rows, currency)
     same_days = min((today - month).days, (month - timedelta(days=1) - before).days)
     spent = sum((by_day[day] for day in by_day if day >= month), Decimal(0))
     last_month = sum(
@@ -189,8 +210,7 @@ def stats(request: HttpRequest) -> SafeString | str:
         if last_month and not found.coverage.lacks(before, before + timedelta(days=same_days))
         else ""
     )
-    recent = Daily(daily.days[-SPARK_DAYS:], daily.costs[-SPARK_DAYS:], currency)
-    of_month = {day: cost for day, cost in by_day.items() if day >= month}
+    recent = _daily(found, today - timedelta(days=SPARK_DAYS - 1), today, currency)
     yesterday = today - timedelta(days=1)
     lacks, unread = found.coverage.lacks, _("some days are not read yet")
     url = _usage(request)
@@ -209,7 +229,7 @@ def stats(request: HttpRequest) -> SafeString | str:
             "value": amounts.whole(spent, currency),
             "note": unread if lacks(month, today) else change,
             "url": f"{url}?range=month&compare=1",
-            "spark": Daily(list(of_month), list(of_month.values()), currency).sparkline,
+            "spark": _daily(found, month, today, currency).sparkline,
         },
     ]
     drawn = [

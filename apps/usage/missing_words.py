@@ -27,6 +27,12 @@ def by_nature(connections: Iterable[Connection], *reports: str) -> list[str]:
     return list(dict.fromkeys(told))
 
 
+def sources(connections: Iterable[Connection]) -> list[str]:
+    """Which report each figure comes from, a sentence for each provider."""
+    providers = dict.fromkeys(one.provider for one in connections)
+    return [str(PROVIDERS[key].sources) for key in providers if key in PROVIDERS]
+
+
 def sentences(coverage: Coverage) -> list[str]:
     """One for each thing that is missing, holes first; [] where nothing is."""
     found = [_hole(hole) for hole in coverage.holes]

@@ -4,29 +4,33 @@ Days and hours are UTC, as integers from 1970 (``days.py``). Tokens, searches, r
 Money is two integers, ``…_micros`` and ``…_femtos`` (``money.py``). docs/decisions/usage.md tells why.
 """
 
-from typing import TYPE_CHECKING, Self, TypeVar
-
 from django.conf import settings
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.organizations.models import Connection
+from apps.usage.call_models import Call, CallLedger, Summary
+from apps.usage.connected import ConnectedQuerySet
 from apps.usage.days import date_of
 
-if TYPE_CHECKING:
-    from django.contrib.auth.models import AnonymousUser
-
-    from apps.accounts.models import User
-
-Row = TypeVar("Row", bound=models.Model)
-
-
-class ConnectedQuerySet(models.QuerySet[Row]):
-    """Rows of connections as a reader may see them."""
-
-    def visible_to(self, user: "User | AnonymousUser") -> Self:
-        """Those of the connections that ``user`` may see."""
-        return self.filter(connection__in=Connection.objects.visible_to(user))
+__all__ = [
+    "Call",
+    "CallLedger",
+    "Coder",
+    "CodingDay",
+    "CodingModel",
+    "CodingTool",
+    "CodingTotal",
+    "Correction",
+    "Cost",
+    "Dimension",
+    "Fact",
+    "ReadDay",
+    "Report",
+    "ReportName",
+    "Rollup",
+    "Summary",
+]
 
 
 def _owner() -> "models.ForeignKey[Connection, Connection]":
@@ -40,6 +44,7 @@ class ReportName(models.TextChoices):
     USAGE = "usage", _("Tokens")
     COSTS = "costs", _("Costs")
     CODING = "coding", _("Claude Code")
+    SUMMARY = "summary", _("Summary")
 
 
 class Report(models.Model):

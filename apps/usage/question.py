@@ -61,6 +61,7 @@ SHOWS: dict[str, Words] = {
     "input": gettext_lazy("Input tokens"),
     "output": gettext_lazy("Output tokens"),
     "requests": gettext_lazy("Requests"),
+    "listed": gettext_lazy("List price"),
 }
 PRESETS: dict[str, Words] = {
     "today": gettext_lazy("Today"),
@@ -130,6 +131,7 @@ class Question:
     notes: list[str] = field(default_factory=list)
     stopped: bool = False
     usual: tuple[str, str] = (DEFAULT_GROUP, DEFAULT_SHOW)  # goes without saying in addresses
+    beneath: tuple[str, ...] = BENEATH
 
     @property
     def days(self) -> int:
@@ -200,7 +202,7 @@ class Question:
 
     def next_group(self, filters: Mapping[str, Any]) -> str:
         """What tells apart the rows that ``filters`` let through: the first that is not yet pinned."""
-        ways = BENEATH_LINES if reads.LINES & filters.keys() else BENEATH
+        ways = BENEATH_LINES if reads.LINES & filters.keys() else self.beneath
         return next((one for one in ways if one not in filters), DEFAULT_GROUP)
 
 
@@ -214,6 +216,7 @@ class Asking:
     groups: ClassVar[Mapping[str, Words]] = GROUPS
     shows: ClassVar[Mapping[str, Words]] = SHOWS
     usual: ClassVar[tuple[str, str]] = (DEFAULT_GROUP, DEFAULT_SHOW)
+    beneath: ClassVar[tuple[str, ...]] = BENEATH
 
     def __init__(
         self,
@@ -234,6 +237,7 @@ class Asking:
         """The question."""
         first, last = preset_days(DEFAULT_PRESET, self.today)
         found = Question(first, last, errors=self.errors, notes=self.notes, usual=self.usual)
+        found.beneath = self.beneath
         found.typed = {name: self.params.get(name, "") for name in TYPED}
         self._range(found)
         found.group = self._one_of("group", self.groups, self.usual[0])
@@ -348,7 +352,7 @@ class Asking:
                 "days": MOST_DAYS_OF_HOURS
             }
             found.by, found.by_asked = usual, False
-        if found.by == "hour" and found.show == "cost":
+        if found.by == "hour" and found.show in ("cost", "listed"):
             found.show = "tokens"
             self.notes.append(_("Providers bill by the day: by the hour there are tokens alone."))
 

@@ -65,6 +65,7 @@ def usage(request: DeskRequest) -> HttpResponseBase:
         "group_label": group_label(question.group),
         "any_estimate": any(line.row.is_estimate for line in answer.lines),
         "by_nature": missing_words.by_nature(connections, *READ),
+        "sources": missing_words.sources(connections),
         "midnight": utc_midnight(question.last),
     }
     fragment = "#region" if request.headers.get("HX-Target") == "usage" else ""

@@ -8,7 +8,7 @@ from apps.audit.models import Entry
 from apps.organizations.credentials import seal_for
 from apps.organizations.models import Connection
 from apps.organizations.sealing import Secret
-from apps.personal import services
+from apps.personal import budget, services
 from apps.personal.models import Account
 from apps.providers.guard import worker_scope
 from apps.sync.models import Command, CommandState
@@ -95,6 +95,43 @@ def test_a_used_refresh_token_does_not_cost_the_connection_its_key(
     assert command.state == S.REJECTED, timeline(command)
     row.connection.refresh_from_db()
     assert row.connection.frozen_at is None
+
+
+# --- A higher cap --------------------------------------------------------------------------------
+
+
+def request_increase(row: Account, nonce: str) -> Command:
+    """Ask for a higher spend cap."""
+    user = row.connection.organization.personal_of
+    assert user is not None
+    return budget.request_increase(account=row, actor=user, nonce=nonce)
+
+
+def test_a_request_for_a_higher_cap_reaches_the_admins_once(desk: Desk, workers: Workers) -> None:
+    row = own_account(desk, "cap@northgate.example")
+    command = request_increase(row, "cap")
+    workers.settle(command)
+    assert command.state == S.SUCCEEDED, timeline(command)
+    Command.objects.filter(pk=command.pk).update(
+        settled_at=command.settled_at - budget.ONCE_IN  # type: ignore[operator]  # it has one
+    )
+    again = request_increase(row, "cap again")
+    workers.settle(again)
+    assert again.state == S.REJECTED, timeline(again)
+    assert "a request is pending" in again.error, "in the provider's words"
+
+
+@pytest.mark.parametrize("kind", ["reset_before", "reset_after", "500", "cut"])
+def test_a_request_whose_answer_is_lost_is_never_sent_twice(
+    desk: Desk, workers: Workers, kind: str
+) -> None:
+    row = own_account(desk, f"cap-{kind}@northgate.example")
+    desk.sandbox.control.fault("request_budget_increase", kind)
+    command = request_increase(row, f"cap {kind}")
+    workers.settle(command)
+    assert command.state == S.REJECTED, timeline(command)
+    assert "nothing at the provider tells" in command.error
+    assert command.attempts == 1
 
 
 # --- Invites -------------------------------------------------------------------------------------

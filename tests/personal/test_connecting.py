@@ -58,6 +58,10 @@ def test_the_provider_says_whose_key_it_is_and_what_it_can_do(
         "account.join",
         "account.token",
         "account.delete",
+        "budget.request",
+        "usage.read",
+        "usage.calls",
+        "usage.limits",
         "config.read",
     }
     wizard = f"/o/{own.slug}/connections/{draft.uid}/connect/"

@@ -104,3 +104,17 @@ def test_a_sparkline_says_in_words_what_it_shows() -> None:
     assert words == "$1 to $2, highest $5 on Tue"
     assert f'aria-label="{words}"' in sparkline([1, 5, 2], words)
     assert sparkline([1], words) == ""
+
+
+def test_what_is_not_known_is_a_gap_in_a_sparkline_and_no_zero() -> None:
+    texts, titles = ["$1", "–", "$2", "$3"], ["Mon", "Tue", "Wed", "Thu"]
+    words = in_words([1, None, 2, 3], texts, titles)
+    assert words == "$1 to $3, highest $3 on Thu, 1 of them not known"
+    drawn = sparkline([1, None, 2, 3], words)
+    line = drawn.partition('sparkline-line" d="')[2].partition('"')[0]
+    first, second = line.split("M")[1:]
+    assert first == "0.0 18.0L0.0 18.0", "a day between gaps is a dot"
+    assert second.startswith("66.7 "), "the line goes on where something is known again"
+    assert "33.3 " not in line
+    assert "<path" in sparkline([None, None], "")
+    assert in_words([None, None], texts, titles) == "Nothing is known yet"

@@ -109,6 +109,7 @@ def test_a_day_that_is_not_read_yet_is_no_zero(desk: At, claude: Connection) -> 
     assert "$0.00 yesterday" not in html
     assert ("some days are not read yet" in html) is (back(0).day > 1)
     assert "some days are not read yet" in desk("usage/")
+    assert "1 of them not known" in html, "the line has a gap there"
 
 
 def test_nothing_is_drawn_before_anything_was_read_or_of_another_tenant(

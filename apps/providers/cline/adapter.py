@@ -1,6 +1,6 @@
 """What the portal calls: every operation of the contract, and the protocol made of them."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from django.utils.translation import gettext as _
 
@@ -22,7 +22,7 @@ from apps.providers.records import (
     RemoteOrganization,
 )
 from apps.providers.records.reports import UsageBucket, UsageRow
-from apps.providers.records.usage import UsageDay
+from apps.providers.records.usage import UsageDay, UsageRecord, UsageSummary
 
 
 class ClineAdapter(Keys, Organizations, People, OrganizationBilling, PersonalBilling, Plans, Usage):
@@ -111,8 +111,8 @@ class ClineAdapter(Keys, Organizations, People, OrganizationBilling, PersonalBil
         self.revoke_invite(remote_id)
 
     usage_hourly = False
-    usage_dimensions = ("account_id", "model", "operation")
-    usage_groupings = (usage_dimensions,)
+    usage_dimensions: tuple[str, ...] = ("account_id", "model", "operation")
+    usage_groupings: tuple[tuple[str, ...], ...] = (usage_dimensions,)
     usage_days = 7
 
     def usage(
@@ -120,16 +120,28 @@ class ClineAdapter(Keys, Organizations, People, OrganizationBilling, PersonalBil
     ) -> Page[UsageBucket]:
         """get_organization_usage: days come in any order, and the pages divide them anywhere."""
         last = (end - timedelta(days=1)).date()
-        page = self.get_organization_usage(start.date(), last, cursor=cursor)
-        days: dict[str, list[UsageRow]] = {}
-        for one in page.rows:
-            days.setdefault(one.day.isoformat(), []).append(_usage_row(one))
-        return Page(
-            [_bucket(day, tuple(rows)) for day, rows in days.items()],
-            page.next_cursor,
-            page.unreadable,
-            page.requests,
-        )
+        return by_day(self.get_organization_usage(start.date(), last, cursor=cursor))
+
+    def summary(self, first: date, last: date) -> UsageSummary:
+        """get_organization_metrics."""
+        return self.get_organization_metrics(first, last)
+
+    def calls(self, account: str, cursor: str | None = None) -> Page[UsageRecord]:
+        """list_member_usages."""
+        return self.list_member_usages(account, cursor=cursor)
+
+
+def by_day(page: Page[UsageDay]) -> Page[UsageBucket]:
+    """A page of sums by day as buckets of days."""
+    days: dict[str, list[UsageRow]] = {}
+    for one in page.rows:
+        days.setdefault(one.day.isoformat(), []).append(_usage_row(one))
+    return Page(
+        [_bucket(day, tuple(rows)) for day, rows in days.items()],
+        page.next_cursor,
+        page.unreadable,
+        page.requests,
+    )
 
 
 def _bucket(day: str, rows: tuple[UsageRow, ...]) -> UsageBucket:
@@ -152,5 +164,6 @@ def _usage_row(one: UsageDay) -> UsageRow:
         operation=one.operation,
         charged=one.charged_usd,
         listed=one.list_cost_usd,
-        part=one.model_family,
+        # A row that two pages overlap in says the same twice; one of another number is another row.
+        part=f"{one.model_family} {one.prompt_tokens} {one.completion_tokens} {one.list_cost_usd}",
     )

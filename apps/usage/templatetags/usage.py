@@ -6,7 +6,7 @@ from django import template
 
 from apps.organizations.models import Connection
 from apps.ui import amounts
-from apps.usage import answer, missing_words
+from apps.usage import answer, call_lists, missing_words
 from apps.usage.coverage import Coverage
 from apps.usage.question import Question
 from apps.usage.reads import Row
@@ -21,6 +21,12 @@ register.filter("share", amounts.share)
 def money(amount: Decimal | None, currency: str = "USD") -> str:
     """ "$1,234.56"; "–" for None."""
     return amounts.money(amount, currency)
+
+
+@register.filter
+def exactly(value: Decimal | int | None) -> str:
+    """A count, or dollars to the last digit: "$0.011745"; "–" for None."""
+    return call_lists.price(value) if isinstance(value, Decimal) else amounts.count(value)
 
 
 @register.simple_tag
