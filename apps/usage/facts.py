@@ -11,7 +11,7 @@ from django.db import connection as database
 from django.db import transaction
 
 from apps.providers.records.reports import UsageBucket, UsageRow
-from apps.usage import bulk, costs, ledger, rollups
+from apps.usage import blocks, bulk, costs, ledger, rollups
 from apps.usage.days import HOURS, hour_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import Fact, ReadDay, Report
@@ -201,7 +201,7 @@ class DayWriter:
         made = rolled.rows(sums, charged)
         with transaction.atomic(durable=True):
             self.hold()
-            rollups.lock(self.owner)
+            blocks.lock(self.owner)
             self._exchange(pending, hours)
             if with_costs:
                 costs.exchange(self.report, day, charged, known, now)

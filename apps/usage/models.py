@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.organizations.models import Connection
 from apps.usage.days import date_of
+from apps.usage.tuples import KEY_GRAIN
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -244,22 +245,14 @@ class Cost(models.Model):
         return str(self.pk)
 
 
-class Rollup(_Counted):
-    """A UTC day's sums of one dimension of one grain: what dashboards read. Made from Fact and Cost in
-    the transaction that closes the day.
+class _Summed(_Counted):
+    """Counts and money.
 
     ``billed``: what the provider says, at the dimensions it says it for. ``shared``: the same money
     shared out by tokens to what the provider does not bill by (key, person, speed); over a day and
     workspace and model it sums up to ``billed`` exactly, and where the two differ it is an estimate.
     """
 
-    pk = models.CompositePrimaryKey("connection_id", "grain", "day", "dimension_id")
-    connection = _owner()
-    grain = models.PositiveSmallIntegerField()
-    day = models.IntegerField()
-    dimension = models.ForeignKey(
-        Dimension, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
-    )
     billed_micros = models.BigIntegerField(default=0)
     billed_femtos = models.BigIntegerField(default=0)
     shared_micros = models.BigIntegerField(default=0)
@@ -268,9 +261,77 @@ class Rollup(_Counted):
     listed_femtos = models.BigIntegerField(null=True, default=None)
 
     class Meta:
+        abstract = True
+
+
+class Rollup(_Summed):
+    """A UTC day's sums of one dimension of one grain: what dashboards read. Made from Fact and Cost in
+    the transaction that closes the day."""
+
+    pk = models.CompositePrimaryKey("connection_id", "grain", "day", "dimension_id")
+    connection = _owner()
+    grain = models.PositiveSmallIntegerField()
+    day = models.IntegerField()
+    dimension = models.ForeignKey(
+        Dimension, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+
+    class Meta:
         verbose_name = _("usage of a day")
         verbose_name_plural = _("usage of days")
-        indexes = [models.Index(fields=["dimension", "day"], name="rollup_by_dimension")]
+        # When a key was last used. All else is looked up day by day.
+        indexes = [
+            models.Index(
+                fields=["dimension", "day"],
+                name="rollup_of_key",
+                condition=models.Q(grain=KEY_GRAIN),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Block(models.Model):
+    """A whole week (from Monday) or month of one connection, whose days are summed up once more.
+
+    ``made``: its BlockRollups are the sums of its days. Whatever writes a rollup of one of the days takes
+    that back in the same transaction (``blocks.unmake``) and raises ``version``, so that whoever is
+    summing up meanwhile begins anew.
+    """
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
+    first = models.IntegerField()
+    last = models.IntegerField()  # included
+    version = models.IntegerField(default=0)
+    made = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("week or month of usage")
+        verbose_name_plural = _("weeks and months of usage")
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "first", "last"], name="block_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{date_of(self.first)} – {date_of(self.last)}"
+
+
+class BlockRollup(_Summed):
+    """The sums of one dimension of one grain over a block."""
+
+    pk = models.CompositePrimaryKey("block_id", "grain", "dimension_id")
+    block = models.ForeignKey(
+        Block, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    grain = models.PositiveSmallIntegerField()
+    dimension = models.ForeignKey(
+        Dimension, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+
+    class Meta:
+        verbose_name = _("usage of a week or month")
+        verbose_name_plural = _("usage of weeks and months")
 
     def __str__(self) -> str:
         return str(self.pk)

@@ -3,15 +3,13 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from apps.usage import bulk
+from apps.usage import blocks, bulk
 from apps.usage.dimensions import Dimensions
-from apps.usage.models import Cost, Report, Rollup
+from apps.usage.models import Cost, Rollup
 from apps.usage.money import MICRO, of_femtos
 from apps.usage.sharing import Line, Usage, share
-from apps.usage.tuples import COUNTS, CUBES, FULL, GRAINS
+from apps.usage.tuples import COUNTS, CUBES, FULL, GRAINS, MONEY
 
-KINDS = ("billed", "shared", "listed")
-MONEY = tuple(f"{kind}_{part}" for kind in KINDS for part in ("micros", "femtos"))
 KEY = ("connection_id", "grain", "day", "dimension_id")
 COLUMNS = (*KEY, *COUNTS, *MONEY)
 COST_MONEY = ("billed_micros", "billed_femtos", "listed_micros", "listed_femtos")
@@ -20,15 +18,6 @@ COST_MONEY = ("billed_micros", "billed_femtos", "listed_micros", "listed_femtos"
 Counts = list[int | None]
 # Femtodollars: billed and listed (None: not told), by dimension.
 Costs = dict[int, tuple[int, int | None]]
-
-
-def lock(connection_id: int) -> None:
-    """One at a time makes the rollups of a connection; until the end of the transaction.
-
-    On SQLite a transaction has the only write lock from its beginning.
-    """
-    rows = Report.objects.select_for_update().filter(connection_id=connection_id)
-    list(rows.order_by("pk").values_list("pk"))
 
 
 def costs_of(connection_id: int, day: int) -> Costs:
@@ -73,6 +62,8 @@ class DayOfRollups:
         new = {(row[0], row[1]): row for row in rows}
         stale = [key for key, row in old.items() if new.get(key) != row]
         fresh = [row for key, row in sorted(new.items()) if old.get(key) != row]
+        if stale or fresh:
+            blocks.unmake(owner, self.day)
         bulk.delete(Rollup, KEY, [(owner, grain, self.day, one) for grain, one in stale])
         bulk.insert(Rollup, COLUMNS, [(owner, row[0], self.day, *row[1:]) for row in fresh])
         return len(fresh)

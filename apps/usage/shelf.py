@@ -108,10 +108,12 @@ def unused() -> Q:
     )
     since = timezone.now() - UNUSED
     use = Rollup.objects.filter(
+        connection=OuterRef("connection"),
+        grain=key_grain,
+        day__in=range(day_of(since), day_of(timezone.now()) + 1),
         dimension__connection=OuterRef("connection"),
         dimension__grain=key_grain,
         dimension__key=OuterRef("remote_id"),
-        day__gte=day_of(since),
     )
     old = Q(created_at__lt=since)
     return findings.usable() & old & Q(Exists(read)) & Q(Exists(tells)) & ~Q(Exists(use))

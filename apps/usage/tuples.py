@@ -46,6 +46,10 @@ TOKENS = (
     "output",
 )
 COUNTS = (*TOKENS, "web_searches", "requests")
+# Amounts that every rollup has, each in two integers (``money.py``).
+MONEY = tuple(
+    f"{kind}_{part}" for kind in ("billed", "shared", "listed") for part in ("micros", "femtos")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ def _grain(number: int, name: str, *columns: str) -> Grain:
     return Grain(number, name, frozenset({*columns, "currency"}))
 
 
+KEY_GRAIN = 4
 FULL = _grain(0, "full", *COLUMNS)
 # The cubes, smallest first: a read takes the first that has all the columns it needs.
 CUBES = (
@@ -76,7 +81,7 @@ CUBES = (
     _grain(9, "operation", "operation", "model"),
     _grain(8, "lines", "cost_type", "token_type", "model"),
     _grain(7, "terms", "model", "service_tier", "context_window", "geo", "speed"),
-    _grain(4, "key", "workspace", "key"),
+    _grain(KEY_GRAIN, "key", "workspace", "key"),
     _grain(5, "account", "account", "service_account"),
     _grain(6, "workspace and model", "workspace", "model"),
 )
