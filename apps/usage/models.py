@@ -477,3 +477,61 @@ class CodingTotal(models.Model):
 
     def __str__(self) -> str:
         return f"{date_of(self.day)}"
+
+
+class _Coded(models.Model):
+    """What was done in Claude Code, and the provider's estimate of it."""
+
+    sessions = models.BigIntegerField(default=0)
+    lines_added = models.BigIntegerField(default=0)
+    lines_removed = models.BigIntegerField(default=0)
+    commits = models.BigIntegerField(default=0)
+    pull_requests = models.BigIntegerField(default=0)
+    accepted = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    estimate_micros = models.BigIntegerField(default=0)
+    estimate_femtos = models.BigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class CodingSum(_Coded):
+    """Sums over everybody on one UTC day, of one ``value`` of one ``kind``: of a terminal or a kind of
+    customer ("terminal", "customer_type"), of a tool's proposals ("tool"), of a model's estimate ("model")."""
+
+    pk = models.CompositePrimaryKey("connection_id", "kind", "day", "value")
+    connection = _owner()
+    kind = models.CharField(max_length=20)
+    day = models.IntegerField()
+    value = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("sum of Claude Code")
+        verbose_name_plural = _("sums of Claude Code")
+
+    def __str__(self) -> str:
+        return f"{self.value} {date_of(self.day)}"
+
+
+class CoderMonth(_Coded):
+    """One coder's UTC month. ``days``: which days it was used on, the first of the month as the lowest
+    bit; ``first``, ``last`` and ``used`` are what that comes to."""
+
+    pk = models.CompositePrimaryKey("connection_id", "month", "coder_id")
+    connection = _owner()
+    month = models.IntegerField()  # its first day
+    coder = models.ForeignKey(
+        Coder, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    days = models.BigIntegerField()
+    first = models.IntegerField()
+    last = models.IntegerField()
+    used = models.IntegerField()
+
+    class Meta:
+        verbose_name = _("month of Claude Code")
+        verbose_name_plural = _("months of Claude Code")
+
+    def __str__(self) -> str:
+        return f"{self.coder} {date_of(self.month)}"
