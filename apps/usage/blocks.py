@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from itertools import pairwise
+from operator import itemgetter
 
 from django.conf import settings
 from django.db import connection as database
@@ -182,17 +183,20 @@ def make(connection_id: int, bounds: Bounds, hold: Callable[[], None]) -> bool:
         block.made = False
         block.save(update_fields=["version", "made"])
         bulk.delete(BlockRollup, ("block_id",), [(block.pk,)])
-    for grain in CUBES if is_week(first, last) else GRAINS:
-        rows = _summed(connection_id, grain, bounds)
-        most = MOST_ROWS[database.vendor]
-        for at in range(0, len(rows), most):
-            with transaction.atomic(durable=True):
-                hold()
-                if not _is_still(block):
-                    return False
-                chosen = rows[at : at + most]
-                bulk.insert(BlockRollup, COLUMNS, [(block.pk, grain.id, *row) for row in chosen])
-            time.sleep(settings.SYNC_BUCKET_PAUSE_SECONDS)
+    rows = [
+        (block.pk, grain.id, *row)
+        for grain in (CUBES if is_week(first, last) else GRAINS)
+        for row in _summed(connection_id, grain, bounds)
+    ]
+    rows.sort(key=itemgetter(1, 2))
+    most = MOST_ROWS[database.vendor]
+    for at in range(0, len(rows), most):
+        with transaction.atomic(durable=True):
+            hold()
+            if not _is_still(block):
+                return False
+            bulk.insert(BlockRollup, COLUMNS, rows[at : at + most])
+        time.sleep(settings.SYNC_BUCKET_PAUSE_SECONDS)
     same = Block.objects.filter(pk=block.pk, version=block.version)
     with transaction.atomic(durable=True):
         hold()
@@ -211,7 +215,7 @@ def _summed(connection_id: int, grain: Grain, bounds: Bounds) -> list[bulk.Value
         cursor.execute(
             f"SELECT dimension_id, {sums_of(SUMS)} FROM {bulk.table_of(Rollup)}"  # noqa: S608  # names of our own models
             " WHERE connection_id = %s AND grain = %s AND day BETWEEN %s AND %s"
-            " GROUP BY dimension_id ORDER BY dimension_id",
+            " GROUP BY dimension_id",
             [connection_id, grain.id, *bounds],
         )
         return list(cursor.fetchall())

@@ -4,8 +4,10 @@ A null in a provider's report means one of several things; each has a mark of it
 sum never mixes them up. A provider's own value never equals a mark (``value_of``).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from hashlib import blake2b
+from operator import itemgetter
 
 # The provider was not asked to group by this (or refused to, or cannot for this report).
 NOT_ASKED = "?"
@@ -59,12 +61,15 @@ class Grain:
     id: int
     name: str
     columns: frozenset[str]
+    _pick: Callable[[Tuple], Tuple] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        places = (at if name in self.columns else -1 for at, name in enumerate(COLUMNS))
+        object.__setattr__(self, "_pick", itemgetter(*places))
 
     def project(self, row: Tuple) -> Tuple:
         """The tuple with every column that is not of this grain summed up. Currencies stay apart."""
-        return tuple(
-            value if name in self.columns else ALL for name, value in zip(COLUMNS, row, strict=True)
-        )
+        return self._pick((*row, ALL))
 
 
 def _grain(number: int, name: str, *columns: str) -> Grain:
