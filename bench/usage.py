@@ -41,9 +41,16 @@ def run() -> Iterable[Figure]:
         for database in surroundings.databases():
             for what in ("ingest", "dashboards"):
                 with surroundings.environment(database, address) as environ:
-                    for line in surroundings.child("bench.usage_child", environ, address, what):
-                        if line.startswith("{"):  # the rest is the log
-                            yield from _figures(database, json.loads(line))
+                    yield from _said(database, "bench.usage_child", environ, address, what)
+            with surroundings.environment(database) as environ:
+                yield from _said(database, "bench.coding_child", environ)
+
+
+def _said(database: str, module: str, environ: dict[str, str], *arguments: str) -> Iterator[Figure]:
+    """What a child measures, as figures."""
+    for line in surroundings.child(module, environ, *arguments):
+        if line.startswith("{"):  # the rest is the log
+            yield from _figures(database, json.loads(line))
 
 
 def _figures(database: str, found: dict[str, float]) -> Iterable[Figure]:

@@ -185,7 +185,8 @@ def empty() -> None:
     """Forget what was read."""
     from django.db import connection as database
 
-    tables = ("usage_fact", "usage_rollup", "usage_readday", "usage_correction")
+    tables = ["usage_fact", "usage_rollup", "usage_readday", "usage_correction"]
+    tables += ["usage_block", "usage_blockrollup"]
     with database.cursor() as cursor:
         if database.vendor == "postgresql":
             cursor.execute(f"TRUNCATE {', '.join(tables)}")
@@ -247,7 +248,7 @@ def fill(connection: Any) -> int:
     from django.db import transaction
     from django.utils import timezone
 
-    from apps.usage import bulk, ledger, rollups
+    from apps.usage import blocks, bulk, ledger, rollups
     from apps.usage.days import HOURS, day_of
     from apps.usage.dimensions import Dimensions
     from apps.usage.facts import Buckets
@@ -292,6 +293,7 @@ def fill(connection: Any) -> int:
             rolled = rollups.DayOfRollups(dimensions, day)
             rolled.write(rolled.rows(counts, {}))
             ledger.mark(report, day, timezone.now(), rows=0, unreadable=0, dropped=())
+    blocks.make_due(connection.pk, lambda: None)
     with database.cursor() as cursor:
         cursor.execute("ANALYZE")
         cursor.execute(f"SELECT COUNT(*) FROM {bulk.table_of(Fact)}")  # noqa: S608  # our own name

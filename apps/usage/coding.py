@@ -6,7 +6,8 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.providers.records.reports import CodingDayRecord
-from apps.usage import ledger
+from apps.usage import coding_rollups, ledger
+from apps.usage.coding_rollups import METRICS
 from apps.usage.models import (
     Coder,
     CodingDay,
@@ -17,7 +18,6 @@ from apps.usage.models import (
 )
 from apps.usage.money import in_femtos, of_femtos
 
-METRICS = ("sessions", "lines_added", "lines_removed", "commits", "pull_requests")
 CHUNK = 500
 Who = tuple[str, str]  # address, name of a key
 
@@ -147,7 +147,9 @@ def write(
         rows = CodingRows(report.connection_id, day, coders_of(report.connection_id, whos))
         for record in records.values():
             rows.take(record)
+        before = coding_rollups.of_day(report.connection_id, day)
         rows.save(sum(bool(email) for email, _ in whos), sum(not email for email, _ in whos))
+        coding_rollups.exchange(report.connection_id, day, before)
         unreadable += sum(bool(record.missing) for record in records.values())
         ledger.mark(report, day, now, rows=len(records), unreadable=unreadable, dropped=())
     return len(records)

@@ -18,7 +18,7 @@ from apps.usage import coding_reads
 from apps.usage.answer import end_of, label_of, periods
 from apps.usage.coding_reads import CoderWork, Range, Work
 from apps.usage.coverage import Coverage, coverage_of
-from apps.usage.models import CodingDay, CodingTool, ReportName
+from apps.usage.models import ReportName
 from apps.usage.question import WIDTHS, Asking, Question
 
 Words = str | Promise
@@ -126,7 +126,7 @@ def answer(
     found.coverage = coverage_of(
         where.connections, question.first, question.last, [ReportName.CODING]
     )
-    everybody = coding_reads.coders(where, organization)
+    everybody = coding_reads.coders(where)
     for one in everybody:
         found.total.add(one.work)
     found.people = len({one.email for one in everybody if one.email})
@@ -138,6 +138,7 @@ def answer(
         .distinct()
         .count()
     )
+    coding_reads.find_people(everybody[:SHOWN], organization)
     found.lines, found.more = everybody[:SHOWN], max(0, len(everybody) - SHOWN)
     found.chart = _chart(question, where)
     _small_tables(found, where)
@@ -146,13 +147,13 @@ def answer(
 
 def _small_tables(found: CodingAnswer, where: Range) -> None:
     for name, parts in (("terminal", found.terminals), ("customer_type", found.customers)):
-        sums = coding_reads.sums_by(where, CodingDay, name, "sessions")
+        sums = coding_reads.sums_by(where, name, "sessions")
         parts += [
             Part(value or _("Not told"), count, _share(count, found.total.sessions))
             for value, count in sums
         ]
-    taken = dict(coding_reads.sums_by(where, CodingTool, "tool", "accepted"))
-    refused = dict(coding_reads.sums_by(where, CodingTool, "tool", "rejected"))
+    taken = dict(coding_reads.sums_by(where, "tool", "accepted"))
+    refused = dict(coding_reads.sums_by(where, "tool", "rejected"))
     for tool in taken:
         proposed = taken[tool] + refused[tool]
         found.tools.append(Part(tool_name(tool), proposed, _share(taken[tool], proposed)))
@@ -300,7 +301,9 @@ def file_lines(
         _("Cost per commit"),
         _("Cost per pull request"),
     ]
-    for one in coding_reads.coders(where_of(question, connections), organization):
+    everybody = coding_reads.coders(where_of(question, connections))
+    coding_reads.find_people(everybody, organization)
+    for one in everybody:
         work = one.work
         cells = [one.name, one.email, one.key_name, one.days, one.last and one.last.isoformat()]
         cells += [work.sessions, work.lines_added, work.lines_removed, work.commits]

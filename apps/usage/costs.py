@@ -6,7 +6,7 @@ from datetime import datetime
 from django.db import transaction
 
 from apps.providers.records.reports import CostBucket, CostRow
-from apps.usage import bulk, ledger, rollups
+from apps.usage import blocks, bulk, ledger, rollups
 from apps.usage.days import HOURS, day_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import Cost, ReadDay, Report
@@ -108,7 +108,7 @@ def write(
     dimensions.cubes(list(costs))
     with transaction.atomic(durable=True):
         hold()
-        rollups.lock(report.connection_id)
+        blocks.lock(report.connection_id)
         exchange(report, day, costs, known, now)
         counts = rollups.counts_of(report.connection_id, day)
         rolled = rollups.DayOfRollups(dimensions, day)

@@ -12,6 +12,7 @@ from apps.organizations.models import Connection
 from apps.usage.call_models import Call, CallLedger, Summary
 from apps.usage.connected import ConnectedQuerySet
 from apps.usage.days import date_of
+from apps.usage.tuples import KEY_GRAIN
 
 __all__ = [
     "Call",
@@ -249,22 +250,14 @@ class Cost(models.Model):
         return str(self.pk)
 
 
-class Rollup(_Counted):
-    """A UTC day's sums of one dimension of one grain: what dashboards read. Made from Fact and Cost in
-    the transaction that closes the day.
+class _Summed(_Counted):
+    """Counts and money.
 
     ``billed``: what the provider says, at the dimensions it says it for. ``shared``: the same money
     shared out by tokens to what the provider does not bill by (key, person, speed); over a day and
     workspace and model it sums up to ``billed`` exactly, and where the two differ it is an estimate.
     """
 
-    pk = models.CompositePrimaryKey("connection_id", "grain", "day", "dimension_id")
-    connection = _owner()
-    grain = models.PositiveSmallIntegerField()
-    day = models.IntegerField()
-    dimension = models.ForeignKey(
-        Dimension, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
-    )
     billed_micros = models.BigIntegerField(default=0)
     billed_femtos = models.BigIntegerField(default=0)
     shared_micros = models.BigIntegerField(default=0)
@@ -273,9 +266,77 @@ class Rollup(_Counted):
     listed_femtos = models.BigIntegerField(null=True, default=None)
 
     class Meta:
+        abstract = True
+
+
+class Rollup(_Summed):
+    """A UTC day's sums of one dimension of one grain: what dashboards read. Made from Fact and Cost in
+    the transaction that closes the day."""
+
+    pk = models.CompositePrimaryKey("connection_id", "grain", "day", "dimension_id")
+    connection = _owner()
+    grain = models.PositiveSmallIntegerField()
+    day = models.IntegerField()
+    dimension = models.ForeignKey(
+        Dimension, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+
+    class Meta:
         verbose_name = _("usage of a day")
         verbose_name_plural = _("usage of days")
-        indexes = [models.Index(fields=["dimension", "day"], name="rollup_by_dimension")]
+        # When a key was last used. All else is looked up day by day.
+        indexes = [
+            models.Index(
+                fields=["dimension", "day"],
+                name="rollup_of_key",
+                condition=models.Q(grain=KEY_GRAIN),
+            )
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class Block(models.Model):
+    """A whole week (from Monday) or month of one connection, whose days are summed up once more.
+
+    ``made``: its BlockRollups are the sums of its days. Whatever writes a rollup of one of the days takes
+    that back in the same transaction (``blocks.unmake``) and raises ``version``, so that whoever is
+    summing up meanwhile begins anew.
+    """
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
+    first = models.IntegerField()
+    last = models.IntegerField()  # included
+    version = models.IntegerField(default=0)
+    made = models.BooleanField(default=False)
+
+    class Meta:
+        verbose_name = _("week or month of usage")
+        verbose_name_plural = _("weeks and months of usage")
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "first", "last"], name="block_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{date_of(self.first)} – {date_of(self.last)}"
+
+
+class BlockRollup(_Summed):
+    """The sums of one dimension of one grain over a block."""
+
+    pk = models.CompositePrimaryKey("block_id", "grain", "dimension_id")
+    block = models.ForeignKey(
+        Block, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    grain = models.PositiveSmallIntegerField()
+    dimension = models.ForeignKey(
+        Dimension, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+
+    class Meta:
+        verbose_name = _("usage of a week or month")
+        verbose_name_plural = _("usage of weeks and months")
 
     def __str__(self) -> str:
         return str(self.pk)
@@ -421,3 +482,61 @@ class CodingTotal(models.Model):
 
     def __str__(self) -> str:
         return f"{date_of(self.day)}"
+
+
+class _Coded(models.Model):
+    """What was done in Claude Code, and the provider's estimate of it."""
+
+    sessions = models.BigIntegerField(default=0)
+    lines_added = models.BigIntegerField(default=0)
+    lines_removed = models.BigIntegerField(default=0)
+    commits = models.BigIntegerField(default=0)
+    pull_requests = models.BigIntegerField(default=0)
+    accepted = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    estimate_micros = models.BigIntegerField(default=0)
+    estimate_femtos = models.BigIntegerField(default=0)
+
+    class Meta:
+        abstract = True
+
+
+class CodingSum(_Coded):
+    """Sums over everybody on one UTC day, of one ``value`` of one ``kind``: of a terminal or a kind of
+    customer ("terminal", "customer_type"), of a tool's proposals ("tool"), of a model's estimate ("model")."""
+
+    pk = models.CompositePrimaryKey("connection_id", "kind", "day", "value")
+    connection = _owner()
+    kind = models.CharField(max_length=20)
+    day = models.IntegerField()
+    value = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        verbose_name = _("sum of Claude Code")
+        verbose_name_plural = _("sums of Claude Code")
+
+    def __str__(self) -> str:
+        return f"{self.value} {date_of(self.day)}"
+
+
+class CoderMonth(_Coded):
+    """One coder's UTC month. ``days``: which days it was used on, the first of the month as the lowest
+    bit; ``first``, ``last`` and ``used`` are what that comes to."""
+
+    pk = models.CompositePrimaryKey("connection_id", "month", "coder_id")
+    connection = _owner()
+    month = models.IntegerField()  # its first day
+    coder = models.ForeignKey(
+        Coder, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    days = models.BigIntegerField()
+    first = models.IntegerField()
+    last = models.IntegerField()
+    used = models.IntegerField()
+
+    class Meta:
+        verbose_name = _("month of Claude Code")
+        verbose_name_plural = _("months of Claude Code")
+
+    def __str__(self) -> str:
+        return f"{self.coder} {date_of(self.month)}"

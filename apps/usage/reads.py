@@ -11,13 +11,12 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection as database
-from django.db.models import Max, Q
 
 from apps.organizations.models import Connection, Organization
-from apps.usage import money
+from apps.usage import blocks, money
 from apps.usage.coverage import Coverage, coverage_of
 from apps.usage.days import HOURS, date_of, day_of, moment_of
-from apps.usage.models import Dimension, Fact, Report, ReportName, Rollup
+from apps.usage.models import Block, BlockRollup, Dimension, Fact, Report, ReportName, Rollup
 from apps.usage.tuples import COLUMNS, COUNTS, CUBES, FULL, Grain
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ if TYPE_CHECKING:
 
     from apps.accounts.models import User
 
-MONEY = tuple(
-    f"{kind}_{part}" for kind in ("billed", "shared", "listed") for part in ("micros", "femtos")
-)
 TIMES = ("hour", "day", "week", "month")
 MOST_HOURS = 24 * 14  # of a reading by the hour
 # What tokens are not told apart by: asked for, only money makes sense, and it is the billed one.
@@ -159,7 +155,7 @@ def totals(
     filters: Mapping[str, Sequence[Any]] | None = None,
 ) -> Totals:
     """Sums of the UTC days ``first`` to ``last``, both included, over ``connections``, which the caller
-    took from ``connections_of`` (nothing here looks at rights again). Three queries.
+    took from ``connections_of`` (nothing here looks at rights again). Four queries.
 
     ``group_by``: names of ``tuples.COLUMNS`` (not currency), "connection", one of "hour", "day", "week",
     "month", and names added by ``add_grouping``. ``filters``: the same names but for times, each with
@@ -179,7 +175,7 @@ def sums(
     group_by: Sequence[str] = (),
     filters: Mapping[str, Sequence[Any]] | None = None,
 ) -> list[Row]:
-    """The rows of ``totals`` without a word on how complete they are. One query, with "hour" two."""
+    """The rows of ``totals`` without a word on how complete they are. Two queries."""
     asked = list(dict.fromkeys(group_by))
     wanted = {name: list(values) for name, values in (filters or {}).items()}
     chosen = list(connections)
@@ -202,18 +198,22 @@ def last_days(
 ) -> dict[tuple[int, str], date]:
     """The last UTC day on which each of ``values`` of ``column`` used anything, by connection id and
     value. One query."""
+    owners = [one.pk for one in connections]
+    if not owners or not values:
+        return {}
     grain = grain_for([column])
-    rows = (
-        Rollup.objects.filter(
-            dimension__connection__in=list(connections),
-            dimension__grain=grain.id,
-            **{f"dimension__{column}__in": list(values)},
-        )
-        .filter(tokens_used())
-        .order_by()
-        .values_list("dimension__connection_id", f"dimension__{column}")
-        .annotate(latest=Max("day"))
+    # The grain is spelled out: for that of keys there is an index, which a parameter would not meet.
+    sql = (
+        f'SELECT d.connection_id, d."{column}", MAX(r.day) FROM {_table(Dimension)} d'  # noqa: S608  # names of our own models
+        f" JOIN {_table(Rollup)} r ON r.dimension_id = d.id AND r.grain = {grain.id}"
+        f" WHERE d.connection_id IN ({_marks(owners)}) AND d.grain = {grain.id}"
+        f' AND d."{column}" IN ({_marks(values)})'
+        " AND (r.output > 0 OR r.uncached_input > 0 OR r.cache_read > 0)"
+        f' GROUP BY d.connection_id, d."{column}"'
     )
+    with database.cursor() as cursor:
+        cursor.execute(sql, [*owners, *values])
+        rows = cursor.fetchall()
     return {(connection, value): date_of(day) for connection, value, day in rows}
 
 
@@ -271,23 +271,46 @@ class _Reading:
 
     def _days(self, first: int, last: int) -> list[Row]:
         """Summed by dimension first, which is one integer, and by what it stands for afterwards."""
-        names = [*COUNTS, *MONEY]
-        time = ['"day"'] if self.time else []
         chosen, values = self._chosen()
-        inner = (
-            f"SELECT {', '.join(['r.dimension_id', *time])}"  # noqa: S608  # names of our own models
-            f", {', '.join(f'SUM({name}) AS {name}' for name in names)} FROM {_table(Rollup)} r"
-            f" WHERE r.connection_id IN ({_marks(self.ids)}) AND r.grain = %s"
-            f" AND r.day BETWEEN %s AND %s{chosen} GROUP BY {', '.join(['r.dimension_id', *time])}"
-        )
-        keys = ["d.connection_id", *time, *(f'd."{name}"' for name in ("currency", *self.columns))]
+        cover = blocks.cover(self.ids, first, last, self.time, self.grain, few=bool(chosen))
+        at = {"blocks": "0", "days": "0"}
+        if self.time:
+            first_of = f"(SELECT first FROM {_table(Block)} b WHERE b.id = r.block_id)"  # noqa: S608  # names of our own models
+            at = {"blocks": first_of, "days": "day"}
+        names = ", ".join(blocks.SUMS)
+        parts, given = [], []
+        for (begin, end), ids in cover.days.items():
+            # The table lies by day: what is chosen is looked up in each, not sought among all.
+            days = list(range(begin, end + 1)) if chosen else [begin, end]
+            within = f"IN ({_marks(days)})" if chosen else "BETWEEN %s AND %s"
+            parts.append(
+                f"SELECT dimension_id, {at['days']} AS at, {names} FROM {_table(Rollup)} r"  # noqa: S608  # likewise
+                f" WHERE connection_id IN ({_marks(ids)}) AND grain = %s"
+                f" AND day {within}{chosen}"
+            )
+            given += [*ids, self.grain.id, *days, *values]
+        if cover.blocks:
+            parts.append(
+                f"SELECT dimension_id, {at['blocks']} AS at, {names} FROM {_table(BlockRollup)} r"  # noqa: S608  # likewise
+                f" WHERE block_id IN ({_marks(cover.blocks)}) AND grain = %s{chosen}"
+            )
+            given += [*cover.blocks, self.grain.id, *values]
+        found = f"({' UNION ALL '.join(parts)}) u"
+        if self.time != "day":  # of which there is one row of each dimension
+            by = "dimension_id, at" if self.time else "dimension_id"
+            shown = "dimension_id, at" if self.time else "dimension_id, 0 AS at"
+            found = f"(SELECT {shown}, {blocks.sums_of(blocks.SUMS)} FROM {found} GROUP BY {by}) u"  # noqa: S608  # likewise
+        keys = ["d.connection_id", *(["at"] if self.time else [])]
+        keys += [f'd."{name}"' for name in ("currency", *self.columns)]
+        # Where all that tells the grain's dimensions apart was asked for, none fall together.
+        alone = self.grain.columns <= {*self.columns, "currency"}
+        sums = names if alone else blocks.sums_of(blocks.SUMS)
         sql = (
-            f"SELECT {', '.join(keys)}, {', '.join(f'SUM(s.{name})' for name in names)}"  # noqa: S608  # names of our own models
-            f" FROM ({inner}) s JOIN {_table(Dimension)} d ON d.id = s.dimension_id"
-            f" GROUP BY {', '.join(keys)}"
+            f"SELECT {', '.join(keys)}, {sums} FROM {found}"  # noqa: S608  # likewise
+            f" JOIN {_table(Dimension)} d ON d.id = u.dimension_id"
         )
         with database.cursor() as cursor:
-            cursor.execute(sql, [*self.ids, self.grain.id, first, last, *values])
+            cursor.execute(sql if alone else f"{sql} GROUP BY {', '.join(keys)}", given)
             return [self._day_row(list(row)) for row in cursor.fetchall()]
 
     def _hours(self, begin: int, end: int) -> list[Row]:
@@ -297,18 +320,20 @@ class _Reading:
         ids = list(hourly)
         if not ids:
             return []
-        sums = [f'SUM(r."{name}")' for name in COUNTS]
         keys = ['r."connection_id"', 'r."hour"']
         keys += [f'd."{name}"' for name in ("currency", *self.columns)]
         chosen, values = self._chosen()
+        # The table lies by hour: what is chosen is looked up in each, not sought among all.
+        hours = list(range(begin, end)) if chosen else [begin, end - 1]
+        within = f"IN ({_marks(hours)})" if chosen else "BETWEEN %s AND %s"
         sql = (
-            f"SELECT {', '.join([*keys, *sums])} FROM {_table(Fact)} r"  # noqa: S608  # names of our own models
+            f"SELECT {', '.join(keys)}, {blocks.sums_of(COUNTS)} FROM {_table(Fact)} r"  # noqa: S608  # names of our own models
             f' JOIN {_table(Dimension)} d ON d."id" = r."dimension_id"'
-            f' WHERE r."connection_id" IN ({_marks(ids)}) AND r."hour" >= %s AND r."hour" < %s'
+            f' WHERE r."connection_id" IN ({_marks(ids)}) AND r."hour" {within}'
             f"{chosen} GROUP BY {', '.join(keys)}"
         )
         with database.cursor() as cursor:
-            cursor.execute(sql, [*ids, begin, end, *values])
+            cursor.execute(sql, [*ids, *hours, *values])
             return [self._hour_row(list(row)) for row in cursor.fetchall()]
 
     def _chosen(self) -> tuple[str, list[Any]]:
@@ -326,6 +351,9 @@ class _Reading:
             conditions.append(f"({either or '1 = 0'})")
             values += [part for pair in sorted(pairs) for part in pair]
         inner = f'SELECT "id" FROM {_table(Dimension)} WHERE {" AND ".join(conditions)}'  # noqa: S608  # names of our own models
+        if database.vendor == "postgresql":
+            # As an array it is found first, and then looked up in the index; IN is joined.
+            return f' AND r."dimension_id" = ANY(ARRAY({inner}))', values
         return f' AND r."dimension_id" IN ({inner})', values
 
     # --- Rows ---------------------------------------------------------------------------------------
@@ -363,6 +391,10 @@ class _Reading:
 
     def _regrouped(self, found: list[Row]) -> list[Row]:
         """Rows by what was asked for: weeks, months, added groupings, all connections together."""
+        if len(self.ids) == 1 and not self.added and self.time not in ("week", "month"):
+            for row in found:
+                row.group = {name: row.group[name] for name in self.asked}
+            return found
         mapped = {
             one.name: one.values_of(
                 self.connections, {(row.group["connection"], row.group[one.of]) for row in found}
@@ -388,8 +420,8 @@ class _Reading:
 
 
 def _counts(row: list[Any]) -> list[Any]:
-    """Sums as whole numbers: PostgreSQL gives sums of bigints as Decimal."""
-    return [*(int(value or 0) for value in row[:-1]), None if row[-1] is None else int(row[-1])]
+    """Sums; of nothing, 0."""
+    return [*(value or 0 for value in row[:-1]), row[-1]]
 
 
 def _marks(values: Sequence[Any]) -> str:

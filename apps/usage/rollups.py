@@ -1,34 +1,25 @@
 """A day's rollups, made anew from its tokens and its costs, in the transaction that closes the day."""
 
-from collections.abc import Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any
 
-from apps.usage import bulk
+from apps.usage import blocks, bulk
 from apps.usage.dimensions import Dimensions
-from apps.usage.models import Cost, Report, Rollup
+from apps.usage.models import Cost, Rollup
 from apps.usage.money import MICRO, of_femtos
 from apps.usage.sharing import Line, Usage, share
-from apps.usage.tuples import COUNTS, CUBES, FULL, GRAINS
+from apps.usage.tuples import COUNTS, CUBES, FULL, GRAINS, MONEY
 
-KINDS = ("billed", "shared", "listed")
-MONEY = tuple(f"{kind}_{part}" for kind in KINDS for part in ("micros", "femtos"))
 KEY = ("connection_id", "grain", "day", "dimension_id")
 COLUMNS = (*KEY, *COUNTS, *MONEY)
 COST_MONEY = ("billed_micros", "billed_femtos", "listed_micros", "listed_femtos")
 
 # Counts in the order of COUNTS, requests None where nobody says.
-Counts = list[int | None]
+Counts = Sequence[int | None]
 # Femtodollars: billed and listed (None: not told), by dimension.
 Costs = dict[int, tuple[int, int | None]]
-
-
-def lock(connection_id: int) -> None:
-    """One at a time makes the rollups of a connection; until the end of the transaction.
-
-    On SQLite a transaction has the only write lock from its beginning.
-    """
-    rows = Report.objects.select_for_update().filter(connection_id=connection_id)
-    list(rows.order_by("pk").values_list("pk"))
 
 
 def costs_of(connection_id: int, day: int) -> Costs:
@@ -59,71 +50,95 @@ class DayOfRollups:
         self.day = day
 
     def write(self, rows: "list[tuple[Any, ...]]") -> int:
-        """Exchange the rows that differ; how many were written. After ``lock``, in
+        """Exchange the rows that differ; how many were written. After ``blocks.lock``, in
         the caller's transaction."""
-        owner = self.dimensions.connection_id
+        owner, day = self.dimensions.connection_id, self.day
         held = bulk.select(
             Rollup,
             ("grain", "dimension_id", *COUNTS, *MONEY),
             connection_id=owner,
             grain=tuple(grain.id for grain in GRAINS),
-            day=self.day,
+            day=day,
         )
-        old = {(row[0], row[1]): row for row in held}
-        new = {(row[0], row[1]): row for row in rows}
-        stale = [key for key, row in old.items() if new.get(key) != row]
-        fresh = [row for key, row in sorted(new.items()) if old.get(key) != row]
-        bulk.delete(Rollup, KEY, [(owner, grain, self.day, one) for grain, one in stale])
-        bulk.insert(Rollup, COLUMNS, [(owner, row[0], self.day, *row[1:]) for row in fresh])
+        stale: list[Any] = []
+        fresh = sorted(rows, key=itemgetter(0, 1))
+        if held:
+            old = {(row[0], row[1]): row for row in held}
+            new = {(row[0], row[1]): row for row in rows}
+            stale = [key for key, row in old.items() if new.get(key) != row]
+            fresh = [row for row in fresh if old.get((row[0], row[1])) != row]
+        if stale or fresh:
+            blocks.unmake(owner, day)
+        bulk.delete(Rollup, KEY, [(owner, grain, day, one) for grain, one in stale])
+        bulk.insert(Rollup, COLUMNS, [(owner, row[0], day, *row[1:]) for row in fresh])
         return len(fresh)
 
     def rows(self, counts: Mapping[int, Counts], costs: Costs) -> list[tuple[Any, ...]]:
         """What the day comes to: grain, dimension, sums. Needs no transaction."""
         tuples = self.dimensions.tuples_of([*counts, *costs])
+        if not costs:
+            return [
+                (grain, one, *row, *NO_MONEY) for grain, one, row in self._of_all_grains(counts)
+            ]
         lines = [Line(one, tuples[one], billed) for one, (billed, _) in costs.items()]
         shared = share(lines, Usage(counts, tuples))
         nothing: Counts = [*([0] * (len(COUNTS) - 1)), None]
-        ids = [*counts, *(one for one in costs if one not in counts)]
-        cubes = self.dimensions.cubes(ids)
-        rows = []
-        for one in ids:
+        full: dict[int, Counts] = {}
+        for one in [*counts, *(one for one in costs if one not in counts)]:
             billed, listed = costs.get(one, _FREE)
-            rows.append([*counts.get(one, nothing), billed, shared.get(one, 0), listed])
-        found = [(FULL.id, one, *_stored(row)) for one, row in zip(ids, rows, strict=True)]
+            full[one] = [*counts.get(one, nothing), billed, shared.get(one, 0), listed]
+        return [(grain, one, *_stored(row)) for grain, one, row in self._of_all_grains(full)]
+
+    def _of_all_grains(
+        self, full: Mapping[int, Sequence[int | None]]
+    ) -> Iterator[tuple[int, int, Sequence[int | None]]]:
+        """Grain, dimension and sums: of FULL as they are given, of each cube from the smallest that has its
+        columns."""
+        cubes = self.dimensions.cubes(list(full))
+        made: dict[int, Mapping[int, Sequence[int | None]]] = {}
+        for at, parent in _ORDER:
+            if parent is None:
+                members = {one: cubes[one][at] for one in full}
+            else:
+                members = {cubes[one][parent]: cubes[one][at] for one in full}
+            groups: defaultdict[int, list[Sequence[int | None]]] = defaultdict(list)
+            for one, row in (full if parent is None else made[parent]).items():
+                groups[members[one]].append(row)
+            made[at] = {member: summed(rows, NULLABLE) for member, rows in groups.items()}
+        yield from ((FULL.id, one, row) for one, row in full.items())
         for at, cube in enumerate(CUBES):
-            members: dict[int, list[list[Any]]] = {}
-            for one, row in zip(ids, rows, strict=True):
-                member = cubes[one][at]
-                if member in members:
-                    members[member].append(row)
-                else:
-                    members[member] = [row]
-            found += [
-                (cube.id, member, *_stored(summed(group, NULLABLE)))
-                for member, group in members.items()
-            ]
-        return found
+            yield from ((cube.id, member, row) for member, row in made[at].items())
 
 
+def _parent_of(at: int) -> int | None:
+    """The smallest other cube that has the columns of this one; None: FULL alone has."""
+    larger = (other for other in range(at + 1, len(CUBES)))
+    return next((one for one in larger if CUBES[at].columns < CUBES[one].columns), None)
+
+
+# Cubes by their place in CUBES, each after the one that it is made of.
+_ORDER = [(at, _parent_of(at)) for at in reversed(range(len(CUBES)))]
 _FREE = (0, None)
-NULLABLE = (len(COUNTS) - 1, len(COUNTS) + 2)  # requests, listed
+NO_MONEY = (0, 0, 0, 0, None, None)
+NULLABLE = frozenset({len(COUNTS) - 1, len(COUNTS) + 2})  # requests, listed
 
 
-def summed(rows: Sequence[Sequence[Any]], nullable: Sequence[int]) -> list[Any]:
+def summed(rows: Sequence[Sequence[Any]], nullable: Collection[int]) -> Sequence[Any]:
     """The sum of each column; of those that may be None, of what is told, None if nothing is."""
     if len(rows) == 1:
-        return list(rows[0])
-    columns = list(zip(*rows, strict=True))
-    for at in nullable:
-        columns[at] = tuple(value for value in columns[at] if value is not None)
-    sums: list[Any] = list(map(sum, columns))
-    for at in nullable:
-        if not columns[at]:
-            sums[at] = None
-    return sums
+        return rows[0]
+    return [
+        _told(column) if at in nullable else sum(column)
+        for at, column in enumerate(zip(*rows, strict=True))
+    ]
 
 
-def _stored(row: list[Any]) -> tuple[Any, ...]:
+def _told(column: Sequence[int | None]) -> int | None:
+    told = [value for value in column if value is not None]
+    return sum(told) if told else None
+
+
+def _stored(row: Sequence[Any]) -> tuple[Any, ...]:
     counts, (billed, shared, listed) = row[: len(COUNTS)], row[len(COUNTS) :]
     told = (None, None) if listed is None else of_femtos(listed)
     return (*counts, *of_femtos(billed), *of_femtos(shared), *told)

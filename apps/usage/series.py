@@ -24,7 +24,7 @@ from apps.providers.records.reports import CodingDayRecord
 from apps.sync import leases
 from apps.sync.mirrors import Series
 from apps.sync.walk import Errand, Fetcher
-from apps.usage import coding, costs, facts, ledger
+from apps.usage import blocks, coding, costs, facts, ledger
 from apps.usage.days import date_of, hour_of, midnight, moment_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import ReadDay, Report, ReportName
@@ -52,7 +52,12 @@ class Reading(ABC):
         self.ahead_by: tuple[str, ...] = ()  # and what it is grouped by
 
     def go(self) -> None:
-        """Read what is due, then some of the backfill."""
+        """Read what is due and some of the backfill; then sum up the weeks and months that are whole."""
+        self._go()
+        if self.report.name != ReportName.CODING:
+            blocks.make_due(self.report.connection_id, self.hold)
+
+    def _go(self) -> None:
         began = time.monotonic()
         plan = ledger.plan(self.report, timezone.now())
         run = self.errand.run

@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from django.db.models import DateTimeField, Exists, Func, OuterRef, Q, Subquery
+from django.db.models.expressions import RawSQL
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -92,9 +93,12 @@ class _Midnight(Func):
 
 def start_of_last_use() -> Any:
     """Of a key, the first moment of the last UTC day on which it used anything; NULL for none."""
+    grain = reads.grain_for(["key"]).id
     found = Rollup.objects.filter(
+        # Spelled out: there is an index for this grain alone, which a parameter would not meet.
+        grain=RawSQL(str(grain), ()),  # noqa: S611  # a number of our own
         dimension__connection=OuterRef("connection"),
-        dimension__grain=reads.grain_for(["key"]).id,
+        dimension__grain=grain,
         dimension__key=OuterRef("remote_id"),
     )
     days = found.filter(reads.tokens_used()).order_by("-day").values("day")
@@ -140,10 +144,12 @@ def unused() -> Q:
     )
     since = timezone.now() - UNUSED
     seen = Rollup.objects.filter(
+        connection=OuterRef("connection"),
+        grain=key_grain,
+        day__in=range(day_of(since), day_of(timezone.now()) + 1),
         dimension__connection=OuterRef("connection"),
         dimension__grain=key_grain,
         dimension__key=OuterRef("remote_id"),
-        day__gte=day_of(since),
     )
     old = Q(created_at__lt=since)
     told = Q(connection__provider__in=use.TELLERS) | Q(Exists(read)) & Q(Exists(tells))

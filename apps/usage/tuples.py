@@ -4,8 +4,10 @@ A null in a provider's report means one of several things; each has a mark of it
 sum never mixes them up. A provider's own value never equals a mark (``value_of``).
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from hashlib import blake2b
+from operator import itemgetter
 
 # The provider was not asked to group by this (or refused to, or cannot for this report).
 NOT_ASKED = "?"
@@ -46,6 +48,10 @@ TOKENS = (
     "output",
 )
 COUNTS = (*TOKENS, "web_searches", "requests")
+# Amounts that every rollup has, each in two integers (``money.py``).
+MONEY = tuple(
+    f"{kind}_{part}" for kind in ("billed", "shared", "listed") for part in ("micros", "femtos")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,18 +61,22 @@ class Grain:
     id: int
     name: str
     columns: frozenset[str]
+    _pick: Callable[[Tuple], Tuple] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        places = (at if name in self.columns else -1 for at, name in enumerate(COLUMNS))
+        object.__setattr__(self, "_pick", itemgetter(*places))
 
     def project(self, row: Tuple) -> Tuple:
         """The tuple with every column that is not of this grain summed up. Currencies stay apart."""
-        return tuple(
-            value if name in self.columns else ALL for name, value in zip(COLUMNS, row, strict=True)
-        )
+        return self._pick((*row, ALL))
 
 
 def _grain(number: int, name: str, *columns: str) -> Grain:
     return Grain(number, name, frozenset({*columns, "currency"}))
 
 
+KEY_GRAIN = 4
 FULL = _grain(0, "full", *COLUMNS)
 # The cubes, smallest first: a read takes the first that has all the columns it needs.
 CUBES = (
@@ -76,7 +86,7 @@ CUBES = (
     _grain(9, "operation", "operation", "model"),
     _grain(8, "lines", "cost_type", "token_type", "model"),
     _grain(7, "terms", "model", "service_tier", "context_window", "geo", "speed"),
-    _grain(4, "key", "workspace", "key"),
+    _grain(KEY_GRAIN, "key", "workspace", "key"),
     _grain(5, "account", "account", "service_account"),
     _grain(6, "workspace and model", "workspace", "model"),
 )

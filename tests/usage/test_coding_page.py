@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.organizations.models import Connection, Grant
+from apps.usage import coding_rollups
 from apps.usage.days import HOURS, day_of
 from apps.usage.models import Coder, CodingDay, CodingModel, CodingTool, ReadDay, Report
 from tests.browsing import at_desk
@@ -74,6 +75,7 @@ def worked(
     """Somebody's day: n sessions, 10 n lines, n commits, 2 n dollars, 3 n of 4 n edits taken."""
     coder, _ = Coder.objects.get_or_create(connection=connection, email=email, key_name=key)
     own = {"connection": connection, "day": day_of(day), "coder": coder}
+    before = coding_rollups.of_day(connection.pk, day_of(day))
     CodingDay.objects.create(
         **own,
         terminal=terminal,
@@ -90,6 +92,7 @@ def worked(
     CodingModel.objects.get_or_create(
         **own, model="claude-opus", defaults={"estimate_micros": 2_000_000 * n}
     )
+    coding_rollups.exchange(connection.pk, day_of(day), before)
 
 
 def body(client: Client, address: str) -> str:
