@@ -109,7 +109,7 @@ ANTHROPIC = Provider(
     chooses_organization=False,
     holds_seats=False,
     console_url="https://platform.claude.com/settings/members",
-    reports=("usage", "costs", "coding"),
+    reports=("usage", "costs", "coding", "minutes"),
     leaves_out={
         "usage": _(
             "Anthropic's usage report leaves out code execution, which its cost report has."
