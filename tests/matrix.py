@@ -596,6 +596,8 @@ PAGES: dict[str, Page] = {
     "keys:delete": Desk(read="keys.delete", change="keys.delete", objects={"pk": "api_key"}),
     # --- Usage and cost
     "usage:usage": Desk(read="usage.read"),
+    "usage:minutes": Desk(read="usage.read"),
+    "usage:read_minutes": Desk(change="sync.start", objects={"uid": "connection"}),
     "usage:coding": Desk(read="usage.read"),
     "usage:calls": Desk(
         read="usage.read", change="usage.read", objects={"pk": "person"}, query=SAVED_VIEW

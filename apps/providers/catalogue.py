@@ -109,7 +109,7 @@ ANTHROPIC = Provider(
     chooses_organization=False,
     holds_seats=False,
     console_url="https://platform.claude.com/settings/members",
-    reports=("usage", "costs", "coding"),
+    reports=("usage", "costs", "coding", "minutes"),
     sources=_(
         "Anthropic: tokens come from the usage report, money from the cost report, and what is done with "
         "Claude Code from its analytics report, whose costs are estimates and in no sum here."

@@ -390,6 +390,24 @@ class UsageAdapter(Protocol):
 
 
 @runtime_checkable
+class MinuteAdapter(Protocol):
+    """What an adapter tells of tokens by the minute, for the last hours: capability "usage.read".
+
+    ``minute_groupings``: what to group by, the finest first, each for when the one before was refused.
+    ``minutes_late``: so long, in minutes, use may take to show.
+    """
+
+    minute_groupings: tuple[tuple[str, ...], ...]
+    minutes_late: int
+
+    def usage_by_minute(
+        self, start: datetime, end: datetime, group_by: tuple[str, ...], cursor: str | None = None
+    ) -> Page[UsageBucket]:
+        """One page of the minutes from ``start`` to ``end`` (exclusive). Refused for a grouping that is
+        too fine."""
+
+
+@runtime_checkable
 class CostAdapter(Protocol):
     """What an adapter tells of money in a report of its own: capability "costs.read".
 

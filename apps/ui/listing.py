@@ -232,8 +232,9 @@ class ListPage(Generic[Row]):
 
     @property
     def paged_by(self) -> str:
-        """Where a form asks for the pages before and after, so that what was typed comes along; "":
-        links do. It posts ``go``, the address that a link would have."""
+        """Where a form asks for other pages, orders and filters, so that what was typed into the rows comes
+        along; "": links do. It posts ``go``, the address that a link would have, or without it the
+        filters."""
         return ""
 
     # --- Answering ------------------------------------------------------------------------------

@@ -8,7 +8,15 @@ from django.utils.translation import gettext_lazy as _
 from apps.organizations.support import Link
 from apps.sync.support import MirrorAdmin
 from apps.usage.days import date_of
-from apps.usage.models import CallLedger, CodingDay, Correction, Dimension, ReadDay, Report
+from apps.usage.models import (
+    CallLedger,
+    CodingDay,
+    Correction,
+    Dimension,
+    MinuteReading,
+    ReadDay,
+    Report,
+)
 
 
 class _UsageAdmin(MirrorAdmin):
@@ -183,4 +191,23 @@ class CodingDayAdmin(_UsageAdmin):
         "lines_removed",
         "commits",
         "pull_requests",
+    )
+
+
+@admin.register(MinuteReading)
+class MinuteReadingAdmin(_UsageAdmin):
+    """Who had the last hours of a connection read by the minute, and how that went."""
+
+    list_display = ("connection", "organization", "state", "asked_at", "read_at", "unreadable")
+    list_filter = ("state",)
+    fields = (
+        "connection",
+        "organization",
+        "state",
+        "asked_at",
+        "asked_by",
+        "read_at",
+        "grouping",
+        "unreadable",
+        "error",
     )

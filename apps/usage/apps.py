@@ -12,11 +12,12 @@ class UsageConfig(AppConfig):
         from apps.keys.lists import add_column
         from apps.sync import mirrors
         from apps.ui import slots
-        from apps.usage import backfill_views, drawing, reads, shelf
+        from apps.usage import backfill_views, drawing, headroom, minute_views, reads, shelf
         from apps.usage.calls import CALLS
         from apps.usage.people import PERSON
         from apps.usage.series import CODING, COSTS, USAGE
         from apps.usage.summaries import SUMMARY
+        from apps.workspaces import limit_lists
         from apps.workspaces.lists import add_figure
 
         for one in (USAGE, COSTS, CODING, SUMMARY, CALLS):
@@ -26,6 +27,7 @@ class UsageConfig(AppConfig):
                 "usage.pause_backfill": _("Paused the reading of past usage"),
                 "usage.resume_backfill": _("Let the reading of past usage go on"),
                 "usage.read_calls": _("Had single calls of people read"),
+                "usage.read_minutes": _("Had the last hours read by the minute"),
             }
         )
         reads.add_grouping(PERSON)
@@ -33,6 +35,8 @@ class UsageConfig(AppConfig):
         add_column(shelf.KEY_COST, shelf.prepare_keys)
         findings.add(shelf.UNUSED_KEY)
         add_figure(shelf.WORKSPACE_COST)
+        limit_lists.add_column(headroom.COLUMN, headroom.prepare)
+        slots.fill("limits:before", minute_views.on_limits)
         slots.fill("members:person", drawing.of_person, order=10)
         slots.fill("workspaces:workspace", drawing.of_workspace, order=10)
         slots.fill("workspaces:archive", drawing.ending, order=10)

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection as database
+from django.db.models import Q
 
 from apps.organizations.models import Connection, Organization
 from apps.usage import blocks, money

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
-from apps.usage import downloads, missing_words, reads
+from apps.usage import downloads, minutes, missing_words, reads
 from apps.usage.answer import Answering, group_label
 from apps.usage.controls import controls_of, look_up
 from apps.usage.days import date_of
@@ -61,6 +61,7 @@ def usage(request: DeskRequest) -> HttpResponseBase:
         "question": question,
         "answer": answer,
         "connections": connections,
+        "by_minute": any(map(minutes.is_told, connections)),
         "controls": controls_of(question, request.organization, connections),
         "group_label": group_label(question.group),
         "any_estimate": any(line.row.is_estimate for line in answer.lines),

@@ -1,8 +1,8 @@
 """The list of rate limits, declared: the organization's, beside what workspaces have instead."""
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -27,14 +27,15 @@ _connections = Prepared(
         .only(*SHOWN, "capabilities")
     )
 )
-# What a higher shelf knows of limits: how much of each is used, say.
-_columns: list[Column] = []
+# What a higher shelf knows of limits (how much of each is used, say): a column, and what fetches it for
+# all rows of a page at once.
+Preparer = Callable[["LimitList", list[RateLimit]], None]
+_columns: dict[str, tuple[Column, Preparer]] = {}
 
 
-def add_column(column: Column) -> None:
+def add_column(column: Column, prepare: Preparer) -> None:
     """Show one more column, headroom say; for a shelf's ``ready()``."""
-    if all(column.key != known.key for known in _columns):
-        _columns.append(column)
+    _columns[column.key] = (column, prepare)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Override:
     """
 
     workspace: str
+    remote_id: str
     url: str
     value: int
     effective: int
@@ -142,10 +144,15 @@ class LimitList(ListByConnection[RateLimit]):
 
     def __init__(self, request: Any, params: Any = None) -> None:
         super().__init__(request, params)
-        columns = list(type(self).columns)
+        alone = len(self.able) < 2  # then every row would say the same
+        columns = [
+            replace(one, shown=False) if alone and one.key == "connection" else one
+            for one in type(self).columns
+        ]
         if self.workspace is not None:
             columns[-1:] = self._beside(self.workspace)
-        self.columns = [*columns, *_columns]  # type: ignore[misc]  # declared for the class, narrowed for this page
+        more = [column for column, _prepare in _columns.values()]
+        self.columns = [*columns, *more]  # type: ignore[misc]  # declared for the class, narrowed for this page
 
     def _beside(self, workspace: Workspace) -> list[Column]:
         """The columns that set one workspace against its organization."""
@@ -215,7 +222,8 @@ class LimitList(ListByConnection[RateLimit]):
         )
 
     def prepare(self, rows: list[RateLimit]) -> None:
-        """Give each row its connection, and what workspaces have instead. Two queries."""
+        """Give each row its connection, and what workspaces have instead. Two queries, and those of
+        other shelves' columns."""
         beside = self._overrides(rows)
         counts: defaultdict[int, int] = defaultdict(int)
         for one in self.workspaces.values():
@@ -229,6 +237,8 @@ class LimitList(ListByConnection[RateLimit]):
             row.overrides = [self._override(one, row) for one in found]  # type: ignore[attr-defined]  # likewise
             row.inheriting = counts[row.connection_id] - len(found) if own else 0  # type: ignore[attr-defined]  # likewise
             row.here = self._here(row, found)  # type: ignore[attr-defined]  # likewise
+        for _column, prepare in _columns.values():
+            prepare(self, rows)
 
     def _overrides(self, rows: list[RateLimit]) -> dict[tuple[Any, ...], list[RateLimit]]:
         """What live workspaces have beside these limits, in the order of their names. One query."""
@@ -267,7 +277,8 @@ class LimitList(ListByConnection[RateLimit]):
     def _override(self, one: RateLimit, row: RateLimit) -> Override:
         name, url = self._named(one)
         whole = row.value if not row.workspace_remote_id else one.organization_value
-        return Override(name, url, one.value, one.value if whole is None else min(one.value, whole))
+        effective = one.value if whole is None else min(one.value, whole)
+        return Override(name, one.workspace_remote_id, url, one.value, effective)
 
     def _here(self, row: RateLimit, found: list[RateLimit]) -> tuple[int | None, bool, bool]:
         """In the chosen workspace: what counts, whether it is inherited, whether it is capped."""

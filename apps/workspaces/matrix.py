@@ -61,6 +61,16 @@ def _roles(page: Any) -> list[tuple[str, Any]]:
     return [(one.value, one.label) for one in provider.roles] if provider else []
 
 
+def _wanted(posted: QueryDict) -> QueryDict:
+    if go := posted.get("go"):
+        return QueryDict(urlsplit(go).query)
+    params = QueryDict(mutable=True)
+    for name in (*(one.key for one in Matrix.filters), "sort", "view"):
+        if value := posted.get(name):
+            params[name] = value
+    return params
+
+
 class Matrix(ListByConnection[Member]):
     """One row for each member of a connection, one column for each workspace."""
 
@@ -123,12 +133,13 @@ class Matrix(ListByConnection[Member]):
         self.columns = [*self.base, *(self._column(one) for one in self.workspaces)]  # type: ignore[misc]  # as many as there are workspaces
 
     @classmethod
-    def go_on(cls, request: Any, address: str, edits: Mapping[str, str]) -> HttpResponse:
-        """The page at ``address``, one of its own, with ``edits`` kept."""
-        page = cls(request, QueryDict(urlsplit(address).query))
+    def go_on(cls, request: Any, edits: Mapping[str, str]) -> HttpResponse:
+        """The page that the form asks for, with ``edits`` kept: at the address ``go``, one of its own, or
+        as its filters say."""
+        page = cls(request, _wanted(request.POST))
         page.path = reverse("workspaces:matrix", kwargs={"slug": page.organization.slug})
         page.edits = edits
-        return page._whole()
+        return page._fragment() if page._wants_fragment else page._whole()
 
     @property
     def paged_by(self) -> str:

@@ -35,8 +35,8 @@ def matrix(request: DeskRequest) -> HttpResponseBase:
 @desk_view("workspaces.change_members")
 @require_POST
 def matrix_page(request: DeskRequest) -> HttpResponse:
-    """Other people or workspaces of the matrix, with the cells that were changed so far."""
-    return Matrix.go_on(request, request.POST.get("go", ""), as_fields(edits_of(request.POST)))
+    """Other people or workspaces of the matrix, or in another order, with the cells that were changed so far."""
+    return Matrix.go_on(request, as_fields(edits_of(request.POST)))
 
 
 @desk_view("workspaces.change_members")

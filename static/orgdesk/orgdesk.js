@@ -118,12 +118,6 @@
   document.addEventListener("DOMContentLoaded", countEdits);
   window.addEventListener("pageshow", countEdits);
   document.addEventListener("htmx:afterSettle", countEdits);
-  // Other rows in the place of edited ones: only if the reader lets the edits go.
-  document.addEventListener("htmx:confirm", function (event) {
-    var line = document.querySelector("[data-edit-count]");
-    var table = event.detail.target && event.detail.target.id === "table";
-    if (line && table && edited().length && !window.confirm(line.dataset.leave)) event.preventDefault();
-  });
 
   // --- Navigation, menus ----------------------------------------------------------------------
 

@@ -33,7 +33,15 @@ from apps.sync.models import (
     SyncRun,
 )
 from apps.sync.outbox import requests
-from apps.usage.models import Coder, CodingDay, Correction, Dimension, ReadDay, Report
+from apps.usage.models import (
+    Coder,
+    CodingDay,
+    Correction,
+    Dimension,
+    MinuteReading,
+    ReadDay,
+    Report,
+)
 from apps.workspaces.models import RateLimit, Workspace, WorkspaceMember
 from tests import factories
 from tests.browsing import at_desk
@@ -143,6 +151,11 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
         Key: lambda: factories.KeyFactory(connection=connection),
         Report: lambda: factories.ReportFactory(connection=connection, name=f"usage{number}"[:10]),
         ReadDay: lambda: factories.ReadDayFactory(connection=connection, day=20_000 + number),
+        MinuteReading: lambda: MinuteReading.objects.create(
+            connection=factories.ConnectionFactory(organization=connection.organization),
+            asked_at=now,
+            heartbeat_at=now,
+        ),
         Correction: lambda: Correction.objects.create(
             connection=connection, report="usage", day=20_000, noted_at=now, rows=1
         ),

@@ -70,8 +70,15 @@ def test_one_person_into_five_workspaces_in_three_steps(
     fetched: list[str] = []
     page.on("request", lambda request: fetched.append(request.url))
     page.get_by_role("searchbox", name="Search people").blur()
-    # Second: five cells, and review.
+    # Sorting and filtering lose nothing that was chosen.
     cells = page.locator("tbody select.cell-role")
+    cells.nth(0).select_option("workspace_developer")
+    page.get_by_role("button", name="Name").click()
+    expect(page.locator("th[aria-sort=descending]")).to_be_visible()
+    expect(cells.nth(0)).to_have_value("workspace_developer")
+    expect(page.get_by_text("1 cell changed")).to_be_visible()
+    fetched.clear()
+    # Second: five cells, and review.
     names = []
     for number in range(5):
         cell = cells.nth(number)

@@ -246,6 +246,41 @@ def test_edits_come_along_from_page_to_page_without_any_script(
     assert "and 1 on other pages" in draft, "correcting a review loses nothing either"
 
 
+def test_edits_come_along_when_sorting_and_filtering(
+    owner: Grant, olga: Client, claude: Connection
+) -> None:
+    lab = WorkspaceFactory(connection=claude, name="Lab")
+    ada, bo = member(claude, "ada@example.com"), member(claude, "bo@example.com")
+    start = body(olga.get(address(owner)))
+    edit = {cell(ada, lab): "workspace_user"}
+    more = address(owner, "page/")
+
+    turned = body(olga.post(more, fields(start) | edit | {"go": way(start, "Name")}))
+    assert turned.index("bo@example.com") < turned.index("ada@example.com")
+    assert fields(turned)[cell(ada, lab)] == "workspace_user"
+    # The filters belong to the form around the rows, and are sent without any "go".
+    assert re.search(r'<input[^>]*name="q" form="table-form"', turned)
+    asked_for = {"q": "bo@", "workspace": "", "role": "", "sort": "-name", "view": "all"}
+    found = body(olga.post(more, fields(turned) | asked_for))
+    assert cell(bo, lab) in fields(found)
+    assert cell(ada, lab) not in fields(found)
+    assert "and 1 on other pages" in found
+    nobody = body(olga.post(more, fields(found) | asked_for | {"q": "nobody"}))
+    assert "No row passes these filters" in nobody
+    assert "and 1 on other pages" in nobody, "and can be reviewed from here too"
+    cleared = body(olga.post(more, fields(nobody) | {"go": way(nobody, "Clear filters")}))
+    assert fields(cleared)[cell(ada, lab)] == "workspace_user"
+    # htmx exchanges the table alone, and shows the list's own address.
+    htmx = {"HX-Request": "true", "HX-Target": "table"}
+    part = olga.post(more, fields(turned) | asked_for, headers=htmx)
+    assert "<html" not in body(part)
+    assert "and 1 on other pages" in body(part)
+    assert part["HX-Push-Url"] == address(owner, "?q=bo%40&sort=-name&view=all")
+
+    olga.post(address(owner, "review/"), fields(nobody))
+    assert asked(Batch.objects.get()) == [("add_member", ada.email, "Lab", "workspace_user")]
+
+
 def test_pages_of_a_matrix_that_is_only_read_are_links(owner: Grant, claude: Connection) -> None:
     for n in range(ACROSS + 1):
         WorkspaceFactory(connection=claude, name=f"P{n:03}")

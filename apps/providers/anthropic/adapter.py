@@ -152,6 +152,20 @@ class AnthropicAdapter(People, Keys, RateLimits, Coding):
         query = UsageQuery(start, end, "1h", group_by)
         return self.get_messages_usage_report(query, page=cursor)
 
+    minute_groupings = (
+        ("workspace_id", "model", "service_tier"),
+        ("workspace_id", "model"),
+        ("model",),
+    )
+    minutes_late = 5
+
+    def usage_by_minute(
+        self, start: datetime, end: datetime, group_by: tuple[str, ...], cursor: str | None = None
+    ) -> Page[UsageBucket]:
+        """getMessagesUsageReport by the minute; at most 1,440 of them are a page."""
+        query = UsageQuery(start, end, "1m", group_by)
+        return self.get_messages_usage_report(query, page=cursor)
+
     cost_groupings = (("workspace_id", "description"), ("workspace_id",), ())
     cost_days = 31
 

@@ -1,0 +1,19 @@
+"""Thin doors for workers."""
+
+from celery import shared_task
+
+from apps.providers.guard import worker_scope
+from apps.usage import minutes
+
+
+@shared_task(name="walks.read_minutes")
+def read_minutes(reading_id: int, fence: int) -> None:
+    """Read the last hours of one connection by the minute; one that another has begun ends quietly."""
+    with worker_scope():
+        minutes.read(reading_id, fence)
+
+
+@shared_task(name="walks.prune_minutes")
+def prune_minutes() -> None:
+    """Forget minutes that are past their hours."""
+    minutes.prune()
