@@ -36,6 +36,7 @@ EVERY = {
     "actions.sweep": 1.0,
     "actions.deliver_due": 5.0,
     "walks.start_due": 5.0,
+    "walks.start_reports": 30.0,
     "walks.tidy_connections": 30.0,
     "walks.look_for_restore": 15.0,
     "walks.prune_minutes": 600.0,

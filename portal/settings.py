@@ -138,6 +138,7 @@ INSTALLED_APPS = [
     "apps.ui",
     "apps.organizations",
     "apps.notices",
+    "apps.reports",
     "apps.sync",
     "apps.members",
     "apps.invites",

@@ -86,6 +86,8 @@ NAVIGATION: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = 
             (_("Usage corrected"), "edit_note", "usage_correction", ""),
             (_("Notices"), "notifications", "notices_notice", ""),
             (_("Deliveries"), "outgoing_mail", "notices_delivery", ""),
+            (_("Reports"), "schedule_send", "reports_schedule", ""),
+            (_("Runs of reports"), "event_repeat", "reports_run", ""),
             (_("Audit log"), "history", "audit_entry", ""),
         ),
     ),

@@ -28,6 +28,7 @@ from apps.organizations.models import (
     Role,
 )
 from apps.personal.models import Account
+from apps.reports.models import Schedule
 from apps.sync.models import Batch, Command
 from apps.usage.days import day_of
 from apps.usage.models import Dimension, ReadDay, Report
@@ -298,6 +299,18 @@ class DeliveryFactory(DjangoModelFactory[Delivery]):
     channel = Channel.WEBHOOK
     endpoint = factory.SubFactory(EndpointFactory)
     label = "Test"
+
+
+class ScheduleFactory(DjangoModelFactory[Schedule]):
+    """The list of people, every Monday, from nobody in particular to nobody."""
+
+    class Meta:
+        model = Schedule
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"Report {n}")
+    url_name = "members:list"
+    next_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=3))
 
 
 class WorkspaceFactory(DjangoModelFactory[Workspace]):

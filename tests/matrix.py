@@ -162,6 +162,7 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
         organization=tenant.organization,
         endpoint=factories.EndpointFactory(organization=tenant.organization),
     ),
+    "report": lambda tenant, user: factories.ScheduleFactory(organization=tenant.organization),
     "person": lambda tenant, user: factories.PersonFactory(organization=tenant.organization),
     "member": lambda tenant, user: factories.MemberFactory(organization=tenant.organization),
     "invite": lambda tenant, user: factories.InviteFactory(organization=tenant.organization),
@@ -313,6 +314,25 @@ PAGES: dict[str, Page] = {
         read="audit.read", change="audit.read"
     ),  # changes nothing but a progress bar
     "audit:entry": Desk(read="audit.read", objects={"sequence": "entry"}),
+    # --- Reports
+    "reports:list": Desk(read="reports.read", change="reports.read", query=SAVED_VIEW),
+    "reports:new": Desk(
+        read="reports.own",
+        change="reports.own",
+        query="?page=/o/acme/people/&list=people",
+    ),
+    "reports:report": Desk(read="reports.read", objects={"pk": "report"}),
+    "reports:change": Desk(
+        read="reports.own", change="reports.own", besides="reports.change", objects={"pk": "report"}
+    ),
+    "reports:pause": Desk(change="reports.own", besides="reports.change", objects={"pk": "report"}),
+    "reports:send_now": Desk(
+        change="reports.own", besides="reports.change", objects={"pk": "report"}
+    ),
+    "reports:leave": Desk(change="reports.read", objects={"pk": "report"}),
+    "reports:delete": Desk(
+        read="reports.own", change="reports.own", besides="reports.change", objects={"pk": "report"}
+    ),
     # --- Notices
     "notices:list": Desk(read="notices.read", change="notices.read", query=SAVED_VIEW),
     "notices:notice": Desk(read="notices.read", objects={"pk": "notice"}),
@@ -595,10 +615,10 @@ PAGES: dict[str, Page] = {
     "keys:archive": Desk(read="keys.archive", change="keys.archive", objects={"pk": "api_key"}),
     "keys:delete": Desk(read="keys.delete", change="keys.delete", objects={"pk": "api_key"}),
     # --- Usage and cost
-    "usage:usage": Desk(read="usage.read"),
+    "usage:usage": Desk(read="usage.read", change="usage.read", query=SAVED_VIEW),
+    "usage:coding": Desk(read="usage.read", change="usage.read", query=SAVED_VIEW),
     "usage:minutes": Desk(read="usage.read"),
     "usage:read_minutes": Desk(change="sync.start", objects={"uid": "connection"}),
-    "usage:coding": Desk(read="usage.read"),
     "usage:calls": Desk(
         read="usage.read", change="usage.read", objects={"pk": "person"}, query=SAVED_VIEW
     ),

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from apps.notices.models import Channel, Delivery, Endpoint, Hearing, Notice, Severity
 from apps.notices.topics import open_to
-from apps.ui.filters import ChoiceFilter, DateRangeFilter, Filter, SearchFilter
+from apps.ui.filters import ChoiceFilter, Filter, SearchFilter
 from apps.ui.listing import BulkAction, Column, Empty, ListPage
 
 SEVERITY_TONES = {
@@ -108,7 +108,6 @@ class NoticeList(ListPage[Notice]):
             options=list(Severity.choices),
             lookup="severity",
         ),
-        DateRangeFilter(key="when", label=gettext_lazy("Told"), field="created_at"),
     ]
     bulk_actions = [
         BulkAction(

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Severity(models.TextChoices):
     """How much it presses."""
 
-    INFO = "info", _("For your information")
-    WARNING = "warning", _("Look at it")
+    INFO = "info", _("Info")
+    WARNING = "warning", _("Warning")
     URGENT = "urgent", _("Urgent")
 
 

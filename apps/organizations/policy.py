@@ -81,6 +81,10 @@ POLICY: dict[str, Rule] = {
     "notices.send_again": Rule(
         ADMINS, writes=True
     ),  # try a webhook, have a failed delivery repeated
+    # Reports run with what their maker may see; whoever sees a page may have it sent.
+    "reports.read": Rule(EVERYONE, support=True),
+    "reports.own": Rule(EVERYONE),
+    "reports.change": Rule(ADMINS, writes=True),  # those of colleagues
     "commands.decide": Rule(ADMINS | SELF, writes=True),  # cancel, send again
     "commands.close": Rule(ADMINS | SELF, writes=True, support=True),  # a stuck one: adopt, abandon
     "commands.approve": Rule(ADMINS, writes=True, fresh=True),

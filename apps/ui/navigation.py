@@ -38,6 +38,7 @@ ENTRIES = [
     Entry(_("Keys"), "key", "keys:list"),
     Entry(_("Usage and cost"), "chart-bar", "usage:usage"),
     Entry(_("Claude Code"), "terminal-2", "usage:coding"),
+    Entry(_("Reports"), "calendar", "reports:list"),
     Entry(_("Limits"), "adjustments", "limits:list"),
     Entry(_("Notices"), "bell", "notices:list"),
     Entry(_("Activity"), "activity", "sync:activity"),

@@ -10,9 +10,10 @@ class UsageConfig(AppConfig):
         from apps.audit import words
         from apps.keys import findings, use
         from apps.keys.lists import add_column
+        from apps.reports import pages
         from apps.sync import mirrors
         from apps.ui import slots
-        from apps.usage import backfill_views, drawing, headroom, minute_views, reads, shelf
+        from apps.usage import backfill_views, drawing, headroom, mailed, minute_views, reads, shelf
         from apps.usage.calls import CALLS
         from apps.usage.people import PERSON
         from apps.usage.series import CODING, COSTS, USAGE
@@ -37,6 +38,8 @@ class UsageConfig(AppConfig):
         add_figure(shelf.WORKSPACE_COST)
         limit_lists.add_column(headroom.COLUMN, headroom.prepare)
         slots.fill("limits:before", minute_views.on_limits)
+        for url_name, digester in mailed.SHOWN.items():
+            pages.digest_by(url_name, digester)
         slots.fill("members:person", drawing.of_person, order=10)
         slots.fill("workspaces:workspace", drawing.of_workspace, order=10)
         slots.fill("workspaces:archive", drawing.ending, order=10)
