@@ -108,6 +108,9 @@ USAGE_BACKFILL_DAYS = env.int("USAGE_BACKFILL_DAYS", default=2 if TESTING else 3
 # A walk goes on with the backfill this long, then lets others have their turn.
 USAGE_SLICE_SECONDS = env.float("USAGE_SLICE_SECONDS", default=60.0)
 
+# How long nothing is looked at anew for what is far off its usual, however often usage is read.
+INCIDENTS_LOOK_SECONDS = env.float("INCIDENTS_LOOK_SECONDS", default=60.0 if DEMO else 600.0)
+
 # --- Applications ------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "apps.accounts",
@@ -142,6 +145,7 @@ INSTALLED_APPS = [
     "apps.workspaces",
     "apps.keys",
     "apps.usage",
+    "apps.incidents",
     "apps.configuration",
     "apps.personal",
 ]

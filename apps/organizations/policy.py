@@ -71,6 +71,9 @@ POLICY: dict[str, Rule] = {
     "account.delete": Rule(SELF, writes=True, fresh=True),
     "usage.read": Rule(EVERYONE, support=True),  # tokens, costs, Claude Code
     "usage.backfill": Rule(ADMINS, writes=True),  # pause the reading of the past, let it go on
+    # What is far off its usual: acknowledge, resolve, mute. Whoever answers for the bill may.
+    "incidents.read": Rule(EVERYONE, support=True),
+    "incidents.change": Rule(frozenset({OWNER, ADMIN, BILLING}), writes=True),
     "commands.decide": Rule(ADMINS | SELF, writes=True),  # cancel, send again
     "commands.close": Rule(ADMINS | SELF, writes=True, support=True),  # a stuck one: adopt, abandon
     "commands.approve": Rule(ADMINS, writes=True, fresh=True),
