@@ -110,6 +110,9 @@ USAGE_SLICE_SECONDS = env.float("USAGE_SLICE_SECONDS", default=60.0)
 # How long single calls are kept, which are read when somebody asks for them.
 USAGE_CALLS_DAYS = env.int("USAGE_CALLS_DAYS", default=31)
 
+# How long nothing is looked at anew for what is far off its usual, however often usage is read.
+INCIDENTS_LOOK_SECONDS = env.float("INCIDENTS_LOOK_SECONDS", default=60.0 if DEMO else 600.0)
+
 # --- Applications ------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "apps.accounts",
@@ -145,6 +148,7 @@ INSTALLED_APPS = [
     "apps.workspaces",
     "apps.keys",
     "apps.usage",
+    "apps.incidents",
     "apps.configuration",
     "apps.personal",
 ]

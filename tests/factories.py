@@ -14,6 +14,7 @@ from factory.django import DjangoModelFactory
 from apps.accounts.models import User
 from apps.configuration.mirror import as_raw, digest
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
+from apps.incidents.models import Incident
 from apps.invites.models import Invite
 from apps.keys.models import Key
 from apps.members.models import Member, Person
@@ -496,6 +497,32 @@ class CommandFactory(DjangoModelFactory[Command]):
     arguments_hash = factory.LazyAttribute(
         lambda o: hashlib.sha256(json.dumps(o.arguments, sort_keys=True).encode()).hexdigest()
     )
+
+
+class IncidentFactory(DjangoModelFactory[Incident]):
+    """A key that cost $400 instead of $20 yesterday."""
+
+    class Meta:
+        model = Incident
+
+    connection = factory.SubFactory(ConnectionFactory)
+    kind = "key"
+    value = factory.Sequence(lambda n: f"apikey_{n:06}")
+    label = factory.Sequence(lambda n: f"key {n}")
+    unit = "money"
+    currency = "USD"
+    severity = "high"
+    rank = 3
+    since = factory.LazyFunction(lambda: day_of(timezone.now()) - 1)
+    last = factory.SelfAttribute("since")
+    daily = factory.LazyAttribute(
+        lambda one: {str(one.since): [400_000_000, 20_000_000, 50_000_000]}
+    )
+    observed = 400_000_000
+    expected = 20_000_000
+    excess = 380_000_000
+    opened_at = factory.LazyFunction(timezone.now)
+    looked_at = factory.LazyFunction(timezone.now)
 
 
 class ReportFactory(DjangoModelFactory[Report]):

@@ -30,6 +30,7 @@ from apps.accounts.models import User
 from apps.audit.models import Entry
 from apps.audit.record import record
 from apps.configuration.models import RemoteOrganization
+from apps.incidents.models import Incident
 from apps.notices import topics
 from apps.notices.models import Notice
 from apps.notices.topics import Topic
@@ -124,6 +125,15 @@ def _remote_organization(tenant: Tenant, user: User) -> RemoteOrganization:
     return made
 
 
+def _incident(tenant: Tenant, user: User) -> Incident:
+    """Of a key that can be switched off."""
+    connection = factories.with_keys(factories.ConnectionFactory(organization=tenant.organization))
+    connection.save()
+    key = factories.KeyFactory(connection=connection)
+    made: Incident = factories.IncidentFactory(connection=connection, value=key.remote_id)
+    return made
+
+
 def _own_account(tenant: Tenant, user: User) -> Account:
     connection = factories.with_account(
         factories.ConnectionFactory(organization=tenant.organization)
@@ -177,6 +187,7 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "workspace": lambda tenant, user: factories.WorkspaceFactory(
         connection=_with_workspaces(tenant)
     ),
+    "incident": _incident,
     "command": lambda tenant, user: factories.CommandFactory(
         for_organization=tenant.organization, actor=user
     ),
@@ -492,6 +503,20 @@ PAGES: dict[str, Page] = {
         read="connections.disconnect",
         change="connections.disconnect",
         objects={"uid": "connection"},
+    ),
+    # --- Incidents
+    "incidents:list": Desk(read="incidents.read", change="incidents.read", query=SAVED_VIEW),
+    "incidents:one": Desk(read="incidents.read", objects={"pk": "incident"}),
+    "incidents:acknowledge": Desk(change="incidents.change", objects={"pk": "incident"}),
+    "incidents:resolve": Desk(
+        read="incidents.change", change="incidents.change", objects={"pk": "incident"}
+    ),
+    "incidents:mute": Desk(
+        read="incidents.change", change="incidents.change", objects={"pk": "incident"}
+    ),
+    "incidents:take_up": Desk(change="incidents.change", objects={"pk": "incident"}),
+    "incidents:deactivate": Desk(
+        read="keys.change", change="keys.change", objects={"pk": "incident"}
     ),
     # --- Walks
     "sync:progress": Desk(read="connections.read", objects={"uid": "connection"}),

@@ -85,6 +85,9 @@ POLICY: dict[str, Rule] = {
     "reports.read": Rule(EVERYONE, support=True),
     "reports.own": Rule(EVERYONE),
     "reports.change": Rule(ADMINS, writes=True),  # those of colleagues
+    # What is far off its usual: acknowledge, resolve, mute. Whoever answers for the bill may.
+    "incidents.read": Rule(EVERYONE, support=True),
+    "incidents.change": Rule(frozenset({OWNER, ADMIN, BILLING}), writes=True),
     "commands.decide": Rule(ADMINS | SELF, writes=True),  # cancel, send again
     "commands.close": Rule(ADMINS | SELF, writes=True, support=True),  # a stuck one: adopt, abandon
     "commands.approve": Rule(ADMINS, writes=True, fresh=True),

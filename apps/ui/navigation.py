@@ -37,6 +37,7 @@ ENTRIES = [
     Entry(_("Workspaces"), "layout-grid", "workspaces:list"),
     Entry(_("Keys"), "key", "keys:list"),
     Entry(_("Usage and cost"), "chart-bar", "usage:usage"),
+    Entry(_("Incidents"), "alert-triangle", "incidents:list"),
     Entry(_("Claude Code"), "terminal-2", "usage:coding"),
     Entry(_("Reports"), "calendar", "reports:list"),
     Entry(_("Limits"), "adjustments", "limits:list"),

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection as database
-from django.db.models import Q
+from django.db.models import Min, Q
 
 from apps.organizations.models import Connection, Organization
 from apps.usage import blocks, money
@@ -215,6 +215,24 @@ def last_days(
     with database.cursor() as cursor:
         cursor.execute(sql, [*owners, *values])
         rows = cursor.fetchall()
+    return {(connection, value): date_of(day) for connection, value, day in rows}
+
+
+def first_days(
+    connections: Iterable[Connection], column: str, values: Sequence[str]
+) -> dict[tuple[int, str], date]:
+    """The first UTC day, as far as it is read, of which the rollups have each of ``values`` of ``column``,
+    by connection id and value. One query."""
+    rows = (
+        Rollup.objects.filter(
+            dimension__connection__in=list(connections),
+            dimension__grain=grain_for([column]).id,
+            **{f"dimension__{column}__in": list(values)},
+        )
+        .order_by()
+        .values_list("dimension__connection_id", f"dimension__{column}")
+        .annotate(earliest=Min("day"))
+    )
     return {(connection, value): date_of(day) for connection, value, day in rows}
 
 
