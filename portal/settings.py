@@ -141,6 +141,7 @@ INSTALLED_APPS = [
     "apps.workspaces",
     "apps.keys",
     "apps.usage",
+    "apps.billing",
     "apps.configuration",
     "apps.personal",
 ]

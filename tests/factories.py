@@ -12,6 +12,7 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from apps.accounts.models import User
+from apps.billing.models import Payment
 from apps.configuration.mirror import as_raw, digest
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.invites.models import Invite
@@ -178,6 +179,29 @@ def with_organization(connection: Connection) -> Connection:
         reason = "" if cline else "Not with this provider."
         connection.capabilities[name] = {"ok": cline, "reason": reason}
     connection.capabilities["settings.read"] = {"ok": True, "reason": ""}
+    return connection
+
+
+BILLING = (
+    "credit.read",
+    "credit.buy",
+    "payments.read",
+    "card.read",
+    "card.change",
+    "top_up.read",
+    "top_up.change",
+    "promotions.read",
+    "plans.read",
+    "plan.read",
+    "plan.history",
+    "plan.change",
+)
+
+
+def with_billing(connection: Connection) -> Connection:
+    """The same connection, saved or not, whose key may do with money what its provider has."""
+    if connection.provider == "cline":
+        connection.capabilities |= {name: {"ok": True, "reason": ""} for name in BILLING}
     return connection
 
 
@@ -403,6 +427,22 @@ class VersionFactory(DjangoModelFactory[Version]):
     enabled = True
     content = factory.LazyAttribute(lambda o: digest(o.document))
     seen_at = factory.LazyFunction(timezone.now)
+
+
+class PaymentFactory(DjangoModelFactory[Payment]):
+    """A purchase of 100 dollars of credit that is complete."""
+
+    class Meta:
+        model = Payment
+
+    connection = factory.SubFactory(ConnectionFactory, provider="cline")
+    remote_id = factory.Sequence(lambda n: f"pay_{n:06}")
+    at = factory.LazyFunction(timezone.now)
+    amount_micros = 100_000_000
+    credits_micros = 100_000_000
+    status = "completed"
+    first_seen_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
 
 
 class BatchFactory(DjangoModelFactory[Batch]):
