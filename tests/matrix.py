@@ -154,6 +154,9 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "api_key": lambda tenant, user: factories.KeyFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)
     ),
+    "payment": lambda tenant, user: factories.PaymentFactory(
+        connection=factories.ConnectionFactory(organization=tenant.organization, provider="cline")
+    ),
     "usage_report": lambda tenant, user: factories.ReportFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)
     ),
@@ -540,6 +543,12 @@ PAGES: dict[str, Page] = {
     # --- Usage and cost
     "usage:usage": Desk(read="usage.read"),
     "usage:coding": Desk(read="usage.read"),
+    # --- Billing
+    "billing:overview": Desk(read="billing.read"),
+    "billing:payments": Desk(read="billing.read", change="billing.read", query=SAVED_VIEW),
+    "billing:payment": Desk(read="billing.read", objects={"pk": "payment"}),
+    "billing:plans": Desk(read="billing.read"),
+    "billing:seats": Desk(read="billing.read", change="billing.read", query=SAVED_VIEW),
     # --- The API
     "api:schema": SignedIn(methods=("GET",)),
     "api:docs": SignedIn(methods=("GET",)),

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from apps.accounts.models import User
 
 
+UNPAID = ("pending", "failed")  # states of a payment in which nothing has been bought
+
+
 class Credit(Mirrored):
     """Prepaid credit that is left; below zero after an overspend. One row for each connection."""
 
@@ -126,8 +129,8 @@ class Payment(Mirrored):
 
     @property
     def credits(self) -> Decimal | None:
-        """What was bought, in dollars."""
-        return of_micros(self.credits_micros)
+        """What was bought, in dollars; None while, or because, nothing was."""
+        return None if self.status in UNPAID else of_micros(self.credits_micros)
 
 
 class Plan(Mirrored):

@@ -71,6 +71,8 @@ POLICY: dict[str, Rule] = {
     "account.delete": Rule(SELF, writes=True, fresh=True),
     "usage.read": Rule(EVERYONE, support=True),  # tokens, costs, Claude Code
     "usage.backfill": Rule(ADMINS, writes=True),  # pause the reading of the past, let it go on
+    # Credit, payments, plans, seats, promotions, the card.
+    "billing.read": Rule(EVERYONE, support=True),
     "commands.decide": Rule(ADMINS | SELF, writes=True),  # cancel, send again
     "commands.close": Rule(ADMINS | SELF, writes=True, support=True),  # a stuck one: adopt, abandon
     "commands.approve": Rule(ADMINS, writes=True, fresh=True),

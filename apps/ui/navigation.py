@@ -38,6 +38,7 @@ ENTRIES = [
     Entry(_("Keys"), "key", "keys:list"),
     Entry(_("Usage and cost"), "chart-bar", "usage:usage"),
     Entry(_("Claude Code"), "terminal-2", "usage:coding"),
+    Entry(_("Billing"), "credit-card", "billing:overview"),
     Entry(_("Limits"), "adjustments", "limits:list"),
     Entry(_("Activity"), "activity", "sync:activity"),
     Entry(_("Audit log"), "shield-check", "audit:list"),

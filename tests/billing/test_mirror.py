@@ -191,7 +191,7 @@ def test_payments_without_an_id_are_told_apart_and_stay_the_same() -> None:
             return lambda **_: Page([record(500), record(500), record(900)], None)
 
     def ids() -> list[str]:
-        return [one.remote_id for one in PAYMENTS.fetch(Remote(), None).rows]  # type: ignore[arg-type]
+        return [one.remote_id for one in PAYMENTS.fetch(Remote(), None).rows]  # type: ignore[arg-type]  # as much of it as is asked for
 
     assert len(set(ids())) == 3
     assert ids() == ids()
