@@ -148,6 +148,7 @@ INSTALLED_APPS = [
     "apps.workspaces",
     "apps.keys",
     "apps.usage",
+    "apps.billing",
     "apps.incidents",
     "apps.configuration",
     "apps.personal",

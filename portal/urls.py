@@ -59,4 +59,5 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/incidents/", include("apps.incidents.urls")),
     path("o/<slug:slug>/", include("apps.usage.urls")),
     path("o/<slug:slug>/", include("apps.usage.backfill_urls")),
+    path("o/<slug:slug>/billing/", include("apps.billing.urls")),
 ]

@@ -12,6 +12,7 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from apps.accounts.models import User
+from apps.billing.models import Credit, Payment, Subscription, TopUp
 from apps.configuration.mirror import as_raw, digest
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.incidents.models import Incident
@@ -181,6 +182,29 @@ def with_organization(connection: Connection) -> Connection:
         reason = "" if cline else "Not with this provider."
         connection.capabilities[name] = {"ok": cline, "reason": reason}
     connection.capabilities["settings.read"] = {"ok": True, "reason": ""}
+    return connection
+
+
+BILLING = (
+    "credit.read",
+    "credit.buy",
+    "payments.read",
+    "card.read",
+    "card.change",
+    "top_up.read",
+    "top_up.change",
+    "promotions.read",
+    "plans.read",
+    "plan.read",
+    "plan.history",
+    "plan.change",
+)
+
+
+def with_billing(connection: Connection) -> Connection:
+    """The same connection, saved or not, whose key may do with money what its provider has."""
+    if connection.provider == "cline":
+        connection.capabilities |= {name: {"ok": True, "reason": ""} for name in BILLING}
     return connection
 
 
@@ -463,6 +487,65 @@ class VersionFactory(DjangoModelFactory[Version]):
     enabled = True
     content = factory.LazyAttribute(lambda o: digest(o.document))
     seen_at = factory.LazyFunction(timezone.now)
+
+
+class _MoneyFactory(DjangoModelFactory):
+    """What every mirror row of money has."""
+
+    class Meta:
+        abstract = True
+
+    connection = factory.SubFactory(ConnectionFactory, provider="cline")
+    remote_id = factory.Sequence(lambda n: f"money_{n:06}")
+    first_seen_at = factory.LazyFunction(timezone.now)
+    changed_at = factory.LazyFunction(timezone.now)
+
+
+class PaymentFactory(_MoneyFactory):
+    """A purchase of 100 dollars of credit that is complete."""
+
+    class Meta:
+        model = Payment
+
+    at = factory.LazyFunction(timezone.now)
+    amount_micros = 100_000_000
+    credits_micros = 100_000_000
+    status = "completed"
+
+
+class CreditFactory(_MoneyFactory):
+    """140 dollars that are left."""
+
+    class Meta:
+        model = Credit
+
+    micros = 140_000_000
+
+
+class SubscriptionFactory(_MoneyFactory):
+    """A plan of ten seats at 20 dollars a month."""
+
+    class Meta:
+        model = Subscription
+
+    plan_id_there = "pln_teams"
+    plan_name = "Teams (Monthly)"
+    interval = "Monthly"
+    seat_micros = 20_000_000
+    max_seats = 500
+    seats = 10
+    seats_used = 4
+
+
+class TopUpFactory(_MoneyFactory):
+    """100 dollars are bought whenever less than 20 are left."""
+
+    class Meta:
+        model = TopUp
+
+    enabled = True
+    threshold_micros = 20_000_000
+    amount_micros = 100_000_000
 
 
 class BatchFactory(DjangoModelFactory[Batch]):

@@ -181,6 +181,9 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "api_key": lambda tenant, user: factories.KeyFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)
     ),
+    "payment": lambda tenant, user: factories.PaymentFactory(
+        connection=factories.ConnectionFactory(organization=tenant.organization, provider="cline")
+    ),
     "usage_report": lambda tenant, user: factories.ReportFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)
     ),
@@ -648,6 +651,12 @@ PAGES: dict[str, Page] = {
         read="usage.read", change="usage.read", objects={"pk": "person"}, query=SAVED_VIEW
     ),
     "usage:read_calls": Desk(change="usage.read", objects={"pk": "person"}),
+    # --- Billing
+    "billing:overview": Desk(read="billing.read"),
+    "billing:payments": Desk(read="billing.read", change="billing.read", query=SAVED_VIEW),
+    "billing:payment": Desk(read="billing.read", objects={"pk": "payment"}),
+    "billing:plans": Desk(read="billing.read"),
+    "billing:seats": Desk(read="billing.read", change="billing.read", query=SAVED_VIEW),
     # --- The API
     "api:schema": SignedIn(methods=("GET",)),
     "api:docs": SignedIn(methods=("GET",)),

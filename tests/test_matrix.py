@@ -432,6 +432,7 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "account.change": own,
         "account.token": own,
         "account.delete": own,
+        "billing.read": everyone,
         "commands.decide": admins | own,
         "commands.close": admins | own,
         "commands.approve": admins,

@@ -88,6 +88,8 @@ POLICY: dict[str, Rule] = {
     # What is far off its usual: acknowledge, resolve, mute. Whoever answers for the bill may.
     "incidents.read": Rule(EVERYONE, support=True),
     "incidents.change": Rule(frozenset({OWNER, ADMIN, BILLING}), writes=True),
+    # Credit, payments, plans, seats, promotions, the card.
+    "billing.read": Rule(EVERYONE, support=True),
     "commands.decide": Rule(ADMINS | SELF, writes=True),  # cancel, send again
     "commands.close": Rule(ADMINS | SELF, writes=True, support=True),  # a stuck one: adopt, abandon
     "commands.approve": Rule(ADMINS, writes=True, fresh=True),

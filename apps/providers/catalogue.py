@@ -140,6 +140,10 @@ ANTHROPIC = Provider(
             "Anthropic's API tells an organization's id and name, and nothing of its settings."
         ),
         "config.change": _("Anthropic's API cannot change an organization's settings."),
+        "credit.read": _(
+            "Anthropic's API tells nothing of credit, payments and plans: they are in the Claude Console "
+            "under Billing."
+        ),
     },
     key_facts=frozenset({"expiry"}),
     workspaces=ANTHROPIC_WORKSPACES,
@@ -181,6 +185,7 @@ CLINE = Provider(
     requests_per_minute=60,
     chooses_organization=True,
     holds_seats=True,
+    sells_credit=True,
     console_url="https://app.cline.bot/dashboard/organization",
     reports=("usage", "summary", "calls"),
     sources=_(

@@ -6,6 +6,7 @@ Web pages import this module and ``catalogue`` alone: neither pulls in a provide
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from decimal import Decimal
 from typing import Any, Protocol, runtime_checkable
 
 from django.utils.functional import Promise
@@ -19,7 +20,20 @@ from apps.providers.records import (
     RemoteOrganization,
 )
 from apps.providers.records.account import AccountRecord, AccountTokens, Membership
-from apps.providers.records.billing import Allowance
+from apps.providers.records.billing import (
+    Allowance,
+    AutoTopUp,
+    Balance,
+    HostedSession,
+    PaymentMethod,
+    PaymentRecord,
+    PaymentStatus,
+    Plan,
+    PlanPeriod,
+    ProcessorPayment,
+    Promotion,
+    Subscription,
+)
 from apps.providers.records.configuration import OrganizationRecord, RemoteConfig
 from apps.providers.records.keys import KeyRecord, NewKey, SharedKeyRecord
 from apps.providers.records.reports import CodingDayRecord, CostBucket, UsageBucket
@@ -121,6 +135,8 @@ class Provider:
     # Reports that are read from it: "usage" (with its money, where that is no report of its own),
     # "costs", "coding", "summary" (sums of its own), "calls" (single ones, when somebody asks).
     reports: tuple[str, ...] = ("usage",)
+    # Credit and seats are bought from it ahead of use.
+    sells_credit: bool = False
     # What such a report leaves out, whoever asks.
     leaves_out: Mapping[str, Words] = field(default_factory=dict)
     # Whether its report of usage by day tells what was charged; else list prices alone.
@@ -446,3 +462,60 @@ class CodingAdapter(Protocol):
 
     def coding_day(self, day: date, cursor: str | None = None) -> Page[CodingDayRecord]:
         """One page of one UTC day."""
+
+
+@runtime_checkable
+class BillingAdapter(Protocol):
+    """What the adapter of a provider can do that sells credit and seats to an organization.
+
+    Whether a connection's key may do it is said by its capabilities "credit.…", "payments.read",
+    "plans.read", "plan.…", "promotions.read", "top_up.…" and "card.…". Money is exact, in dollars.
+    """
+
+    @property
+    def organization_id(self) -> str:
+        """The provider's id of the organization."""
+
+    def get_organization_balance(self) -> Balance:
+        """The credit that is left."""
+
+    def list_organization_payments(self, *, cursor: str | None = None) -> Page[PaymentRecord]:
+        """One page of the purchases of credit."""
+
+    def get_organization_payment(self, payment_id: str) -> PaymentRecord:
+        """One purchase, in full. NotFound if there is none of that id."""
+
+    def get_organization_payment_status(self, payment_id: str) -> PaymentStatus:
+        """How far one purchase has come. NotFound if there is none of that id."""
+
+    def get_organization_provider_payment(self, payment_id: str) -> ProcessorPayment:
+        """One purchase as the card processor sees it. NotFound if there is none of that id."""
+
+    def create_organization_credit_checkout(
+        self, amount_usd: Decimal, *, redirect_url: str = ""
+    ) -> HostedSession:
+        """A page where a person pays for credit, and comes back from. Nothing is charged by this."""
+
+    def purchase_organization_credits(self, amount_usd: Decimal) -> PaymentRecord:
+        """Charge the stored card. Refused where it is declined, or there is none."""
+
+    def get_organization_auto_top_up(self) -> AutoTopUp:
+        """The automatic purchases."""
+
+    def get_organization_default_payment_method(self) -> PaymentMethod | None:
+        """The stored card; None if there is none."""
+
+    def list_organization_promotions(self, *, cursor: str | None = None) -> Page[Promotion]:
+        """One page of the promotions in force."""
+
+    def list_plans(self, kind: str = "", *, cursor: str | None = None) -> Page[Plan]:
+        """One page of the plans on offer; of one ``kind`` if given."""
+
+    def get_organization_plan(self) -> Subscription | None:
+        """The plan that the organization has; None if there never was one."""
+
+    def list_organization_plan_history(self, *, cursor: str | None = None) -> Page[PlanPeriod]:
+        """One page of the plans that it has had."""
+
+    def get_organization_plan_details(self, plan_id: str) -> Plan:
+        """One plan, also one that is not on offer any more. NotFound if there is none of that id."""

@@ -13,6 +13,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.audit.models import Entry
 from apps.audit.record import record
+from apps.billing.models import Credit, CreditPoint, Payment, Subscription, TopUp
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.keys.models import Key, SharedKey
 from apps.organizations.models import (
@@ -144,6 +145,13 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
         RemoteOrganization: lambda: factories.RemoteOrganizationFactory(
             connection=connection, remote_id=f"org-{number}"
         ),
+        Credit: lambda: factories.CreditFactory(connection=connection),
+        CreditPoint: lambda: CreditPoint.objects.create(
+            connection=connection, at=now, day=20_000 + number, micros=-1_500_000
+        ),
+        Payment: lambda: factories.PaymentFactory(connection=connection),
+        Subscription: lambda: factories.SubscriptionFactory(connection=connection),
+        TopUp: lambda: factories.TopUpFactory(connection=connection),
         RemoteConfiguration: lambda: factories.RemoteConfigurationFactory(
             connection=connection, remote_id=f"org-{number}"
         ),

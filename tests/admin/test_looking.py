@@ -51,6 +51,11 @@ def test_what_support_sees_is_what_was_meant() -> None:
     assert {str(model._meta) for model in MODELS} == {
         "accounts.user",
         "audit.entry",
+        "billing.credit",
+        "billing.creditpoint",
+        "billing.payment",
+        "billing.subscription",
+        "billing.topup",
         "configuration.remoteconfiguration",
         "configuration.remoteorganization",
         "configuration.version",

@@ -1,0 +1,17 @@
+from django.apps import AppConfig
+
+
+class BillingConfig(AppConfig):
+    name = "apps.billing"
+
+    def ready(self) -> None:
+        """Have sync mirror what providers tell of money."""
+        from apps.billing import mirror
+        from apps.billing.polling import PAYMENT_STATES
+        from apps.sync import mirrors
+
+        for one in mirror.MIRRORS:
+            mirrors.register(one)
+        mirrors.register(PAYMENT_STATES)
+        mirrors.after_complete(mirror.CREDIT.name, mirror.keep_point)
+        mirrors.after_complete(mirror.PAYMENTS.name, mirror.watch_payments)

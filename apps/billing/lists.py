@@ -1,0 +1,315 @@
+"""The list of payments, and of seats in use, declared."""
+
+from collections.abc import Sequence
+from datetime import timedelta
+from functools import cached_property
+from typing import Any, ClassVar
+
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import escape
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext
+
+from apps.billing.models import Payment
+from apps.billing.money import CURRENCY
+from apps.billing.sellers import Sellers
+from apps.billing.words import STATES, state_of, usd
+from apps.members.models import Member
+from apps.organizations.lists import ListByConnection, connection_column, connection_filter
+from apps.providers.catalogue import PROVIDERS
+from apps.sync.schedule import freshness
+from apps.ui.filters import ChoiceFilter, DateRangeFilter, Filter, SearchFilter
+from apps.ui.listing import Column, Empty
+from apps.usage import reads
+from apps.usage.days import day_of
+from apps.usage.models import Rollup
+
+IDLE_DAYS = (14, 30, 60, 90)
+
+
+def _money(value: Any, row: Any, page: Any) -> str:
+    return escape(usd(value))
+
+
+def _currency(row: Any) -> str:
+    return CURRENCY
+
+
+def _shown_day(value: Any, row: Any, page: Any) -> str:
+    if value:
+        return escape(date_format(value, "SHORT_DATE_FORMAT"))
+    return escape(_("never seen"))
+
+
+def _in_state(value: str, page: Any) -> Q:
+    if value == "other":
+        return ~Q(status__in=STATES)
+    return Q(status=value)
+
+
+class PaymentList(ListByConnection[Payment]):
+    """One row for each purchase of credit at each connection."""
+
+    name = "payments"
+    title = gettext_lazy("Payments")
+    all_label = gettext_lazy("All payments")
+    template = "billing/payments.html"
+    default_sort = "-at"
+    columns = [
+        Column(
+            key="at",
+            label=gettext_lazy("Paid"),
+            cell="billing/cells.html:at",
+            sort="at",
+            nullable=True,
+            css="cell-main",
+        ),
+        Column(
+            key="state",
+            label=gettext_lazy("State"),
+            value=state_of,
+            cell="ui/cells.html:badge",
+            sort="status",
+            export="status",
+        ),
+        Column(
+            key="amount",
+            label=gettext_lazy("Amount"),
+            cell=_money,
+            sort="amount_micros",
+            nullable=True,
+            numeric=True,
+        ),
+        Column(
+            key="credits",
+            label=gettext_lazy("Credit bought"),
+            cell=_money,
+            numeric=True,
+        ),
+        Column(key="currency", label=gettext_lazy("Currency"), value=_currency, shown=False),
+        Column(
+            key="payer", label=gettext_lazy("By"), value="payer", cell="billing/cells.html:payer"
+        ),
+        connection_column(),
+        Column(key="known_as", label=gettext_lazy("Id at the provider"), shown=False),
+        Column(key="failure_reason", label=gettext_lazy("Why it failed"), shown=False),
+        Column(key="processor_id", label=gettext_lazy("Id at the card processor"), shown=False),
+    ]
+    filters: ClassVar[Sequence[Filter]] = [
+        SearchFilter(
+            label=gettext_lazy("Search payments"),
+            placeholder=gettext_lazy("Id at the provider or the card processor"),
+            fields=["remote_id", "awaited_id", "processor_id"],
+        ),
+        ChoiceFilter(
+            key="status",
+            label=gettext_lazy("State"),
+            options=[
+                *((key, word) for key, (_tone, word) in STATES.items()),
+                ("other", gettext_lazy("Another")),
+            ],
+            lookup=_in_state,
+        ),
+        DateRangeFilter(key="paid", label=gettext_lazy("Paid"), field="at"),
+        connection_filter(),
+    ]
+
+    def rows(self) -> QuerySet[Payment]:
+        """The organization's payments that their providers have."""
+        return Payment.objects.visible_to(self.request.user).filter(
+            connection__in=list(self.connections), gone_at__isnull=True
+        )
+
+    def prepare(self, rows: list[Payment]) -> None:
+        """Give each row its connection and whoever paid. One query."""
+        payers = payers_of(rows)
+        for row in rows:
+            row.connection = self.connections[row.connection_id]
+            row.payer_member = payers.get((row.connection_id, row.creator))  # type: ignore[attr-defined]  # for the cells
+            row.payer = payer_name(row)  # type: ignore[attr-defined]  # likewise
+
+    def row_url(self, row: Payment) -> str:
+        """The payment's own page."""
+        return reverse("billing:payment", kwargs={"slug": self.organization.slug, "pk": row.pk})
+
+    def person_url(self, row: Payment) -> str:
+        """Who paid; "" where nobody here is known."""
+        member = row.payer_member  # type: ignore[attr-defined]  # given by prepare()
+        return f"/o/{self.organization.slug}/people/{member.person_id}/" if member else ""
+
+    def row_label(self, row: Payment) -> str:
+        """The amount and the id."""
+        return f"{usd(row.amount)} {row.known_as}".strip()
+
+    def context(self) -> dict[str, Any]:
+        """How fresh the list is, and whose payments it lacks."""
+        sellers = Sellers(self.request)
+        return {
+            "tab": "payments",
+            "freshness": freshness(self.organization, "payments"),
+            "silent": sellers.silent("payments.read") if sellers.with_any() else [],
+        }
+
+    def counted(self, count: int) -> str:
+        """ "1,204 payments"."""
+        return ngettext("%(n)s payment", "%(n)s payments", count) % {"n": self.number(count)}
+
+    def nothing_yet(self) -> Empty:
+        """No payment, or nobody who could tell of one."""
+        return _nothing(self, "payments.read", _("No payment yet"), "credit-card")
+
+
+def payers_of(payments: Sequence[Payment]) -> dict[tuple[int, str], Member]:
+    """Whoever paid each of ``payments``, by connection id and the provider's id. One query."""
+    creators = {one.creator for one in payments if one.creator}
+    if not creators:
+        return {}
+    members = Member.objects.filter(
+        Q(remote_user_id__in=creators) | Q(remote_id__in=creators),
+        connection__in={one.connection_id for one in payments},
+    ).select_related("person")
+    found: dict[tuple[int, str], Member] = {}
+    for one in members:
+        for name in (one.remote_id, one.remote_user_id):
+            if name:
+                found[one.connection_id, name] = one
+    return found
+
+
+def payer_name(payment: Payment) -> str:
+    """Who paid, in words; "" where nobody is named."""
+    member: Member | None = getattr(payment, "payer_member", None)
+    if member:
+        return member.name or member.email
+    if payment.creator and payment.creator == payment.connection.remote_organization_id:
+        return _("automatic purchase")
+    return payment.creator
+
+
+def _nothing(page: ListByConnection[Any], capability: str, title: str, icon: str) -> Empty:
+    sellers = Sellers(page.request)
+    slug = page.organization.slug
+    if not sellers.live:
+        return Empty(
+            icon="plug-connected",
+            title=_("No account is connected yet"),
+            text=_("Connect your organization at Cline: what it pays appears here a moment later."),
+            url=reverse("organizations:connect", kwargs={"slug": slug})
+            if page.request.may("connections.connect")
+            else "",
+            label=_("Connect an account"),
+        )
+    silent = sellers.silent(capability)
+    if len(silent) == len(sellers.live):
+        return Empty(
+            icon=icon,
+            title=_("No connection tells of this"),
+            text=" ".join(dict.fromkeys(one.why for one in silent if one.why)),
+            url=reverse("organizations:connections", kwargs={"slug": slug}),
+            label=_("See the connections"),
+        )
+    return Empty(icon=icon, title=title)
+
+
+# --- Seats ----------------------------------------------------------------------------------------
+
+
+def days_in_words(days: int) -> str:
+    """ "30 days"."""
+    return ngettext("%(n)d day", "%(n)d days", days) % {"n": days}
+
+
+def idle(days: int) -> Q:
+    """Members who have joined longer than ``days`` ago and used nothing since then, as far as it was read."""
+    since = timezone.now() - timedelta(days=days)
+    use = Rollup.objects.filter(
+        dimension__connection=OuterRef("connection"),
+        dimension__grain=reads.grain_for(["account"]).id,
+        dimension__account=OuterRef("remote_id"),
+        day__gte=day_of(since),
+    )
+    return ~Q(joined_at__gt=since) & ~Q(Exists(use))
+
+
+class SeatList(ListByConnection[Member]):
+    """One row for each member who holds a seat."""
+
+    name = "seats"
+    title = gettext_lazy("Seats in use")
+    all_label = gettext_lazy("All seats")
+    template = "billing/seats.html"
+    default_sort = "email"
+    columns = [
+        Column(
+            key="email",
+            label=gettext_lazy("Person"),
+            cell="billing/cells.html:person",
+            sort="email",
+            css="cell-main",
+        ),
+        Column(key="role", label=gettext_lazy("Role"), value="role_label", export="role"),
+        Column(key="last_day", label=gettext_lazy("Last used (UTC)"), cell=_shown_day),
+        Column(
+            key="joined",
+            label=gettext_lazy("Joined"),
+            value="joined_at",
+            cell="when",
+            sort="joined_at",
+            nullable=True,
+        ),
+        connection_column(),
+    ]
+    filters: ClassVar[Sequence[Filter]] = [
+        SearchFilter(
+            label=gettext_lazy("Search people"),
+            placeholder=gettext_lazy("Name or email"),
+            fields=["email", "name"],
+        ),
+        ChoiceFilter(
+            key="idle",
+            label=gettext_lazy("Not active for"),
+            options=lambda page: [(str(one), days_in_words(one)) for one in IDLE_DAYS],
+            lookup=lambda value, page: idle(int(value)),
+        ),
+        connection_filter(live_alone=True),
+    ]
+
+    @cached_property
+    def seated(self) -> list[int]:
+        """The live connections where each member holds a seat."""
+        return [one.pk for one in self.live if PROVIDERS[one.provider].holds_seats]
+
+    def rows(self) -> QuerySet[Member]:
+        """Who is a member there now."""
+        return Member.objects.visible_to(self.request.user).filter(
+            connection__in=self.seated, gone_at__isnull=True
+        )
+
+    def prepare(self, rows: list[Member]) -> None:
+        """Give each row its connection and the last day on which it used anything. One query."""
+        ids = [row.remote_id for row in rows if row.remote_id]
+        connections = [self.connections[pk] for pk in {row.connection_id for row in rows}]
+        days = reads.last_days(connections, "account", ids)
+        for row in rows:
+            row.connection = self.connections[row.connection_id]
+            row.last_day = days.get((row.connection_id, row.remote_id or ""))  # type: ignore[attr-defined]  # for the cells
+            row.role_label = str(PROVIDERS[row.connection.provider].role_label(row.role))  # type: ignore[attr-defined]  # likewise
+
+    def row_url(self, row: Member) -> str:
+        """The person's own page."""
+        return f"/o/{self.organization.slug}/people/{row.person_id}/"
+
+    def row_label(self, row: Member) -> str:
+        """Their address."""
+        return row.email
+
+    def counted(self, count: int) -> str:
+        """ "1,204 seats"."""
+        return ngettext("%(n)s member", "%(n)s members", count) % {"n": self.number(count)}
+
+    def nothing_yet(self) -> Empty:
+        """No member, or no connection with seats."""
+        return _nothing(self, "plan.read", _("Nobody holds a seat yet"), "users")
