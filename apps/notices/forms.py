@@ -9,6 +9,7 @@ from apps.notices.models import Endpoint
 from apps.notices.targets import AddressRefused, checked
 from apps.notices.topics import Topic, open_to
 from apps.organizations.models import Organization, Role
+from apps.ui.boxes import Boxes
 
 
 class EndpointForm(forms.Form):
@@ -27,7 +28,7 @@ class EndpointForm(forms.Form):
         label=_("What goes there"),
         required=False,
         help_text=_("Nothing chosen: every notice."),
-        widget=forms.CheckboxSelectMultiple,
+        widget=Boxes,
     )
 
     def __init__(

@@ -272,6 +272,12 @@ class Delivery(models.Model):
         """Whether it may still leave."""
         return self.state in (self.State.WAITING, self.State.SENDING)
 
+    @property
+    def is_under_way(self) -> bool:
+        """Whether its outcome is a matter of seconds: no second attempt, which may be hours away."""
+        first = self.state == self.State.WAITING and not self.attempts
+        return first or self.state == self.State.SENDING
+
 
 class Attempt(models.Model):
     """One try to send one thing. It is written before the first byte leaves."""

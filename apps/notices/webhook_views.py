@@ -101,7 +101,7 @@ def webhook(request: DeskRequest, pk: int) -> HttpResponse:
         "endpoint": endpoint,
         "topics": _topic_words(endpoint),
         "lately": [(one, delivery_state(one)) for one in lately],
-        "under_way": any(one.is_open and not one.attempts for one in lately),
+        "under_way": any(one.is_under_way for one in lately),
         "may_change": request.may("notices.webhooks"),
     }
     fragment = "#log" if request.headers.get("HX-Target") == "log" else ""

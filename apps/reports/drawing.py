@@ -20,6 +20,7 @@ def send_regularly(
     kept_as: str,
     query: str,
     view: SavedView | None,
+    called: str = "",
     **_more: Any,
 ) -> SafeString | str:
     """The way from a page to having it sent, for whoever may; it takes the filters along."""
@@ -29,6 +30,8 @@ def send_regularly(
     asked = {"page": f"{path}?{query}" if query else path, "list": kept_as}
     if view is not None:
         asked["view"] = str(view.pk)
+    elif called:
+        asked["name"] = called
     url = f"{reverse('reports:new', kwargs={'slug': slug})}?{urlencode(asked)}"
     return render_to_string("reports/_send.html", {"url": url}, request)
 

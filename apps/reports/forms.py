@@ -9,6 +9,7 @@ from apps.accounts.models import User
 from apps.notices.models import Endpoint
 from apps.organizations.models import Organization
 from apps.reports.calendar import RHYTHMS
+from apps.ui.boxes import Boxes
 
 HOURS = [(str(hour), f"{hour:02d}:00") for hour in range(24)]
 
@@ -23,13 +24,13 @@ class ScheduleForm(forms.Form):
         label=_("By e-mail to"),
         queryset=User.objects.none(),
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=Boxes,
     )
     endpoints = forms.ModelMultipleChoiceField(
         label=_("By webhook to"),
         queryset=Endpoint.objects.none(),
         required=False,
-        widget=forms.CheckboxSelectMultiple,
+        widget=Boxes,
     )
 
     def __init__(

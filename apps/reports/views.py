@@ -95,7 +95,7 @@ def new(request: DeskRequest) -> HttpResponse:
     form = _form(
         request,
         {
-            "name": wanted.view.name if wanted.view else title,
+            "name": wanted.view.name if wanted.view else request.GET.get("name", "")[:120] or title,
             "rhythm": "week:0",
             "hour": "8",
             "users": [request.user.pk],
@@ -117,15 +117,7 @@ def new(request: DeskRequest) -> HttpResponse:
             view=wanted.view,
             **form.cleaned_data,
         )
-        messages.success(
-            request,
-            _("It is sent %(when)s.")
-            % {
-                "when": in_words(
-                    schedule.rhythm, schedule.hour, request.organization.time_zone
-                ).lower()
-            },
-        )
+        messages.success(request, _("Kept. “Send now” shows what it looks like."))
         return redirect("reports:report", slug=request.organization.slug, pk=schedule.pk)
     context = {
         "title": _("Send regularly"),
@@ -159,14 +151,15 @@ def report(request: DeskRequest, pk: int) -> HttpResponse:
     """One report: what it sends, to whom, when next, and how the last times went."""
     schedule = _schedule(request, pk)
     runs = list(schedule.runs.defer("csv")[:LATELY])
-    sent = Delivery.objects.filter(
+    about = Delivery.objects.filter(
         organization=request.organization, kind=REPORT, subject_id__in=[run.pk for run in runs]
     )
+    sent = list(about.select_related("user", "endpoint").order_by("pk"))
     by_run: dict[int, list[Any]] = {}
-    for one in sent.select_related("user", "endpoint").order_by("pk"):
+    for one in sent:
         by_run.setdefault(one.subject_id, []).append((one, delivery_state(one)))
-    states = (Run.State.WAITING, Run.State.MAKING)
-    open_ones = any(run.state in states and run.attempts < 2 for run in runs)
+    first = (Run.State.WAITING, 0), (Run.State.MAKING, 1)
+    under_way = any((run.state, run.attempts) in first for run in runs)
     receivers = list(schedule.users.order_by("name", "email"))
     context = {
         "title": schedule.name,
@@ -178,19 +171,13 @@ def report(request: DeskRequest, pk: int) -> HttpResponse:
         "endpoints": list(schedule.endpoints.all()),
         "is_receiver": request.user in receivers,
         "runs": [(run, outcome(run.state), by_run.get(run.pk, [])) for run in runs],
-        "under_way": open_ones or _on_its_way(by_run),
+        "under_way": under_way or any(one.is_under_way for one in sent),
         "may_change": services.may_change(request.user, schedule, request.role),
         "may_see_deliveries": request.may("notices.deliveries"),
         "nonce": uuid.uuid4().hex,
     }
     fragment = "#runs" if request.headers.get("HX-Target") == "runs" else ""
     return render(request, f"reports/report.html{fragment}", context)
-
-
-def _on_its_way(by_run: dict[int, list[Any]]) -> bool:
-    return any(
-        one.is_open and one.attempts < 2 for found in by_run.values() for one, _state in found
-    )
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

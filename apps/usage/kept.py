@@ -9,7 +9,7 @@ from django.shortcuts import redirect
 from django.utils.translation import gettext_lazy
 
 from apps.ui import saved
-from apps.usage.question import Question
+from apps.usage.question import PRESETS, Question
 
 USAGE, CODING = "usage", "claude-code"
 saved.KEPT[USAGE] = gettext_lazy("Usage and cost")
@@ -33,6 +33,12 @@ class KeptPage:
     def query(self) -> str:
         """The question as its address holds it."""
         return urlencode(self._question.params())
+
+    @property
+    def called(self) -> str:
+        """What a report of it may be called: "Usage and cost, last week"."""
+        title, preset = str(saved.KEPT[self.name]), PRESETS.get(self._question.preset)
+        return f"{title}, {str(preset).lower()}" if preset else title
 
     @property
     def clear_url(self) -> str:
