@@ -33,6 +33,8 @@ from apps.configuration.models import RemoteOrganization
 from apps.organizations.models import Connection, Organization, Role
 from apps.personal.models import Account
 from apps.sync.models import Resource
+from apps.usage.models import Dimension
+from apps.usage.tuples import CUBES
 from tests import factories
 
 # --- The people -----------------------------------------------------------------------------------
@@ -123,6 +125,17 @@ def _own_account(tenant: Tenant, user: User) -> Account:
     return made
 
 
+def _used_model(tenant: Tenant, user: User) -> Dimension:
+    """A model that only this tenant has used."""
+    grain = next(one.id for one in CUBES if one.name == "model")
+    made: Dimension = factories.DimensionFactory(
+        connection__organization=tenant.organization,
+        grain=grain,
+        model=f"house/{tenant.organization.slug}",
+    )
+    return made
+
+
 # Makes one thing of a tenant, for (tenant, user of it).
 OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "grant": lambda tenant, user: factories.GrantFactory(
@@ -154,6 +167,7 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "api_key": lambda tenant, user: factories.KeyFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)
     ),
+    "usage_model": _used_model,
     "usage_report": lambda tenant, user: factories.ReportFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)
     ),
@@ -558,6 +572,7 @@ PAGES: dict[str, Page] = {
     "usage:calls": Desk(
         read="usage.read", change="usage.read", objects={"pk": "person"}, query=SAVED_VIEW
     ),
+    "usage:model": Desk(read="usage.read", objects={"model": "usage_model.model"}),
     "usage:read_calls": Desk(change="usage.read", objects={"pk": "person"}),
     # --- The API
     "api:schema": SignedIn(methods=("GET",)),
