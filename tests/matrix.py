@@ -635,6 +635,8 @@ PAGES: dict[str, Page] = {
     "api:configuration_versions": Api(
         read="configuration.read", objects={"uid": "remote_organization.connection.uid"}
     ),
+    "api:usage": Api(read="usage.read"),
+    "api:claude_code": Api(read="usage.read"),
     "api:limits": Api(read="limits.read"),
     "api:changes": Api(read="activity.read"),
     "api:change": Api(read="activity.read", objects={"uid": "command"}),

@@ -31,7 +31,16 @@ def _ask(request: DeskRequest, connections: Sequence[Connection]) -> Question:
     return asking.question
 
 
-def _unseen(connections: Sequence[Connection]) -> list[str]:
+def telling(connections: Sequence[Connection]) -> list[Connection]:
+    """Those whose provider tells of Claude Code at all."""
+    return [
+        one
+        for one in connections
+        if one.provider in PROVIDERS and ReportName.CODING in PROVIDERS[one.provider].reports
+    ]
+
+
+def unseen(connections: Sequence[Connection]) -> list[str]:
     """Whose Claude Code cannot be seen: what the reports leave out, and providers without one."""
     lines = missing_words.by_nature(connections, ReportName.CODING)
     lines += [
@@ -48,11 +57,7 @@ def _unseen(connections: Sequence[Connection]) -> list[str]:
 def coding(request: DeskRequest) -> HttpResponseBase:
     """Who uses Claude Code, what came of it and what it cost; ``?export=csv`` the table of people."""
     every = reads.connections_of(request.user, request.organization)
-    connections = [
-        one
-        for one in every
-        if one.provider in PROVIDERS and ReportName.CODING in PROVIDERS[one.provider].reports
-    ]
+    connections = telling(every)
     question = _ask(request, connections)
     if form := request.GET.get("export"):
         if form not in ("csv", "xlsx") or question.stopped:
@@ -78,7 +83,7 @@ def coding(request: DeskRequest) -> HttpResponseBase:
             widths=coding_page.CODING_WIDTHS,
             menus=["connection"],
         ),
-        "unseen": _unseen(every),
+        "unseen": unseen(every),
     }
     fragment = "#region" if request.headers.get("HX-Target") == "usage" else ""
     response = render(request, f"usage/coding.html{fragment}", context)
