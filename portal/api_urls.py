@@ -21,6 +21,7 @@ from apps.members.api import MemberViewSet, PersonViewSet, RoleViewSet
 from apps.organizations.api import ConnectionViewSet, OrganizationViewSet
 from apps.personal.api import AccountViewSet
 from apps.sync.api import BatchViewSet, ChangeViewSet
+from apps.usage.api import CodingView, UsageView
 from apps.workspaces.api import (
     WorkspaceMemberViewSet,
     WorkspaceRolesViewSet,
@@ -161,6 +162,8 @@ urlpatterns: list[URLPattern] = [
         VersionViewSet.as_view({"get": "list"}),
         name="configuration_versions",
     ),
+    path(f"{ONE}usage/", UsageView.as_view(), name="usage"),
+    path(f"{ONE}usage/claude-code/", CodingView.as_view(), name="claude_code"),
     path(f"{ONE}limits/", LimitViewSet.as_view({"get": "list"}), name="limits"),
     path(f"{ONE}changes/", ChangeViewSet.as_view({"get": "list"}), name="changes"),
     path(f"{ONE}changes/<uuid:uid>/", ChangeViewSet.as_view({"get": "retrieve"}), name="change"),

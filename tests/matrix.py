@@ -37,6 +37,8 @@ from apps.notices.topics import Topic
 from apps.organizations.models import Connection, Organization, Role
 from apps.personal.models import Account
 from apps.sync.models import Resource
+from apps.usage.models import Dimension
+from apps.usage.tuples import CUBES
 from tests import factories
 
 # --- The people -----------------------------------------------------------------------------------
@@ -143,6 +145,17 @@ def _own_account(tenant: Tenant, user: User) -> Account:
     return made
 
 
+def _used_model(tenant: Tenant, user: User) -> Dimension:
+    """A model that only this tenant has used."""
+    grain = next(one.id for one in CUBES if one.name == "model")
+    made: Dimension = factories.DimensionFactory(
+        connection__organization=tenant.organization,
+        grain=grain,
+        model=f"house/{tenant.organization.slug}",
+    )
+    return made
+
+
 # Makes one thing of a tenant, for (tenant, user of it).
 OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "grant": lambda tenant, user: factories.GrantFactory(
@@ -184,6 +197,7 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "payment": lambda tenant, user: factories.PaymentFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization, provider="cline")
     ),
+    "usage_model": _used_model,
     "usage_report": lambda tenant, user: factories.ReportFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)
     ),
@@ -650,6 +664,7 @@ PAGES: dict[str, Page] = {
     "usage:calls": Desk(
         read="usage.read", change="usage.read", objects={"pk": "person"}, query=SAVED_VIEW
     ),
+    "usage:model": Desk(read="usage.read", objects={"model": "usage_model.model"}),
     "usage:read_calls": Desk(change="usage.read", objects={"pk": "person"}),
     # --- Billing
     "billing:overview": Desk(read="billing.read"),
@@ -718,6 +733,8 @@ PAGES: dict[str, Page] = {
     "api:configuration_versions": Api(
         read="configuration.read", objects={"uid": "remote_organization.connection.uid"}
     ),
+    "api:usage": Api(read="usage.read"),
+    "api:claude_code": Api(read="usage.read"),
     "api:limits": Api(read="limits.read"),
     "api:changes": Api(read="activity.read"),
     "api:change": Api(read="activity.read", objects={"uid": "command"}),

@@ -34,7 +34,7 @@ def ask(request: DeskRequest, connections: Sequence[Connection]) -> Question:
 
 
 def telling(connections: Sequence[Connection]) -> list[Connection]:
-    """Those whose provider tells of Claude Code."""
+    """Those whose provider tells of Claude Code at all."""
     return [
         one
         for one in connections

@@ -101,6 +101,8 @@ def _panel(
     found = reads.totals(connections, first, last, ["day", "model"], filters)
     if not found.rows and found.coverage.as_of is None:
         return ""
+    earlier = first - timedelta(days=DAYS), first - timedelta(days=1)
+    before = reads.totals(connections, *earlier, (), filters)
     currency = _currency(found.rows)
     models: dict[str, Row] = {}
     for row in found.rows:
@@ -115,7 +117,8 @@ def _panel(
     given = {
         "total": merged(found.rows, currency),
         "daily": _daily(found, first, last, currency),
-        "models": [(names[one, 0].text, models[one]) for one in ordered[:TOP]],
+        "models": [(names[one, 0], models[one]) for one in ordered[:TOP]],
+        "before": merged(before.rows, currency) if before.coverage.is_complete else None,
         "more": max(0, len(ordered) - TOP),
         "currency": currency,
         "url": f"{_usage(request)}?{urlencode(query)}",

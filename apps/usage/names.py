@@ -109,6 +109,8 @@ class Names:
         return None
 
     def _spelled(self, group: str, value: str) -> Name:
+        if group == "model":
+            return Name(value.strip(), url=self._url("usage:model", model=value))
         if text := _SPELLED.get(group, {}).get(value):
             return Name(str(text))
         if group in _PLAIN:

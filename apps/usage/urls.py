@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.usage import call_views, coding_views, minute_views, views
+from apps.usage import call_views, coding_views, minute_views, model_page, views
 
 app_name = "usage"
 urlpatterns = [
@@ -11,5 +11,6 @@ urlpatterns = [
     path("usage/calls/<int:pk>/read/", call_views.read_person_calls, name="read_calls"),
     path("usage/minutes/", minute_views.by_minute, name="minutes"),
     path("usage/minutes/<uuid:uid>/read/", minute_views.read, name="read_minutes"),
+    path("usage/models/<path:model>/", model_page.model, name="model"),
     path("claude-code/", coding_views.coding, name="coding"),
 ]

@@ -148,3 +148,65 @@ def test_panels_take_as_many_queries_for_much_as_for_little(
             account=str(ada.remote_id),
         )
     assert [queries(path) for path in paths] == few
+
+
+def test_a_model_has_a_page_like_a_workspace_or_a_key(
+    desk: At, claude: Connection, ada: Member, owner: Grant
+) -> None:
+    workspace = WorkspaceFactory(connection=claude, name="Research")
+    key = KeyFactory(connection=claude, workspace=workspace.remote_id, name="loader")
+    own = {"workspace": workspace.remote_id, "key": key.remote_id, "account": ada.remote_id}
+    counts = {"uncached_input": 30, "cache_read": 70, "output": 10}
+    used(claude, back(1), cost="6", counts=counts, model="house/alpha", **own)
+    used(claude, back(1), cost="2", counts=counts, model="house/alpha")
+    used(claude, back(1), cost="90", counts=counts, model="house/beta", **own)
+    used(claude, back(31), cost="4", counts=counts, model="house/alpha", **own)
+    html = desk("usage/models/house/alpha/")
+    assert '<span class="stat-value">$8.00</span>' in html
+    assert "+100% · $4.00 before" in html
+    assert "70.0%" in html, "the cache hit rate"
+    assert "$90" not in html
+    for name in ("Ada", "loader", "Research", claude.name):
+        assert f">{name}</a>" in html
+    assert "75.0%" in html, "a share"
+    assert "Not used in this range" in desk(
+        f"usage/models/house/alpha/?from={back(9)}&to={back(8)}"
+    )
+    slug = owner.organization.slug
+    link = f'href="/o/{slug}/usage/models/house/alpha/"'
+    assert link in desk("usage/")
+    assert link in desk(f"people/{ada.person_id}/")
+
+
+def test_nobody_elses_model_has_a_page(claude: Connection, owner: Grant) -> None:
+    other = ConnectionFactory()
+    used(other, back(1), cost="1", counts={"output": 1}, model="theirs")
+    client = at_desk(owner.user)
+    for name in ("theirs", "never-was", "*", "-", "%3F"):
+        path = f"/o/{owner.organization.slug}/usage/models/{name}/"
+        assert client.get(path).status_code == 404, name
+
+
+def test_the_page_of_a_model_takes_as_many_queries_for_much_as_for_little(
+    desk: At, claude: Connection
+) -> None:
+    def queries() -> int:
+        with CaptureQueriesContext(database) as seen:
+            desk("usage/models/house/alpha/")
+        return len(seen)
+
+    one = {"model": "house/alpha", "workspace": "wrkspc_a", "account": "user_a"}
+    used(claude, back(1), cost="1", counts={"output": 1}, **one)
+    queries()
+    few = queries()
+    for number in range(12):
+        used(
+            claude,
+            back(number),
+            cost="1",
+            counts={"output": 1},
+            model="house/alpha",
+            workspace=f"wrkspc_{number}",
+            account=f"user_{number}",
+        )
+    assert queries() == few
