@@ -9,7 +9,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.organizations.models import Connection
 from apps.usage.days import date_of
-from apps.usage.models import ConnectedQuerySet
+from apps.usage.connected import ConnectedQuerySet
 
 if TYPE_CHECKING:
     from datetime import date

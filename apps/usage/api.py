@@ -32,7 +32,7 @@ from apps.usage.coding_page import CodingAsking
 from apps.usage.coding_reads import Work
 from apps.usage.coding_views import telling, unseen
 from apps.usage.coverage import coverage_of
-from apps.usage.models import CodingDay, CodingTool, ReportName
+from apps.usage.models import ReportName
 from apps.usage.names import TOKEN_KINDS, Names
 from apps.usage.question import SCOPED, Asking, Question
 from apps.usage.reads import Row
@@ -211,7 +211,8 @@ class CodingView(DeskAPIMixin):
         )
         question = _question(asking)
         where = coding_page.where_of(question, connections)
-        everybody = coding_reads.coders(where, self.organization)
+        everybody = coding_reads.coders(where)
+        coding_reads.find_people(everybody, self.organization)
         total = Work()
         for one in everybody:
             total.add(one.work)
@@ -236,13 +237,13 @@ class CodingView(DeskAPIMixin):
 
 
 def _sessions(where: coding_reads.Range, column: str) -> list[Mapping[str, Any]]:
-    sums = coding_reads.sums_by(where, CodingDay, column, "sessions")
+    sums = coding_reads.sums_by(where, column, "sessions")
     return [{"name": name, "sessions": sessions} for name, sessions in sums]
 
 
 def _tools(where: coding_reads.Range) -> list[Mapping[str, Any]]:
-    refused = dict(coding_reads.sums_by(where, CodingTool, "tool", "rejected"))
-    taken = coding_reads.sums_by(where, CodingTool, "tool", "accepted")
+    refused = dict(coding_reads.sums_by(where, "tool", "rejected"))
+    taken = coding_reads.sums_by(where, "tool", "accepted")
     return [{"name": tool, "accepted": n, "rejected": refused[tool]} for tool, n in taken]
 
 
