@@ -38,7 +38,7 @@ class _StandIn(ModuleType):
                 module = module_from_spec(spec)
                 spec.loader.exec_module(module)
                 self.__dict__["_module"] = module
-            return self.__dict__["_module"]  # type: ignore[no-any-return]
+            return self.__dict__["_module"]  # type: ignore[no-any-return]  # what it was kept as has no type
 
 
 def put_off() -> None:

@@ -8,8 +8,8 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.organizations.models import Connection
-from apps.usage.days import date_of
 from apps.usage.connected import ConnectedQuerySet
+from apps.usage.days import date_of
 
 if TYPE_CHECKING:
     from datetime import date
