@@ -36,7 +36,7 @@ from apps.notices.models import Notice
 from apps.notices.topics import Topic
 from apps.organizations.models import Connection, Organization, Role
 from apps.personal.models import Account
-from apps.sync.models import Resource
+from apps.sync.models import CommandState, Resource
 from apps.usage.models import Dimension
 from apps.usage.tuples import CUBES
 from tests import factories
@@ -190,6 +190,13 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "member": lambda tenant, user: factories.MemberFactory(organization=tenant.organization),
     "invite": lambda tenant, user: factories.InviteFactory(organization=tenant.organization),
     "own_account": _own_account,
+    "opened_organization": lambda tenant, user: factories.CommandFactory(
+        connection=factories.ConnectionFactory(organization=tenant.organization, provider="cline"),
+        actor=user,
+        kind="configuration.create_organization",
+        state=CommandState.SUCCEEDED,
+        remote_id=f"org-{Connection.objects.count()}",
+    ),
     "remote_organization": _remote_organization,
     "api_key": lambda tenant, user: factories.KeyFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)
@@ -401,6 +408,13 @@ PAGES: dict[str, Page] = {
         read="configuration.create_organization",
         change="configuration.create_organization",
         objects={"uid": "remote_organization.connection.uid"},
+    ),
+    "configuration:connect_new": Desk(
+        change="connections.connect",
+        objects={
+            "uid": "opened_organization.connection.uid",
+            "command": "opened_organization.uid",
+        },
     ),
     "configuration:delete": Desk(
         read="configuration.delete_organization",

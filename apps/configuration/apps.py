@@ -19,3 +19,4 @@ class ConfigurationConfig(AppConfig):
         register_kinds()
         slots.fill("organizations:connection_actions", drawing.button, order=10)
         slots.fill("organizations:settings_tabs", drawing.tab)
+        slots.fill("sync:command", drawing.next_step)

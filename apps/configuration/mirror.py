@@ -1,6 +1,6 @@
 """How an organization and its settings are mirrored: a walk of one row each."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from hashlib import blake2b
 from typing import Any
@@ -83,11 +83,13 @@ def as_raw(
     *,
     unreadable: bool = False,
     sources: Sequence[tuple[str, str]] = (),
+    hidden: Mapping[str, Mapping[str, str]] | None = None,
 ) -> dict[str, Any]:
     """What ``RemoteConfiguration.raw`` holds. ``sources``: id and name of each organization that hands
-    one to a person's own account."""
-    raw = {"document": document, "enabled": enabled, "unreadable": unreadable}
-    return {**raw, "sources": list(sources)} if sources else raw
+    one to a person's own account. ``hidden``: as ``RemoteConfig`` has it."""
+    raw: dict[str, Any] = {"document": document, "enabled": enabled, "unreadable": unreadable}
+    more = {"sources": list(sources), "hidden": hidden}
+    return raw | {name: value for name, value in more.items() if value}
 
 
 def _fetch_settings(adapter: Adapter, cursor: str | None) -> Page[SettingsRecord]:
@@ -99,6 +101,7 @@ def _fetch_settings(adapter: Adapter, cursor: str | None) -> Page[SettingsRecord
         enabled,
         unreadable=found is not None and document is None,
         sources=found.sources if found else (),
+        hidden=found.hidden if found else None,
     )
     raw = msgspec.json.encode(kept, order="sorted")
     return Page([SettingsRecord(remote_id, enabled, digest(document), raw)], None)

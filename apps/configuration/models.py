@@ -41,8 +41,8 @@ class RemoteConfiguration(Mirrored):
     """The settings that an organization hands to its members, secrets hidden: one row a connection.
 
     Where the connection is a person's own account, those that its organizations hand to it.
-    ``raw`` holds {"document": …, "enabled": …, "unreadable": …}, and {"sources": [[id, name], …]} on
-    such a connection.
+    ``raw`` holds {"document": …, "enabled": …, "unreadable": …, "hidden": …}, and
+    {"sources": [[id, name], …]} on such a connection.
     """
 
     enabled = models.BooleanField(default=False)  # whether members get it
@@ -69,6 +69,12 @@ class RemoteConfiguration(Mirrored):
         return [name or remote_id for remote_id, name in self.raw.get("sources", [])]
 
     @property
+    def hidden(self) -> dict[str, dict[str, str]]:
+        """What tells the hidden values apart, by key and place; {} where no walk has seen them yet."""
+        found: dict[str, dict[str, str]] = self.raw.get("hidden") or {}
+        return found
+
+    @property
     def is_unreadable(self) -> bool:
         """Whether there is something that nobody can read: it is not handed out then."""
         return bool(self.raw.get("unreadable"))
@@ -90,7 +96,8 @@ class VersionQuerySet(models.QuerySet["Version"]):
 class Version(models.Model):
     """The settings as they were seen from one moment on, until the next version; secrets hidden.
 
-    A change of nothing but a hidden value makes no version: nobody here can tell it.
+    ``hidden`` tells a hidden value that was changed, and never what it is: keyed digests by key and
+    place, {} while nobody has seen them.
     """
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
@@ -98,6 +105,7 @@ class Version(models.Model):
     document = models.JSONField(null=True, blank=True)
     enabled = models.BooleanField()
     content = models.CharField(max_length=16, blank=True)
+    hidden = models.JSONField(default=dict, blank=True, editable=False)
     seen_at = models.DateTimeField()
     # Our own change that made it; NULL: somebody made it at the provider.
     command = models.ForeignKey(Command, models.SET_NULL, null=True, blank=True, related_name="+")

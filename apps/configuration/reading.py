@@ -114,17 +114,25 @@ def by_section(document: Mapping[str, Any], known: Configuration) -> list[ShownS
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One place that differs. ``before`` or ``after`` is None where it has no value there."""
+    """One place that differs. ``before`` or ``after`` is None where it has no value there; ``hidden``: it
+    is the hidden value that differs, and nothing of it can be shown."""
 
     path: str
     before: Leaf | None
     after: Leaf | None
+    hidden: bool = False
+
+
+Fingerprints = Mapping[str, str]  # by place, as a JSON list
 
 
 def differences(
-    before: Mapping[str, Any] | None, after: Mapping[str, Any] | None
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    hidden: tuple[Fingerprints, Fingerprints] | None = None,
 ) -> list[Difference]:
-    """What differs, place by place; an order of fields is none, an order of entries is."""
+    """What differs, place by place; an order of fields is none, an order of entries is. ``hidden``: what
+    tells the hidden values of both apart."""
     old = {leaf.place: leaf for leaf in leaves(before or {}) if leaf.place}
     new = {leaf.place: leaf for leaf in leaves(after or {}) if leaf.place}
     found = [
@@ -132,9 +140,42 @@ def differences(
         for place in {**old, **new}
         if _json(old.get(place)) != _json(new.get(place))
     ]
+    if hidden:
+        was, now = _by_place(before, hidden[0]), _by_place(after, hidden[1])
+        found += [
+            Difference(" › ".join(place), None, None, hidden=True)
+            for place in now
+            if place in was
+            and was[place] != now[place]
+            and _json(old.get(place)) == _json(new.get(place))
+        ]
     if not found and before != after:
         found.append(Difference(_("Order of the entries of a list"), None, None))
     return found
+
+
+def _by_place(
+    document: Mapping[str, Any] | None, fingerprints: Fingerprints
+) -> dict[tuple[str, ...], list[str]]:
+    """Fingerprints by the place that ``leaves`` calls them by."""
+    found: dict[tuple[str, ...], list[str]] = {}
+    for path, fingerprint in sorted(fingerprints.items()):
+        found.setdefault(_place(document, msgspec.json.decode(path)), []).append(fingerprint)
+    return found
+
+
+def _place(value: Any, path: Sequence[str | int]) -> tuple[str, ...]:
+    place: list[str] = []
+    for step in path:
+        if isinstance(step, str) and isinstance(value, Mapping):
+            place.append(step)
+            value = value.get(step)
+        elif isinstance(step, int) and isinstance(value, list) and step < len(value):
+            if not any(isinstance(one, dict | list) for one in value):
+                break  # a list of plain values is one leaf
+            place.append(_names(value)[step])
+            value = value[step]
+    return tuple(place)
 
 
 def _json(leaf: Leaf | None) -> bytes | None:

@@ -157,7 +157,7 @@ def _settle_settings(command: Command) -> None:
         changed_at=now,
         fingerprint=0,
     )
-    keep_version(command.connection, now, command)
+    keep_version(command.connection, now, command, new_secrets="has_secrets" in command.arguments)
     wipe([command])
 
 

@@ -15,6 +15,7 @@ from apps.configuration import services
 from apps.configuration.forms import SettingsForm, as_text
 from apps.configuration.models import RemoteConfiguration, Version
 from apps.configuration.reading import by_section, differences
+from apps.configuration.versions import comparable
 from apps.configuration.views import connection_of, nonce_of, say
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
@@ -151,7 +152,9 @@ def compare(request: DeskRequest, uid: Any) -> HttpResponse:
         "connection": connection,
         "before": before,
         "after": after,
-        "differences": differences(before.document, after.document),
+        "differences": differences(
+            before.document, after.document, comparable(before.hidden, after.hidden)
+        ),
         "switched": before.enabled != after.enabled,
         "enabled": after.enabled,
         "numbers": numbers,

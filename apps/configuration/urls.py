@@ -11,6 +11,7 @@ urlpatterns = [
     path(ONE, views.organization, name="organization"),
     path(f"{ONE}rename/", views.rename, name="rename"),
     path(f"{ONE}new/", views.new, name="new"),
+    path(f"{ONE}new/<uuid:command>/connect/", views.connect_new, name="connect_new"),
     path(f"{ONE}delete/", views.delete, name="delete"),
     path(f"{ONE}config/", settings_views.edit, name="edit"),
     path(f"{ONE}config/compare/", settings_views.compare, name="compare"),

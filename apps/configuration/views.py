@@ -10,14 +10,16 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_GET, require_http_methods
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from apps.configuration import services
 from apps.configuration.forms import DeleteForm, NameForm
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.configuration.reading import by_section
+from apps.organizations import connections
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
+from apps.organizations.services import Refused
 from apps.providers.catalogue import PROVIDERS
 from apps.sync.asking import heard
 from apps.sync.models import Command, CommandState
@@ -56,9 +58,9 @@ def can(request: DeskRequest, connection: Connection) -> dict[str, bool]:
 def listing(request: DeskRequest) -> HttpResponse:
     """The organization of each connection. Three queries."""
     found = Connection.objects.visible_to(request.user).live()
-    connections = list(found.filter(organization=request.organization).order_by("name", "pk"))
-    rows = RemoteOrganization.objects.filter(connection__in=connections).defer("raw")
-    settings = RemoteConfiguration.objects.present().filter(connection__in=connections).defer("raw")
+    live = list(found.filter(organization=request.organization).order_by("name", "pk"))
+    rows = RemoteOrganization.objects.filter(connection__in=live).defer("raw")
+    settings = RemoteConfiguration.objects.present().filter(connection__in=live).defer("raw")
     known = {row.connection_id: row for row in rows}
     configured = {row.connection_id: row for row in settings}
     context = {
@@ -70,7 +72,7 @@ def listing(request: DeskRequest) -> HttpResponse:
                 "settings": configured.get(one.pk),
                 "why": one.why_not("config.read"),
             }
-            for one in connections
+            for one in live
         ],
         "freshness": freshness(request.organization, "organization", "remote_config"),
     }
@@ -175,6 +177,8 @@ def _ask_first(
         context["nonce"] = uuid.uuid4().hex
         return render(request, template, context)
     say(request, command)
+    if command.kind == "configuration.create_organization":
+        return redirect("sync:command", slug, command.uid)  # which offers the next step
     return redirect("configuration:organization", slug, connection.uid)
 
 
@@ -219,6 +223,32 @@ def new(request: DeskRequest, uid: Any) -> HttpResponse:
     return _ask_first(
         request, connection, form, ask, "configuration/new.html", field="name", title=title
     )
+
+
+@desk_view("connections.connect")
+@require_POST
+def connect_new(request: DeskRequest, uid: Any, command: Any) -> HttpResponse:
+    """Connect the organization that a change has opened, with the key that opened it: on to the wizard."""
+    made = get_object_or_404(
+        Command.objects.visible_to(request.user),
+        uid=command,
+        connection=connection_of(request, uid),
+        kind="configuration.create_organization",
+        state=CommandState.SUCCEEDED,
+        remote_id__isnull=False,
+    )
+    slug = request.organization.slug
+    try:
+        draft = connections.begin_beside(
+            connection=made.connection,
+            actor=request.user,
+            remote_organization_id=str(made.remote_id),
+            name=made.label,
+        )
+    except Refused as refused:
+        messages.error(request, str(refused))
+        return redirect("sync:command", slug, made.uid)
+    return redirect("organizations:connect_wizard", slug, draft.uid)
 
 
 @desk_view("configuration.delete_organization")

@@ -102,7 +102,11 @@ def key(request: DeskRequest, pk: int) -> HttpResponse:
         ],
         "findings": _findings(mine),
         "changes": _changes(row),
-        "freshness": freshness(request.organization, "keys"),
+        "freshness": [
+            one
+            for one in freshness(request.organization, "keys")
+            if one.connection.pk == row.connection_id
+        ],
     }
     fragment = "#facts" if request.headers.get("HX-Target") == "facts" else ""
     return render(request, f"keys/key.html{fragment}", context)

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.organizations.credentials import Field, unseal_from
 from apps.organizations.models import Connection
-from apps.organizations.sealing import SealBroken
+from apps.organizations.sealing import SealBroken, fingerprint_keys
 from apps.providers import adapters
 from apps.providers.budget import RateBudget
 from apps.providers.catalogue import PROVIDERS
@@ -80,6 +80,9 @@ def open_adapter(
         deadline=settings.PROVIDER_CALL_DEADLINE,
         answer_limit=settings.PROVIDER_ANSWER_LIMIT,
         private_addresses=settings.PROVIDER_PRIVATE_ADDRESSES,
+        fingerprint_keys=fingerprint_keys(
+            organization_id=connection.organization_id, connection_uid=connection.uid
+        ),
     )
     try:
         yield adapter

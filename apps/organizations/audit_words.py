@@ -8,6 +8,9 @@ WORDS = {
     "organizations.stop_sending": _("Stopped changes: the database was put back from a backup"),
     "organizations.resume_sending": _("Let changes go on after a restore"),
     "organizations.open_personal": _("Opened a desk for their own account"),
+    "connections.begin_beside": _(
+        "Began to connect an organization with a key that is there already"
+    ),
     "connections.begin": _("Pasted a key to connect an account"),
     "connections.paste_again": _("Pasted another key to connect an account"),
     "connections.connect": _("Connected an account"),

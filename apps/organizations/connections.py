@@ -17,11 +17,11 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.audit.record import record
 from apps.organizations.adapters import allowed_base_urls
-from apps.organizations.credentials import hint_of, seal_for
+from apps.organizations.credentials import hint_of, seal_for, unseal_from
 from apps.organizations.health import kick_probe
 from apps.organizations.models import Connection, Organization
 from apps.organizations.policy import may
-from apps.organizations.sealing import Secret
+from apps.organizations.sealing import SealBroken, Secret
 from apps.organizations.services import Refused
 from apps.providers.catalogue import PROVIDERS
 
@@ -67,6 +67,59 @@ def begin(
         verb="connections.begin",
         target=draft,
         details={"provider": provider, "base_url": base_url, "key_hint": draft.credential_hint},
+        connection=draft,
+    )
+    kick_probe(draft.pk)
+    return draft
+
+
+@transaction.atomic(durable=True)
+def begin_beside(
+    *, connection: Connection, actor: User, remote_organization_id: str, name: str
+) -> Connection:
+    """A draft for another organization that the key of ``connection`` reaches: one that was just opened
+    with it. The same draft where there is one already."""
+    current = _locked(connection, State.ACTIVE, State.PAUSED)
+    _must(actor, "connections.connect", current.organization)
+    _must_be_allowed(current.provider, current.base_url)
+    draft = Connection(
+        organization=current.organization,
+        provider=current.provider,
+        base_url=current.base_url,
+        name=PROVIDERS[current.provider].label,
+        remote_organization_id=remote_organization_id,
+        remote_organization_name=name[:200],
+        requests_per_minute=current.requests_per_minute,
+        created_by=actor,
+    )
+    _must_be_new(draft, remote_organization_id)
+    begun = Connection.objects.filter(
+        organization=current.organization,
+        state=State.DRAFT,
+        provider=current.provider,
+        remote_organization_id=remote_organization_id,
+        created_by=actor,
+    ).first()
+    if begun:
+        return begun
+    try:
+        _seal_into(draft, unseal_from(current, "credential"))
+    except SealBroken:
+        raise Refused(
+            _("The key of %(name)s cannot be opened. Connect the account by pasting a key.")
+            % {"name": current.name}
+        ) from None
+    draft.save()
+    record(
+        organization=current.organization,
+        actor=actor,
+        verb="connections.begin_beside",
+        target=draft,
+        details={
+            "provider": draft.provider,
+            "remote_organization_id": remote_organization_id,
+            "key_hint": draft.credential_hint,
+        },
         connection=draft,
     )
     kick_probe(draft.pk)

@@ -10,6 +10,7 @@ The ciphers are imported by whoever seals or opens: a web process that only read
 
 import base64
 import binascii
+import hmac
 import os
 import re
 from collections.abc import Sequence
@@ -124,6 +125,16 @@ def keyring() -> Keyring:
 
 def _binding(version: int, organization_id: int, connection_uid: object, field: str) -> bytes:
     return f"orgdesk:{version}:{organization_id}:{connection_uid}:{field}".encode()
+
+
+def fingerprint_keys(*, organization_id: int, connection_uid: object) -> dict[str, bytes]:
+    """By version of the keyring, a key of this connection alone: for telling its hidden values apart
+    without keeping them. All versions, so that a new one does not make everything look changed."""
+    place = f"orgdesk:fingerprint:{organization_id}:{connection_uid}".encode()
+    return {
+        str(version): hmac.new(key, place, "sha256").digest()
+        for version, key in keyring().keys.items()
+    }
 
 
 def seal(clear: str, *, organization_id: int, connection_uid: object, field: str) -> str:

@@ -271,7 +271,7 @@ def delete(request: DeskRequest, uid: Any) -> HttpResponse:
         return services.delete(account=row, actor=request.user, nonce=nonce)
 
     more: dict[str, Any] = {
-        "title": _("Delete your account %(email)s?") % {"email": row},
+        "title": _("Delete your account for good?"),
         "danger": True,
     }
     return ask_first(request, row, form, ask, "personal/delete.html", **more)

@@ -4,7 +4,7 @@ Importing this costs nothing; opening an adapter imports its provider's client, 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -33,6 +33,7 @@ def open_adapter(
     deadline: float,
     answer_limit: int,
     private_addresses: bool = False,
+    fingerprint_keys: Mapping[str, bytes] | None = None,
     transport: "httpx2.BaseTransport | None" = None,
 ) -> Adapter:
     """An adapter for ``provider`` (a key of the catalogue); close it when done.
@@ -40,7 +41,8 @@ def open_adapter(
     ``deadline``: seconds for one call with its repetitions. ``answer_limit``: bytes of one answer.
     ``before_request(write)`` is called before each request and may raise BudgetSpent;
     ``on_rate_limited(seconds or None)`` after each 429. ``private_addresses``: whether the base
-    URL's name may lead into a private network. ``transport`` is for tests.
+    URL's name may lead into a private network. ``fingerprint_keys``: by name, what tells hidden values
+    apart. ``transport`` is for tests.
     CallNotAllowed outside a worker; Unauthorized for a credential that cannot even be sent;
     NotSent for a base URL that is not HTTPS; KeyError for a provider that is not known.
     """
@@ -69,7 +71,12 @@ def open_adapter(
     from apps.providers.cline import ClineAdapter, PersonalClineAdapter
 
     kind = PersonalClineAdapter if PROVIDERS[provider].is_personal else ClineAdapter
-    return kind(channel, credential=credential, remote_organization_id=remote_organization_id)
+    return kind(
+        channel,
+        credential=credential,
+        remote_organization_id=remote_organization_id,
+        fingerprint_keys=fingerprint_keys,
+    )
 
 
 def preload() -> None:

@@ -1,7 +1,8 @@
 """The one function that hides secrets in data which is kept or shown: audit lines, mirrors, errors."""
 
+import hmac
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -96,6 +97,34 @@ def _mask_string(text: str) -> str:
             return mask_text(text)
         return text if hidden == document else msgspec.json.encode(hidden).decode()
     return mask_text(text)
+
+
+def hidden_values(
+    clear: Any, shown: Any, place: tuple[str | int, ...] = ()
+) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """What ``mask`` has hidden in ``clear`` on its way to ``shown``: names and numbers that lead there,
+    and the clear value."""
+    if isinstance(shown, Mapping) and isinstance(clear, Mapping):
+        for name, inner in shown.items():
+            yield from hidden_values(clear.get(name), inner, (*place, str(name)))
+    elif isinstance(shown, list) and isinstance(clear, list | tuple):
+        for number, (one, inner) in enumerate(zip(clear, shown, strict=False)):
+            yield from hidden_values(one, inner, (*place, number))
+    elif isinstance(shown, str) and MASK in shown and shown != clear:
+        yield place, clear
+
+
+def fingerprints(clear: Any, shown: Any, keys: Mapping[str, bytes]) -> dict[str, dict[str, str]]:
+    """What tells hidden values apart without telling them: for each of ``keys`` a keyed digest (HMAC) of
+    each, by its place as a JSON list."""
+    hidden = [
+        (msgspec.json.encode(place).decode(), msgspec.json.encode(value, order="sorted"))
+        for place, value in hidden_values(clear, shown)
+    ]
+    return {
+        name: {place: hmac.new(key, value, "sha256").hexdigest()[:32] for place, value in hidden}
+        for name, key in keys.items()
+    }
 
 
 def _mask_field(name: object, inner: Any) -> Any:

@@ -62,7 +62,7 @@ def _column(figure: Figure) -> Column:
         label=figure.label,
         value=lambda row: row.figures.get(figure.key),
         cell=figure.cell,
-        numeric=figure.cell == "number",
+        numeric=True,
     )
 
 

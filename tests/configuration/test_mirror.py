@@ -6,10 +6,16 @@ from typing import Any
 
 import pytest
 from django.core.management import call_command
+from django.db import transaction
+from django.utils import timezone
 
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
+from apps.configuration.reading import differences
+from apps.configuration.versions import comparable, keep_version
 from apps.organizations.models import Connection
+from apps.organizations.sealing import fingerprint_keys, new_key
 from apps.providers.guard import worker_scope
+from apps.providers.masking import fingerprints
 from apps.sync.models import RemoteChange, SyncRun
 from apps.sync.walk import walk
 from tests.browsing import at_desk
@@ -92,6 +98,61 @@ def test_a_version_is_kept_whenever_the_settings_differ(desk: Desk) -> None:
     assert [one.document.get("kanbanEnabled") for one in versions] == [None, True, True]
     assert [one.enabled for one in versions] == [True, True, False]
     assert RemoteChange.objects.filter(resource="remote_config").count() == 2
+
+
+def test_a_change_of_nothing_but_a_hidden_value_is_a_version_that_says_where(
+    desk: Desk, settings: Any
+) -> None:
+    connection = desk.connections["cline"]
+    version = {"version": "v1", "allowedMCPServers": [{"id": "a", "headers": {"x": "one"}}]}
+    change_there(desk, defaultRemoteConfig=version, remoteConfigEnabled=True)
+    walk_now(connection)
+    # From before hidden values were told apart: nobody can say that they have changed.
+    Version.objects.update(hidden={})
+    walk_now(connection)
+    walk_now(connection)
+    assert Version.objects.count() == 1
+    # A new key is put before the old one, and the old one is taken away: nothing has changed.
+    old = list(settings.CREDENTIAL_KEYS)
+    settings.CREDENTIAL_KEYS = [new_key(9), *old]
+    walk_now(connection)
+    assert Version.objects.count() == 1
+    settings.CREDENTIAL_KEYS = settings.CREDENTIAL_KEYS[:1] + old
+    version["allowedMCPServers"][0]["headers"]["x"] = CANARY  # type: ignore[index]  # a list
+    change_there(desk, defaultRemoteConfig=version)
+    walk_now(connection)
+    walk_now(connection)
+    before, after = Version.objects.order_by("number")
+    assert before.document == after.document
+    assert before.content == after.content
+    (differs,) = differences(
+        before.document, after.document, comparable(before.hidden, after.hidden)
+    )
+    assert (differs.path, differs.hidden) == ("allowedMCPServers › a › headers › x", True)
+    provider = f"/o/{desk.organization.slug}/connections/{connection.uid}/provider/"
+    page = at_desk(desk.owner).get(f"{provider}config/compare/").text
+    assert "allowedMCPServers › a › headers › x" in page
+    assert "A hidden value changed." in page
+    assert CANARY not in page
+    # A Command that sets hidden values is a version at once; the next walk says what tells them apart.
+    RemoteConfiguration.objects.update(
+        raw={"document": after.document, "enabled": True}, fingerprint=0
+    )
+    with transaction.atomic():
+        keep_version(connection, timezone.now(), new_secrets=True)
+    assert Version.objects.get(number=3).hidden == {}
+    walk_now(connection)
+    assert Version.objects.count() == 3
+    assert Version.objects.get(number=3).hidden == after.hidden
+    # What tells values apart is worth nothing elsewhere.
+    other = fingerprint_keys(organization_id=connection.organization_id, connection_uid="another")
+    path, made = next(iter(after.hidden["9"].items()))
+    assert fingerprints({"x": {"token": CANARY}}, {"x": {"token": "•••"}}, other)["9"] != made
+    own = fingerprint_keys(
+        organization_id=connection.organization_id, connection_uid=connection.uid
+    )
+    assert fingerprints({"token": CANARY}, {"token": "•••"}, own)["9"] == {'["token"]': made}
+    assert CANARY not in json.dumps(after.hidden) + path
 
 
 def test_another_order_of_fields_is_no_version(desk: Desk) -> None:

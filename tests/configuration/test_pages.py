@@ -12,7 +12,9 @@ from django.test.utils import CaptureQueriesContext
 from apps.audit.models import Entry
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.configuration.sealed import typed_document, wipe
+from apps.organizations.credentials import seal_for, unseal_from
 from apps.organizations.models import Connection, Grant, Role
+from apps.organizations.sealing import Secret
 from apps.providers.errors import Refused
 from apps.sync.models import Command, CommandState
 from tests.browsing import at_desk, refuse, tired
@@ -169,6 +171,38 @@ def test_another_organization_is_asked_for_once(olga: Client, at: At, cline: Con
     command = Command.objects.get()
     assert command.kind == "configuration.create_organization"
     assert command.label == "Northwind Labs"
+
+
+def test_a_new_organization_is_connected_with_the_same_key_in_two_clicks(
+    olga: Client, at: At, cline: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    probed: list[int] = []
+    monkeypatch.setattr("apps.organizations.connections.kick_probe", probed.append)
+    cline.credential = seal_for(cline, "credential", Secret("sk_live_" + CANARY))
+    cline.save()
+    answer = olga.post(at("new/"), {"name": "Northwind Labs", "nonce": "one"})
+    command = Command.objects.get()
+    outcome = answer["Location"]
+    assert str(command.uid) in outcome
+    connect = at(f"new/{command.uid}/connect/")
+    assert connect not in body(olga.get(outcome)), "it is not there yet"
+    assert olga.post(connect).status_code == 404
+    Command.objects.update(state=CommandState.SUCCEEDED, remote_id="org-LABS")
+    assert connect in body(olga.get(outcome))
+    wizard = olga.post(connect)["Location"]
+    assert olga.post(connect)["Location"] == wizard, "pressed twice, it begins once"
+    draft = Connection.objects.get(state=Connection.State.DRAFT)
+    assert str(draft.uid) in wizard
+    assert probed == [draft.pk]
+    assert draft.remote_organization_id == "org-LABS"
+    assert unseal_from(draft, "credential").reveal() == "sk_live_" + CANARY
+    assert CANARY not in json.dumps(list(Entry.objects.values_list("details", flat=True)))
+    Connection.objects.filter(pk=draft.pk).update(state=Connection.State.ACTIVE, name="Labs")
+    page = body(olga.get(outcome))
+    assert connect not in page
+    assert str(draft.uid) in page
+    viewer = GrantFactory(organization=cline.organization, role=Role.VIEWER)
+    assert at_desk(viewer.user).post(connect).status_code == 403
 
 
 def test_what_the_key_cannot_do_is_refused_in_words(

@@ -1,6 +1,7 @@
 """One Cline account's credential, and the one way its operations send."""
 
 import re
+from collections.abc import Mapping
 from urllib.parse import quote
 
 import httpx2
@@ -26,8 +27,17 @@ _NAMES = re.compile(r"{(\w+)}")
 class Client:
     """Sends what the operations of every module want sent, for one organization of the key's owner."""
 
-    def __init__(self, channel: Channel, *, credential: str, remote_organization_id: str) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        *,
+        credential: str,
+        remote_organization_id: str,
+        fingerprint_keys: Mapping[str, bytes] | None = None,
+    ) -> None:
+        """``fingerprint_keys``: by name, what tells hidden values apart (``masking.fingerprints``)."""
         self._channel = channel
+        self._fingerprint_keys = fingerprint_keys or {}
         self._organization = remote_organization_id
         channel.client.headers["Authorization"] = f"Bearer {credential}"
         # The walk over each list, so that circles are noticed.

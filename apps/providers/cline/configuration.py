@@ -15,7 +15,7 @@ from apps.providers.cline.client import SHORT_ORGANIZATION, Client
 from apps.providers.decoding import Fields, text
 from apps.providers.errors import NOT_JSON, ProviderError, Refused, Unclear
 from apps.providers.http import Answer, garbled
-from apps.providers.masking import MASK, mask
+from apps.providers.masking import MASK, fingerprints, mask
 from apps.providers.reading import DocumentReader, Reading
 from apps.providers.records.configuration import OrganizationRecord, RemoteConfig, SharedKeys
 
@@ -34,13 +34,20 @@ def _document(value: Any) -> Fields | None:
 
 
 def _config(
-    organization: str, enabled: bool | None, value: Any, missing: tuple[str, ...] = ()
+    organization: str,
+    enabled: bool | None,
+    value: Any,
+    missing: tuple[str, ...] = (),
+    keys: Mapping[str, bytes] | None = None,
 ) -> RemoteConfig:
+    """``keys``: what hidden values are fingerprinted with."""
     document = _document(value)
     # What is switched off may hold anything, and an empty text is no config: neither is a fault.
     if document is None and enabled is not False and value != "":
         missing = (*missing, "value")
-    return RemoteConfig(organization, enabled, mask(document), missing=missing)
+    shown = mask(document)
+    hidden = fingerprints(document, shown, keys or {})
+    return RemoteConfig(organization, enabled, shown, missing=missing, hidden=hidden)
 
 
 def _organization(reading: Reading, raw: bytes) -> OrganizationRecord:
@@ -173,7 +180,13 @@ class Configuration(Client):
             raise garbled(answer, _("it is no object"))
         reading = Reading(fields)
         enabled = reading.flag("enabled", needed=True)
-        return _config(self._organization, enabled, fields.get("value"), reading.missing)
+        return _config(
+            self._organization,
+            enabled,
+            fields.get("value"),
+            reading.missing,
+            self._fingerprint_keys,
+        )
 
     def get_current_user_remote_config(self) -> RemoteConfig | None:
         """get_current_user_remote_config: the one that applies to the caller; None if there is none."""
@@ -189,7 +202,8 @@ class Configuration(Client):
         sources = tuple((one.id("organizationId"), one.text("name")) for one in listed)
         organization = reading.id("organizationId", needed=True)
         enabled = reading.flag("enabled")
-        found = _config(organization, enabled, fields.get("value"), reading.missing)
+        value, keys = fields.get("value"), self._fingerprint_keys
+        found = _config(organization, enabled, value, reading.missing, keys)
         return replace(found, sources=sources)
 
 

@@ -5,7 +5,7 @@ Secrets are masked before they get here: a masked value reads "•••". Times
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from typing import Any
 class RemoteConfig:
     """Configuration for all members. ``document`` is None where there is none or it cannot be read.
 
+    ``hidden``: keyed digests of what is masked, by key and place (``masking.fingerprints``).
     ``organization_id``: whose it is. ``sources``: id and name of each organization that hands one to
     the account that was asked for.
     """
@@ -23,6 +24,7 @@ class RemoteConfig:
     document: Mapping[str, Any] | None
     sources: tuple[tuple[str, str], ...] = ()
     missing: tuple[str, ...] = ()
+    hidden: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
