@@ -185,8 +185,14 @@ def value_of(row: Row, group: str) -> Value:
     return (row.group[group], row.group["connection"] if group in SCOPED else 0)
 
 
+def chosen(question: Question, connections: Sequence[Connection]) -> list[Connection]:
+    """The connections that a question lets through."""
+    wanted = question.filters.get("connection")
+    return [one for one in connections if not wanted or str(one.pk) in wanted]
+
+
 class Answering:
-    """Answers a question. Six reads at most, however much there is."""
+    """Answers a question. A fixed number of reads, however much there is."""
 
     def __init__(
         self,
@@ -197,6 +203,12 @@ class Answering:
         self.question, self.connections = question, list(connections)
         self.names = Names(organization, self.connections)
         self.answer = Answer()
+        self.unread: set[Period] = set()
+
+    @property
+    def chosen(self) -> list[Connection]:
+        """The connections that the question lets through."""
+        return chosen(self.question, self.connections)
 
     def _read(self, first: date, last: date, *group_by: str, **filters: Sequence[Any]) -> list[Row]:
         question = self.question
@@ -207,7 +219,7 @@ class Answering:
         question, answer = self.question, self.answer
         if question.stopped:
             return answer
-        answer.coverage = coverage_of(self.connections, question.first, question.last)
+        answer.coverage = coverage_of(self.chosen, question.first, question.last)
         if question.by == "hour":
             # So that table and chart hold the same: providers that tell days alone are left out of both.
             self.connections = reads.hourly(self.connections)
@@ -240,9 +252,7 @@ class Answering:
         question = self.question
         if question.by == "hour" or question.filters.keys() - {"connection"}:
             return []
-        wanted = question.filters.get("connection")
-        chosen = [one for one in self.connections if not wanted or str(one.pk) in wanted]
-        return beside(chosen, question.first, question.last)
+        return beside(self.chosen, question.first, question.last)
 
     def _link_calls(self, shown: Sequence[Value]) -> None:
         """Where the single calls of a row, or of the whole answer, are listed. At most one query."""
@@ -288,6 +298,10 @@ class Answering:
         if not question.compare:
             return {}
         answer.previous_days = first, last = question.previous()
+        if not coverage_of(self.chosen, first, last).is_complete:
+            question.notes.append(
+                _("Some days of the period before are not read yet: its sums are too small.")
+            )
         rows = self._read(first, last, *question.group_by)
         found = by_group(rows, question.group, answer.currency)
         answer.previous = merged(rows, answer.currency)
@@ -315,6 +329,7 @@ class Answering:
         question, answer = self.question, self.answer
         at = periods(question.first, question.last, question.by)
         cells, sums = self._over_time(ordered, at)
+        self.unread = self._unread(at, sums)
         own = [one for one in ordered[: STACKED + 1] if figure(groups[one], question.show)]
         own = own if len(ordered) <= STACKED + 1 else own[:STACKED]
         called = self._short(own, names)
@@ -340,7 +355,7 @@ class Answering:
             labels=[label_of(one, question.by) for one in at],
             titles=[label_of(one, question.by, full=True) for one in at],
             series=series,
-            totals=[self._words(sums.get(one, 0)) for one in at],
+            totals=[self._told(sums.get(one, 0), one) for one in at],
             base=question.url(),
             queries=[self._narrowed(one) for one in at],
             unit=answer.currency if question.show in MONEY else "",
@@ -368,7 +383,19 @@ class Answering:
         self, name: str, cells: dict[Any, Any], at: Sequence[Period], *, muted: bool = False
     ) -> Series:
         values = [cells.get(one, 0) for one in at]
-        return Series(name, values, [self._words(value) for value in values], muted=muted)
+        texts = [self._told(value, one) for one, value in zip(at, values, strict=True)]
+        known = [None if one in self.unread else v for one, v in zip(at, values, strict=True)]
+        return Series(name, known, texts, muted=muted)
+
+    def _unread(self, at: Sequence[Period], sums: dict[Any, Any]) -> set[Period]:
+        """Days that have nothing because they are not read yet: that is no zero."""
+        if self.question.by != "day":
+            return set()
+        lacks = self.answer.coverage.lacks
+        return {one for one in at if not sums.get(one) and lacks(one, one)}
+
+    def _told(self, value: Decimal | int, period: Period) -> str:
+        return _("not read yet") if period in self.unread else self._words(value)
 
     def _over_time(
         self, ordered: Sequence[Value], at: Sequence[Period]

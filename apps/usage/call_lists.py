@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar
@@ -10,6 +10,8 @@ from urllib.parse import urlencode
 
 from django.db.models import Count, Q, QuerySet, Sum
 from django.utils import timezone
+from django.utils.formats import date_format
+from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -115,6 +117,14 @@ def _met(column: str) -> Callable[[Any], list[tuple[str, str]]]:
     return options
 
 
+def _to_the_second(at: datetime, row: Any, page: Any) -> str:
+    """When a call was made, on the reader's clock: many are made in an hour."""
+    local = timezone.localtime(at)
+    words = f"{date_format(local, 'j M')} {local:%H:%M:%S}"
+    title = f"{date_format(local, 'D j M Y')} {local:%H:%M:%S} {local.tzname()}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), title, words)
+
+
 class CallList(ListByConnection[Call]):
     """The calls of ``request.places``, each an account whose ledger may be read."""
 
@@ -124,9 +134,14 @@ class CallList(ListByConnection[Call]):
     template = "usage/calls.html"
     default_sort = "-at"
     columns = [
-        Column(key="at", label=gettext_lazy("At"), cell="when", sort="at", css="cell-main"),
+        Column(key="at", label=gettext_lazy("At"), cell=_to_the_second, sort="at", css="cell-main"),
         Column(key="model", label=gettext_lazy("Model")),
-        Column(key="operation", label=gettext_lazy("Operation")),
+        Column(
+            key="operation",
+            label=gettext_lazy("Operation"),
+            value=lambda row: row.operation.replace("_", " ").capitalize(),
+            export="operation",
+        ),
         connection_column(),
         Column(
             key="prompt_tokens",
@@ -204,6 +219,32 @@ class CallList(ListByConnection[Call]):
         """Give each row its connection, without a query of its own."""
         for row in rows:
             row.connection = self.connections[row.connection_id]
+
+    @cached_property
+    def shown_columns(self) -> list[Column]:
+        """The connection where there are several."""
+        one_place = len({one.connection.pk for one in self.places}) < 2
+        return [one for one in super().shown_columns if not (one_place and one.key == "connection")]
+
+    def controls(self) -> list[dict[str, Any]]:
+        """The same for its filter, unless it is set."""
+        one_place = len({one.connection.pk for one in self.places}) < 2
+        hidden = one_place and "connection" not in self.values
+        return [
+            one for one in super().controls() if not (hidden and one["filter"].key == "connection")
+        ]
+
+    def no_match(self) -> Empty:
+        """Perhaps they were not read."""
+        return Empty(
+            icon="filter-off",
+            title=_("Nothing matches"),
+            text=_(
+                "No call that has been read passes these filters. What is above says how far that is."
+            ),
+            url=self.clear_url,
+            label=_("Clear filters"),
+        )
 
     def counted(self, count: int) -> str:
         """ "1,204 calls"."""

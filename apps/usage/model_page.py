@@ -89,6 +89,9 @@ def tables(
         called = names.of(group, ordered[:SHOWN])
         whole = answer.total.cost
         table = Who(group, label, usage + question.url(group=group, usual=("model", "cost")))
+        if group == "person" and len({name.text for name in called.values()}) == len(called):
+            for name in called.values():
+                name.note = ""  # an address tells two of one name apart, and takes much room
         for one in ordered[:SHOWN]:
             row = groups[one]
             share = Decimal(figure(row, "cost")) / whole if whole else None

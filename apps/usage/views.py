@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.usage import downloads, kept, minutes, missing_words, reads
-from apps.usage.answer import Answering, group_label
+from apps.usage.answer import Answering, chosen, group_label
 from apps.usage.controls import controls_of, look_up
 from apps.usage.days import date_of
 from apps.usage.kept import KeptPage
@@ -63,6 +63,7 @@ def usage(request: DeskRequest) -> HttpResponseBase:
     if form := request.GET.get("export"):
         return downloads.respond(form, question, connections, request.organization)
     answer = Answering(question, connections, request.organization).run()
+    looked_at = chosen(question, connections)
     context: dict[str, Any] = {
         "title": _("Usage and cost"),
         "page": page,
@@ -73,8 +74,8 @@ def usage(request: DeskRequest) -> HttpResponseBase:
         "controls": controls_of(question, request.organization, connections),
         "group_label": group_label(question.group),
         "any_estimate": any(line.row.is_estimate for line in answer.lines),
-        "by_nature": missing_words.by_nature(connections, *READ),
-        "sources": missing_words.sources(connections),
+        "by_nature": missing_words.by_nature(looked_at, *READ),
+        "sources": missing_words.sources(looked_at),
         "midnight": utc_midnight(question.last),
     }
     fragment = "#region" if request.headers.get("HX-Target") == "usage" else ""

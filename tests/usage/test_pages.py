@@ -17,7 +17,8 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from apps.organizations.models import Connection, Grant
-from apps.usage.models import Report
+from apps.usage.days import day_of
+from apps.usage.models import ReadDay, Report
 from tests.browsing import at_desk
 from tests.factories import (
     ConnectionFactory,
@@ -254,6 +255,37 @@ def test_holes_and_refusals_are_told(olga: Client, at: At, claude: Connection) -
     Report.objects.filter(connection=claude).update(backfill_to=0, paused_at=timezone.now())
     page = body(olga, at(f"?from={back(50)}&to={back(0)}"))
     assert "reading back is paused" in page
+
+
+def test_what_is_not_read_is_no_zero_in_the_chart_and_no_fair_comparison(
+    olga: Client, at: At, claude: Connection, owner: Grant
+) -> None:
+    used(claude, back(1), cost="3", counts={"output": 1})
+    ReadDay.objects.filter(connection=claude, day=day_of(back(2))).delete()
+    page = body(olga, at("?range=7d"))
+    (series,) = chart(page)["series"]
+    assert series["values"][-3:] == [None, 3.0, 0.0]
+    assert series["texts"][-3:] == ["not read yet", "$3.00", "$0.00"]
+    words = "Some days of the period before are not read yet"
+    assert words not in body(olga, at("?range=7d&compare=1"))
+    ReadDay.objects.filter(connection=claude, day=day_of(back(9))).delete()
+    assert words in body(olga, at("?range=7d&compare=1"))
+
+
+def test_what_is_missing_is_told_of_the_connections_that_are_looked_at(
+    olga: Client, at: At, claude: Connection, owner: Grant
+) -> None:
+    other = ConnectionFactory(organization=owner.organization, provider="cline", name="Cline")
+    report(other, back(5))
+    read(other, back(1))
+    used(claude, back(1), cost="3", counts={"output": 1})
+    used(other, back(1), cost="3", counts={"output": 1})
+    whole = body(olga, at())
+    assert "Cline, Tokens:" in whole
+    assert "come from the organization usages" in whole
+    one = body(olga, at(f"?connection={claude.pk}"))
+    assert "Cline, Tokens:" not in one
+    assert "come from the organization usages" not in one
 
 
 def test_it_says_what_to_do_while_there_is_nothing(olga: Client, at: At, owner: Grant) -> None:
