@@ -19,10 +19,11 @@ from apps.organizations.models import Connection, Organization
 from apps.ui import amounts
 from apps.ui.charts import Chart, Series
 from apps.usage import reads
+from apps.usage.coming import Coming, coming
 from apps.usage.coverage import Coverage, coverage_of
 from apps.usage.days import HOURS, day_of, moment_of
 from apps.usage.names import TOKEN_KINDS, Name, Names, Value
-from apps.usage.question import GROUPS, SCOPED, SHOWS, WIDTHS, Question, pairs_of
+from apps.usage.question import GROUPS, SCOPED, SHOWS, WIDTHS, Question, pairs_of, utc_today
 from apps.usage.reads import Row
 from apps.usage.tuples import COUNTS
 
@@ -69,6 +70,7 @@ class Answer:
     previous_days: tuple[date, date] | None = None
     kinds: list[Kind] = field(default_factory=list)
     chart: Chart | None = None
+    coming: Coming | None = None
     coverage: Coverage = field(default_factory=Coverage)
 
 
@@ -171,7 +173,7 @@ def value_of(row: Row, group: str) -> Value:
 
 
 class Answering:
-    """Answers a question. Six reads at most, however much there is."""
+    """Answers a question. Nine reads at most, however much there is."""
 
     def __init__(
         self,
@@ -214,6 +216,8 @@ class Answering:
         answer.more = max(0, len(ordered) - SHOWN)
         answer.kinds = list(self._kinds(answer.total))
         answer.chart = self._chart(ordered, groups, names)
+        if question.show == "cost" and question.last == utc_today():
+            answer.coming = coming(self.connections, question.filters, answer.currency)
         return answer
 
     def _choose_currency(self, rows: Sequence[Row]) -> None:

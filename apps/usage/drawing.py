@@ -22,6 +22,7 @@ from apps.organizations.models import Connection
 from apps.ui import amounts, charts
 from apps.usage import reads, shelf
 from apps.usage.answer import merged
+from apps.usage.coming import coming, first_needed, of_rows
 from apps.usage.names import Names
 from apps.usage.question import pairs_of, utc_today
 from apps.usage.reads import Row
@@ -82,8 +83,10 @@ def _panel(
     *,
     bare: bool = False,
     group: str = "model",
+    ahead: bool = False,
 ) -> SafeString | str:
-    """The last 30 days of what ``filters`` let through. "" while nothing of it has been read."""
+    """The last 30 days of what ``filters`` let through. "" while nothing of it has been read. ``ahead``:
+    with what the month will come to."""
     if not connections:
         return ""
     last = utc_today()
@@ -112,6 +115,7 @@ def _panel(
         "coverage": found.coverage,
         "days": DAYS,
         "bare": bare,
+        "coming": coming(connections, filters, currency) if ahead else None,
     }
     return render_to_string("usage/_panel.html", given, request)
 
@@ -131,7 +135,7 @@ def of_workspace(request: HttpRequest, *, workspace: Workspace) -> SafeString | 
         return ""
     own = [one for one in _mine(request) if one.pk == workspace.connection_id]
     filters = {"workspace": [workspace.remote_id], "connection": [str(workspace.connection_id)]}
-    return _panel(request, own, filters, group="key")
+    return _panel(request, own, filters, group="key", ahead=True)
 
 
 def ending(request: HttpRequest, *, workspace: Workspace) -> SafeString | str:
@@ -167,7 +171,7 @@ def stats(request: HttpRequest) -> SafeString | str:
     today = utc_today()
     month = today.replace(day=1)
     before = (month - timedelta(days=1)).replace(day=1)
-    first = min(before, today - timedelta(days=SPARK_DAYS - 1))
+    first = min(before, today - timedelta(days=SPARK_DAYS - 1), first_needed())
     found = reads.totals(connections, first, today, ["day"])
     if found.coverage.as_of is None:
         return ""
@@ -189,6 +193,7 @@ def stats(request: HttpRequest) -> SafeString | str:
         if last_month and not found.coverage.lacks(before, before + timedelta(days=same_days))
         else ""
     )
+    forecast = of_rows(connections, found.rows, currency)
     recent = Daily(daily.days[-SPARK_DAYS:], daily.costs[-SPARK_DAYS:], currency)
     of_month = {day: cost for day, cost in by_day.items() if day >= month}
     yesterday = today - timedelta(days=1)
@@ -207,7 +212,15 @@ def stats(request: HttpRequest) -> SafeString | str:
         {
             "label": _("Cost this month"),
             "value": amounts.whole(spent, currency),
-            "note": unread if lacks(month, today) else change,
+            "note": " · ".join(
+                filter(
+                    None,
+                    (
+                        forecast.short if forecast else "",
+                        unread if lacks(month, today) else change,
+                    ),
+                )
+            ),
             "url": f"{url}?range=month&compare=1",
             "spark": Daily(list(of_month), list(of_month.values()), currency).sparkline,
         },
