@@ -9,15 +9,15 @@ their past is read.
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 
 from apps.incidents.models import Incident, Kind, Severity, State, Unit
 from apps.incidents.rule import Observed, Subject, floors
 from apps.organizations.models import Connection
 from apps.usage import reads
-from apps.usage.days import HOURS, date_of, day_of
-from apps.usage.models import ReadDay, Report, ReportName
+from apps.usage.days import date_of, day_of
+from apps.usage.known import known_days
 from apps.usage.reads import Row
 from apps.usage.tuples import MARKS, NONE
 from apps.usage.usual import WINDOW
@@ -39,38 +39,6 @@ def main_currency(rows: Iterable[Row]) -> str:
         sums[row.currency] += abs(row.cost)
     named = max(sums, key=lambda one: sums[one], default="")
     return named if sums.get(named) else ""
-
-
-@dataclass(slots=True)
-class Ledger:
-    """Days of a connection: ``known`` are read whole, ``begun`` in part."""
-
-    known: set[int] = field(default_factory=set)
-    begun: set[int] = field(default_factory=set)
-
-
-def ledger_of(connection: Connection, first: int, last: int, reports: Sequence[str]) -> Ledger:
-    """What is read of the days ``first`` to ``last`` in all of ``reports``. One query."""
-    through: dict[int, list[int]] = {}
-    rows = ReadDay.objects.filter(
-        connection=connection, report__in=reports, day__range=(first, last), replacing=False
-    )
-    for day, hour in rows.values_list("day", "through"):
-        through.setdefault(day, []).append(hour)
-    found = Ledger()
-    for day, hours in through.items():
-        if len(hours) < len(reports):
-            continue  # its tokens are read and its costs are not, or the other way round
-        whole = min(hours) >= (day + 1) * HOURS
-        (found.known if whole else found.begun).add(day)
-    return found
-
-
-def needed_reports(connection: Connection) -> list[str]:
-    """The reports that the money of a day comes from. One query."""
-    names = (ReportName.USAGE, ReportName.COSTS)
-    rows = Report.objects.filter(connection=connection, name__in=names)
-    return sorted(rows.values_list("name", flat=True))
 
 
 @dataclass(slots=True)
@@ -120,13 +88,12 @@ def look(
 ) -> Sight | None:
     """Read what ``days`` (in a row, oldest first) are to be judged by; None where nothing is read.
 
-    ``incidents`` are the connection's own of late. Two queries, and three for each kind of subject.
+    ``incidents`` are the connection's own of late. Three queries, and three for each kind of subject.
     """
-    reports = needed_reports(connection)
-    if ReportName.USAGE not in reports:
-        return None
     first, last = days[0] - WINDOW, days[-1]
-    ledger = ledger_of(connection, first, last, reports)
+    read = known_days([connection], first, last)
+    if not read.reports:
+        return None
     whole = reads.sums([connection], date_of(first), date_of(last), ["day"])
     currency = main_currency(whole)
     unit = Unit.MONEY if currency else Unit.TOKENS
@@ -137,7 +104,7 @@ def look(
             total[day] = total.get(day, 0) + in_unit(row, unit)
     # Before it used anything there is nothing, not a zero.
     born = {Subject(Kind.CONNECTION): min((day for day in total if total[day]), default=last)}
-    observed = Observed(unit, ledger.known, ledger.begun, total, {}, born, _apart(incidents))
+    observed = Observed(unit, read.whole, read.begun, total, {}, born, _apart(incidents))
     sight = Sight(connection, observed, currency, list(days))
     floor = min(floors(observed, days).values())
     series: dict[Subject, dict[int, int]] = {}

@@ -6,11 +6,12 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 
 from apps.incidents import words
-from apps.incidents.looking import COLUMN_OF, in_unit, ledger_of, needed_reports, rows_of
+from apps.incidents.looking import COLUMN_OF, in_unit, rows_of
 from apps.incidents.models import Incident, Kind
 from apps.incidents.rule import floor_of, limit_of
 from apps.ui.charts import Chart, Series
 from apps.usage.days import date_of, day_of
+from apps.usage.known import known_days
 from apps.usage.usual import WINDOW, usual
 
 BEFORE, AFTER = 35, 14  # days shown around the far-off ones
@@ -44,8 +45,8 @@ def past_of(incident: Incident, first: int, last: int) -> Past:
     for row in rows_of(connection, incident.currency, first, last, ["day"], filters):
         day = day_of(row.group["day"])
         amounts[day] = amounts.get(day, 0) + in_unit(row, incident.unit)
-    ledger = ledger_of(connection, first, last, needed_reports(connection))
-    return Past(amounts, ledger.known, ledger.begun, min(amounts, default=last))
+    read = known_days([connection], first, last)
+    return Past(amounts, read.whole, read.begun, min(amounts, default=last))
 
 
 def _whole(incident: Incident, first: int, last: int, known: set[int]) -> dict[int, int]:

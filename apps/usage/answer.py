@@ -22,10 +22,11 @@ from apps.ui.charts import Chart, Series
 from apps.usage import reads
 from apps.usage.call_lists import people_with_calls, query_of, tells_calls
 from apps.usage.calls import kept_from
+from apps.usage.coming import Coming, coming
 from apps.usage.coverage import Coverage, coverage_of
 from apps.usage.days import HOURS, day_of, moment_of
 from apps.usage.names import TOKEN_KINDS, Name, Names, Value
-from apps.usage.question import GROUPS, SCOPED, SHOWS, WIDTHS, Question, pairs_of
+from apps.usage.question import GROUPS, SCOPED, SHOWS, WIDTHS, Question, pairs_of, utc_today
 from apps.usage.reads import Row
 from apps.usage.summaries import Beside, beside
 from apps.usage.tuples import COUNTS, MARKS
@@ -82,6 +83,7 @@ class Answer:
     previous_days: tuple[date, date] | None = None
     kinds: list[Kind] = field(default_factory=list)
     chart: Chart | None = None
+    coming: Coming | None = None
     coverage: Coverage = field(default_factory=Coverage)
     beside: list[Beside] = field(default_factory=list)
     calls_url: str = ""
@@ -245,6 +247,8 @@ class Answering:
         answer.chart = self._chart(ordered, groups, names)
         answer.beside = self._beside()
         self._link_calls(ordered[:SHOWN])
+        if question.show == "cost" and question.last == utc_today():
+            answer.coming = coming(self.connections, question.filters, answer.currency)
         return answer
 
     def _beside(self) -> list[Beside]:

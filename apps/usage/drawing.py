@@ -23,6 +23,7 @@ from apps.ui import amounts, charts
 from apps.usage import reads, shelf
 from apps.usage.answer import merged
 from apps.usage.call_lists import people_with_calls, tells_calls
+from apps.usage.coming import coming, first_needed, of_rows
 from apps.usage.names import Names
 from apps.usage.question import pairs_of, utc_today
 from apps.usage.reads import Row, Totals
@@ -92,8 +93,10 @@ def _panel(
     bare: bool = False,
     group: str = "model",
     calls_url: str = "",
+    ahead: bool = False,
 ) -> SafeString | str:
-    """The last 30 days of what ``filters`` let through. "" while nothing of it has been read."""
+    """The last 30 days of what ``filters`` let through. "" while nothing of it has been read. ``ahead``:
+    with what the month will come to."""
     if not connections:
         return ""
     last = utc_today()
@@ -126,6 +129,7 @@ def _panel(
         "days": DAYS,
         "bare": bare,
         "calls_url": calls_url,
+        "coming": coming(connections, filters, currency) if ahead else None,
     }
     return render_to_string("usage/_panel.html", given, request)
 
@@ -156,7 +160,7 @@ def of_workspace(request: HttpRequest, *, workspace: Workspace) -> SafeString | 
         return ""
     own = [one for one in _mine(request) if one.pk == workspace.connection_id]
     filters = {"workspace": [workspace.remote_id], "connection": [str(workspace.connection_id)]}
-    return _panel(request, own, filters, group="key")
+    return _panel(request, own, filters, group="key", ahead=True)
 
 
 def ending(request: HttpRequest, *, workspace: Workspace) -> SafeString | str:
@@ -192,7 +196,7 @@ def stats(request: HttpRequest) -> SafeString | str:
     today = utc_today()
     month = today.replace(day=1)
     before = (month - timedelta(days=1)).replace(day=1)
-    first = min(before, today - timedelta(days=SPARK_DAYS - 1))
+    first = min(before, today - timedelta(days=SPARK_DAYS - 1), first_needed())
     found = reads.totals(connections, first, today, ["day"])
     if found.coverage.as_of is None:
         return ""
@@ -214,6 +218,7 @@ def stats(request: HttpRequest) -> SafeString | str:
         else ""
     )
     recent = _daily(found, today - timedelta(days=SPARK_DAYS - 1), today, currency)
+    forecast = of_rows(connections, found.rows, currency)
     yesterday = today - timedelta(days=1)
     lacks, unread = found.coverage.lacks, _("some days are not read yet")
     url = _usage(request)
@@ -230,7 +235,15 @@ def stats(request: HttpRequest) -> SafeString | str:
         {
             "label": _("Cost this month"),
             "value": amounts.whole(spent, currency),
-            "note": unread if lacks(month, today) else change,
+            "note": " · ".join(
+                filter(
+                    None,
+                    (
+                        forecast.short if forecast else "",
+                        unread if lacks(month, today) else change,
+                    ),
+                )
+            ),
             "url": f"{url}?range=month&compare=1",
             "spark": _daily(found, month, today, currency).sparkline,
         },

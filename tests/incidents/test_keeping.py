@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.audit.models import Entry
-from apps.incidents import keeping, services
+from apps.incidents import keeping, rule, services
 from apps.incidents.apps import look_soon
 from apps.incidents.models import Ended, Incident, State
 from apps.notices.models import Notice
@@ -288,7 +288,7 @@ def test_what_somebody_did_meanwhile_stands(busy: Connection, owner: Grant) -> N
     run_away(busy)
     (one,) = look(busy)
     run_away(busy)
-    real = keeping.find
+    real = rule.find
 
     def meanwhile(*args: Any) -> Any:
         services.resolve(incident=one, actor=owner.user, reason="Just now.")

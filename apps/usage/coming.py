@@ -1,0 +1,120 @@
+"""What this month will come to, read for ``forecast.py`` and said in words."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils.formats import date_format
+from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
+
+from apps.organizations.models import Connection
+from apps.ui import amounts
+from apps.usage import reads
+from apps.usage.days import HOURS, date_of, day_of
+from apps.usage.forecast import Forecast, forecast, month_of
+from apps.usage.known import known_days
+from apps.usage.question import utc_today
+from apps.usage.reads import Row
+from apps.usage.usual import MILLION, WINDOW
+
+
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """A month's end: an estimate, in ``currency``. ``so_far`` is exact."""
+
+    told: Forecast
+    so_far: Decimal
+    currency: str
+
+    def _shown(self, rest: int) -> str:
+        """``so_far`` and ``rest`` millionths."""
+        return amounts.whole(self.so_far + Decimal(rest) / MILLION, self.currency)
+
+    @property
+    def total(self) -> str:
+        """ "$12,340"."""
+        return self._shown(self.told.rest)
+
+    @property
+    def low(self) -> str:
+        """The lower end of the band."""
+        return self._shown(self.told.low - self.told.so_far)
+
+    @property
+    def high(self) -> str:
+        """The upper end of the band."""
+        return self._shown(self.told.high - self.told.so_far)
+
+    @property
+    def month(self) -> str:
+        """ "30 November"."""
+        return date_format(date_of(self.told.last), "j F")
+
+    @property
+    def short(self) -> str:
+        """In half a sentence."""
+        return _("≈ %(total)s by %(end)s (%(low)s to %(high)s)") % {
+            "total": self.total,
+            "low": self.low,
+            "high": self.high,
+            "end": date_format(date_of(self.told.last), "j M"),
+        }
+
+    @property
+    def basis(self) -> str:
+        """What it rests on."""
+        told = self.told
+        found = ngettext(
+            "An estimate: the exact sum so far, and what is usual of the days to come by %(n)s day before.",
+            "An estimate: the exact sum so far, and what is usual of the days to come by %(n)s days before.",
+            told.days,
+        ) % {"n": told.days}
+        if told.by_weekday:
+            found += " " + _("Weekdays are told apart.")
+        if told.unread:
+            found += " " + ngettext(
+                "%(n)s day that is not read yet is estimated too.",
+                "%(n)s days that are not read yet are estimated too.",
+                told.unread,
+            ) % {"n": told.unread}
+        return found
+
+
+def first_needed() -> date:
+    """The first UTC day that a forecast looks at."""
+    return min(utc_today().replace(day=1), utc_today() - timedelta(days=WINDOW))
+
+
+def coming(
+    connections: Sequence[Connection], filters: Mapping[str, Sequence[Any]], currency: str
+) -> Coming | None:
+    """This month's end of what ``filters`` let through; None where too little is read. Three queries."""
+    rows = reads.sums(connections, first_needed(), utc_today(), ["day"], filters)
+    return of_rows(connections, rows, currency)
+
+
+def of_rows(connections: Sequence[Connection], rows: Iterable[Row], currency: str) -> Coming | None:
+    """The same of rows by day that reach back to ``first_needed()``. Two queries."""
+    today = day_of(utc_today())
+    first, _last = month_of(today)
+    exact: dict[int, Decimal] = {}
+    for row in rows:
+        if row.currency == currency:
+            day = day_of(row.group["day"])
+            exact[day] = exact.get(day, Decimal(0)) + row.cost
+    read = known_days(connections, day_of(first_needed()), today)
+    hours = read.hours.get(today, 0)
+    told = forecast(
+        {day: int(amount * MILLION) for day, amount in exact.items()},
+        read.whole,
+        today,
+        left_today=(HOURS - hours) * MILLION // HOURS,
+    )
+    if told is None or not told.total:
+        return None
+    counted = [day for day in exact if first <= day <= today]
+    counted = [day for day in counted if day == today or day in read.whole]
+    return Coming(told, sum((exact[day] for day in counted), Decimal(0)), currency)
