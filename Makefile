@@ -14,7 +14,7 @@ export UV_PYTHON_DOWNLOADS := never
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo reset manage test check format openapi bench chaos
+.PHONY: help install demo reset manage test check format openapi bench chaos backfill
 
 help: ## Explain these commands
 	@printf 'Orgdesk\n\n'
@@ -53,3 +53,6 @@ bench: $(INSTALLED) ## Measure against floors and peers: one JSON line a figure
 
 chaos: $(INSTALLED) ## Kill workers, Redis and the providers under faults; count what is lost or doubled (N=300)
 	@$(VENV)/python -m bench.chaos
+
+backfill: $(INSTALLED) ## Read thirteen months through 429s with killed workers; compare every day (SIZE=medium)
+	@$(VENV)/python -m bench.backfill

@@ -248,7 +248,7 @@ def fill(connection: Any) -> int:
     from django.db import transaction
     from django.utils import timezone
 
-    from apps.usage import blocks, bulk, ledger, rollups
+    from apps.usage import blocks, bulk, ledger, retention, rollups
     from apps.usage.days import HOURS, day_of
     from apps.usage.dimensions import Dimensions
     from apps.usage.facts import Buckets
@@ -267,6 +267,7 @@ def fill(connection: Any) -> int:
     )
     first, last = min(ids), max(ids)
     for day in range(today - FACT_DAYS, today):
+        retention.make_room(day)
         sql = (
             "INSERT INTO usage_fact (connection_id, hour, dimension_id, uncached_input, cache_write_5m,"  # numbers of our own
             " cache_write_1h, cache_read, unsplit_input, output, web_searches)"

@@ -40,6 +40,7 @@ EVERY = {
     "walks.tidy_connections": 30.0,
     "walks.look_for_restore": 15.0,
     "walks.prune_minutes": 600.0,
+    "walks.tend_usage": 3600.0,
 }
 app.conf.beat_schedule = {
     name: {

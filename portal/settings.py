@@ -105,6 +105,8 @@ SYNC_INTERVAL_SECONDS = env.int("SYNC_INTERVAL_SECONDS", default=60 if DEMO else
 # --- Usage -------------------------------------------------------------------------------------
 # How far back a new connection's usage is read: thirteen months.
 USAGE_BACKFILL_DAYS = env.int("USAGE_BACKFILL_DAYS", default=2 if TESTING else 396)
+# How long hours are kept; days are kept for ever. 0: hours too.
+USAGE_HOURS_KEPT_DAYS = env.int("USAGE_HOURS_KEPT_DAYS", default=90)
 # A walk goes on with the backfill this long, then lets others have their turn.
 USAGE_SLICE_SECONDS = env.float("USAGE_SLICE_SECONDS", default=60.0)
 # How long single calls are kept, which are read when somebody asks for them.

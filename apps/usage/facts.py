@@ -1,7 +1,7 @@
 """Tokens: from the pages of a provider's report into facts and rollups, whole days at a time."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -11,7 +11,7 @@ from django.db import connection as database
 from django.db import transaction
 
 from apps.providers.records.reports import UsageBucket, UsageRow
-from apps.usage import blocks, bulk, costs, ledger, rollups
+from apps.usage import blocks, bulk, costs, ledger, retention, rollups
 from apps.usage.days import HOURS, hour_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import Fact, ReadDay, Report
@@ -35,7 +35,7 @@ COLUMN_OF = {field: name for name, field in FIELDS.items()}
 CURRENCY = "USD"
 FACT = ("connection_id", "hour", "dimension_id", *COUNTS)
 # Rows of one transaction: what SQLite writes in some 10 ms. A day of more is exchanged in several.
-MOST_ROWS = {"sqlite": 2_500, "postgresql": 20_000}
+MOST_ROWS = {"sqlite": 3_000, "postgresql": 20_000}
 
 NULLABLE = frozenset({COUNTS.index("requests")})
 _missing = attrgetter("missing")
@@ -183,9 +183,9 @@ class DayWriter:
         }
         rows = sum(map(len, hours.values()))
         difference = ledger.Difference()
-        changed = hours if known is None else self._changed(hours, known, difference)
-        pending = sorted(changed)
-        large = rows > MOST_ROWS[database.vendor]
+        kept = day >= retention.kept_from()
+        pending = self._to_exchange(day, hours, known, difference) if kept else []
+        large = kept and rows > MOST_ROWS[database.vendor]
         while large and pending:
             chunk, pending = _some(pending, hours)
             with transaction.atomic(durable=True):
@@ -197,6 +197,8 @@ class DayWriter:
             time.sleep(settings.SYNC_BUCKET_PAUSE_SECONDS)
         # Of many facts the database has the sums sooner; nobody else writes any while the lease lasts.
         sums = self._summed(day) if large else _day_sums(hours.values())
+        if not kept and known is not None:
+            self._differences(day, sums, known, difference)
         self.dimensions.cubes(list(sums))
         # What takes long is done before others are kept waiting.
         charged = buckets.costs_of(day) if with_costs else rollups.costs_of(self.owner, day)
@@ -221,6 +223,36 @@ class DayWriter:
                 dropped=self.dropped,
             )
         return rows
+
+    def _to_exchange(
+        self,
+        day: int,
+        hours: dict[int, Hour],
+        known: ReadDay | None,
+        difference: ledger.Difference,
+    ) -> list[int]:
+        """The hours that are to be written, of a day whose hours are kept."""
+        retention.make_room(day)
+        return sorted(hours if known is None else self._changed(hours, known, difference))
+
+    def _differences(
+        self,
+        day: int,
+        sums: Mapping[int, Sequence[Any]],
+        known: ReadDay,
+        difference: ledger.Difference,
+    ) -> None:
+        """What the provider corrected of a day whose hours are not kept, by the day's sums."""
+        if ledger.told_whole(known, hourly=self.report.hourly) < (day + 1) * HOURS:
+            return
+        old = rollups.counts_of(self.owner, day)
+        new = {one: list(row) for one, row in sums.items()}
+        for one in {**old, **new}:
+            before, after = old.get(one), new.get(one)
+            if before != after:
+                difference.rows += 1
+                difference.count(difference.before, COUNTS, before or [0] * len(COUNTS))
+                difference.count(difference.after, COUNTS, after or [0] * len(COUNTS))
 
     def _changed(
         self, hours: dict[int, Hour], known: ReadDay, difference: ledger.Difference

@@ -17,7 +17,7 @@ from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.usage import reads
+from apps.usage import reads, retention
 
 if TYPE_CHECKING:
     from apps.usage.controls import Found
@@ -355,9 +355,20 @@ class Asking:
                 "days": MOST_DAYS_OF_HOURS
             }
             found.by, found.by_asked = usual, False
+        if found.by == "hour":
+            self._within_hours(found, usual)
         if found.by == "hour" and found.show in ("cost", "listed"):
             found.show = "tokens"
             self.notes.append(_("Providers bill by the day: by the hour there are tokens alone."))
+
+    def _within_hours(self, found: Question, usual: str) -> None:
+        """Hours are kept for a while, days for ever."""
+        earliest = retention.hours_from(one.pk for one in self.connections.values())
+        if earliest is not None and found.first < earliest:
+            self.errors["by"] = _("Hours are kept from %(day)s on; before that there are days.") % {
+                "day": earliest.isoformat()
+            }
+            found.by, found.by_asked = usual, False
 
     def _lines(self, found: Question) -> None:
         """Line items have money alone, and only by what they are billed by."""

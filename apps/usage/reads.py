@@ -14,7 +14,7 @@ from django.db import connection as database
 from django.db.models import Min, Q
 
 from apps.organizations.models import Connection, Organization
-from apps.usage import blocks, money
+from apps.usage import blocks, money, retention
 from apps.usage.coverage import Coverage, coverage_of
 from apps.usage.days import HOURS, date_of, day_of, moment_of
 from apps.usage.models import Block, BlockRollup, Dimension, Fact, Report, ReportName, Rollup
@@ -161,7 +161,7 @@ def totals(
     ``group_by``: names of ``tuples.COLUMNS`` (not currency), "connection", one of "hour", "day", "week",
     "month", and names added by ``add_grouping``. ``filters``: the same names but for times, each with
     the values that are let through; marks of ``tuples`` may be among them. BadQuestion for what is not
-    known, an end before the start, or more hours than MOST_HOURS. "hour" leaves out connections whose
+    known, an end before the start, more hours than MOST_HOURS, or hours that are not kept any more. "hour" leaves out connections whose
     provider tells days alone, and all money.
     """
     known = list(connections)
@@ -248,6 +248,8 @@ def _check(first: date, last: date, asked: list[str], wanted: dict[str, list[Any
         raise BadQuestion("one width of time at once")
     if "hour" in asked and ((last - first).days + 1) * HOURS > MOST_HOURS:
         raise BadQuestion(f"by the hour at most {MOST_HOURS // HOURS} days")
+    if "hour" in asked and day_of(first) < retention.kept_from():
+        raise BadQuestion(f"hours are kept from {date_of(retention.kept_from())} on")
 
 
 def grain_for(columns: Iterable[str]) -> Grain:

@@ -34,7 +34,7 @@ def costs_of(connection_id: int, day: int) -> Costs:
     }
 
 
-def counts_of(connection_id: int, day: int) -> dict[int, Counts]:
+def counts_of(connection_id: int, day: int) -> dict[int, list[int | None]]:
     """The tokens that the rollups have of a day, by dimension."""
     rows = bulk.select(
         Rollup, ("dimension_id", *COUNTS), connection_id=connection_id, grain=FULL.id, day=day

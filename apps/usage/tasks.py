@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apps.providers.guard import worker_scope
-from apps.usage import minutes
+from apps.usage import minutes, retention
 
 
 @shared_task(name="walks.read_minutes")
@@ -17,3 +17,9 @@ def read_minutes(reading_id: int, fence: int) -> None:
 def prune_minutes() -> None:
     """Forget minutes that are past their hours."""
     minutes.prune()
+
+
+@shared_task(name="walks.tend_usage")
+def tend_usage() -> None:
+    """Make room for the hours to come and forget those that are over. Beat calls it every hour."""
+    retention.tend()
