@@ -205,6 +205,9 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
         connection=factories.ConnectionFactory(organization=tenant.organization, provider="cline")
     ),
     "usage_model": _used_model,
+    "purchase": lambda tenant, user: factories.CommandFactory(
+        for_organization=tenant.organization, actor=user, kind="billing.purchase"
+    ),
     "usage_report": lambda tenant, user: factories.ReportFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)
     ),
@@ -585,7 +588,10 @@ PAGES: dict[str, Page] = {
     "sync:command": Desk(read="activity.read", objects={"uid": "command"}),
     "sync:secret": Desk(change="activity.read", objects={"uid": "command"}),
     "sync:approve": Desk(
-        change="commands.approve", objects={"uid": "command"}, data={"decision": "approve"}
+        change="commands.approve",
+        objects={"uid": "command"},
+        data={"decision": "approve"},
+        besides="people.remove",
     ),
     "sync:decide": Desk(
         change="commands.decide",
@@ -684,6 +690,8 @@ PAGES: dict[str, Page] = {
     "billing:overview": Desk(read="billing.read"),
     "billing:payments": Desk(read="billing.read", change="billing.read", query=SAVED_VIEW),
     "billing:payment": Desk(read="billing.read", objects={"pk": "payment"}),
+    "billing:buy": Desk(read="billing.buy", change="billing.buy"),
+    "billing:begun": Desk(read="billing.read", objects={"uid": "purchase"}),
     "billing:plans": Desk(read="billing.read"),
     "billing:seats": Desk(read="billing.read", change="billing.read", query=SAVED_VIEW),
     # --- The API
@@ -768,7 +776,11 @@ PAGES: dict[str, Page] = {
     "api:change_cancel": Api(
         change="commands.decide", objects={"uid": "command"}, besides="people.remove"
     ),
-    "api:change_approve": Api(change="commands.approve", objects={"uid": "command"}),
-    "api:change_refuse": Api(change="commands.approve", objects={"uid": "command"}),
+    "api:change_approve": Api(
+        change="commands.approve", objects={"uid": "command"}, besides="people.remove"
+    ),
+    "api:change_refuse": Api(
+        change="commands.approve", objects={"uid": "command"}, besides="people.remove"
+    ),
     "api:batch": Api(read="activity.read", objects={"uid": "batch"}),
 }

@@ -404,6 +404,7 @@ def test_staff_reach_the_front_page_of_django_admin() -> None:
 def test_the_policy_is_the_one_that_was_agreed() -> None:
     """DESIGN's table, spelled out: a change of ``policy.py`` is a change of this as well."""
     everyone, admins, owners = set(ROLES) - {"self"}, {"owner", "admin"}, {"owner"}
+    spenders = {"owner", "billing"}
     own = {"self"}  # a person on their own desk
     agreed = {
         "organization.read": everyone,
@@ -433,9 +434,10 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "account.token": own,
         "account.delete": own,
         "billing.read": everyone,
-        "commands.decide": admins | own,
-        "commands.close": admins | own,
-        "commands.approve": admins,
+        "billing.buy": spenders,
+        "commands.decide": admins | spenders | own,
+        "commands.close": admins | spenders | own,
+        "commands.approve": admins | spenders,
         "sync.start": admins | own,
         "usage.read": everyone,
         "usage.backfill": admins,
@@ -464,6 +466,7 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
     assert fresh == {
         "account.delete",
         "account.token",
+        "billing.buy",
         "commands.approve",
         "configuration.delete_organization",
         "connections.connect",

@@ -5,9 +5,10 @@ class BillingConfig(AppConfig):
     name = "apps.billing"
 
     def ready(self) -> None:
-        """Have sync mirror what providers tell of money."""
+        """Have sync mirror what providers tell of money, and carry purchases out."""
         from apps.billing import mirror
         from apps.billing.polling import PAYMENT_STATES
+        from apps.billing.remote import register_kinds
         from apps.sync import mirrors
 
         for one in mirror.MIRRORS:
@@ -15,3 +16,4 @@ class BillingConfig(AppConfig):
         mirrors.register(PAYMENT_STATES)
         mirrors.after_complete(mirror.CREDIT.name, mirror.keep_point)
         mirrors.after_complete(mirror.PAYMENTS.name, mirror.watch_payments)
+        register_kinds()

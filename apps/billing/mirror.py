@@ -121,18 +121,18 @@ def keep_point(connection: Connection, now: datetime) -> None:
 # --- Payments -------------------------------------------------------------------------------------
 
 
-def _payments(found: list[records.PaymentRecord]) -> list[records.PaymentRecord]:
+def named(found: list[records.PaymentRecord]) -> list[records.PaymentRecord]:
     """The same, each with an id. Payments that nothing tells apart are counted."""
     met: Counter[str] = Counter()
-    named = []
+    told = []
     for one in found:
         if not one.remote_id:
             facts = (one.paid_at, one.creator_id, one.amount_usd, one.credits_usd)
             name = blake2b(repr(facts).encode(), digest_size=12).hexdigest()
             met[name] += 1
             one = msgspec.structs.replace(one, remote_id=f"{NAMELESS}{name}.{met[name]}")
-        named.append(one)
-    return named
+        told.append(one)
+    return told
 
 
 def _payment(one: records.PaymentRecord) -> Row:
@@ -148,7 +148,7 @@ def _payment(one: records.PaymentRecord) -> Row:
 
 def _fetch_payments(adapter: Adapter, cursor: str | None) -> Page[Row]:
     page = with_billing(adapter).list_organization_payments(cursor=cursor)
-    return _rows(_payments(page.rows), _payment, page)
+    return _rows(named(page.rows), _payment, page)
 
 
 PAYMENT_COLUMNS = ("at", "creator", "amount_micros", "credits_micros", "status")

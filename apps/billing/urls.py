@@ -2,13 +2,15 @@
 
 from django.urls import path
 
-from apps.billing import views
+from apps.billing import buying, views
 
 app_name = "billing"
 urlpatterns = [
     path("", views.overview, name="overview"),
     path("payments/", views.payments, name="payments"),
     path("payments/<int:pk>/", views.payment, name="payment"),
+    path("buy/", buying.buy, name="buy"),
+    path("begun/<uuid:uid>/", buying.begun, name="begun"),
     path("plans/", views.plans, name="plans"),
     path("seats/", views.seats, name="seats"),
 ]

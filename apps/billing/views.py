@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.billing import history, timeline, words
+from apps.billing.buying import KINDS, buyers
 from apps.billing.lists import PaymentList, SeatList, idle, payer_name, payers_of
 from apps.billing.mirror import (
     CARD,
@@ -35,6 +36,7 @@ from apps.billing.models import (
     Subscription,
     TopUp,
 )
+from apps.billing.remote import page_of
 from apps.billing.runway import DAYS, Pace, paces
 from apps.billing.sellers import Sellers, why_not
 from apps.invites.models import Invite
@@ -42,7 +44,8 @@ from apps.members.models import Member
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.sync.mirrors import Mirror
-from apps.sync.models import Resource
+from apps.sync.models import Command, Resource
+from apps.sync.outbox.kinds import kind_of
 from apps.sync.schedule import freshness
 from apps.ui.charts import Chart
 
@@ -177,10 +180,21 @@ def overview(request: DeskRequest) -> HttpResponse:
             one for one in sellers.silent("credit.read") if one.connection not in connections
         ],
         "any_connection": bool(sellers.live),
+        "may_buy": bool(buyers(request)),
+        "flights": _flights(request),
         "days": DAYS,
         "freshness": freshness(request.organization, *NAMES),
     }
     return render(request, "billing/overview.html", context)
+
+
+def _flights(request: DeskRequest) -> list[Command]:
+    """Purchases whose outcome is still to come."""
+    rows = Command.objects.visible_to(request.user).open()
+    found = list(rows.filter(organization=request.organization, kind__in=KINDS).order_by("pk"))
+    for command in found:
+        command.what = kind_of(command).label  # type: ignore[attr-defined]  # for the template
+    return found
 
 
 # --- Payments -------------------------------------------------------------------------------------
@@ -211,6 +225,7 @@ def payment(request: DeskRequest, pk: int) -> HttpResponse:
         "payer": payer_name(row),
         "member": row.payer_member,  # type: ignore[attr-defined]  # just given
         "events": timeline.of(row),
+        "page_there": page_of(row) if request.may("billing.buy") else "",
         "waits": row.poll_at is not None and row.gone_at is None,
         "freshness": freshness(request.organization, "payments"),
     }

@@ -14,6 +14,7 @@ OWNER, ADMIN, BILLING, VIEWER = Role.OWNER, Role.ADMIN, Role.BILLING, Role.VIEWE
 EVERYONE = frozenset({OWNER, ADMIN, BILLING, VIEWER})
 ADMINS = frozenset({OWNER, ADMIN})
 OWNERS = frozenset({OWNER})
+SPENDERS = frozenset({OWNER, BILLING})
 # A person on their own desk: their account is theirs alone, so they may do what there is to do.
 SELF = frozenset({Role.SELF})
 
@@ -90,9 +91,11 @@ POLICY: dict[str, Rule] = {
     "incidents.change": Rule(frozenset({OWNER, ADMIN, BILLING}), writes=True),
     # Credit, payments, plans, seats, promotions, the card.
     "billing.read": Rule(EVERYONE, support=True),
-    "commands.decide": Rule(ADMINS | SELF, writes=True),  # cancel, send again
-    "commands.close": Rule(ADMINS | SELF, writes=True, support=True),  # a stuck one: adopt, abandon
-    "commands.approve": Rule(ADMINS, writes=True, fresh=True),
+    "billing.buy": Rule(SPENDERS, writes=True, fresh=True, irreversible=True),
+    # Of a change, whoever may ask for it: cancel, send again; a stuck one: adopt, abandon; approve.
+    "commands.decide": Rule(ADMINS | SPENDERS | SELF, writes=True),
+    "commands.close": Rule(ADMINS | SPENDERS | SELF, writes=True, support=True),
+    "commands.approve": Rule(ADMINS | SPENDERS, writes=True, fresh=True),
     "sync.start": Rule(ADMINS | SELF, writes=True, support=True),
     "sync.decide": Rule(ADMINS | SELF, writes=True),  # a sudden loss: accept or dismiss
     "connections.connect": Rule(ADMINS | SELF, writes=True, fresh=True),

@@ -12,6 +12,7 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
@@ -156,7 +157,10 @@ def ask(wish: Wish | Refusal, *, actor: User, nonce: str) -> Command:
 
 
 def _refuse_if_busy(wish: Wish) -> None:
-    busy = Command.objects.open().filter(connection=wish.connection, target=wish.target).first()
+    same = Q(target=wish.target)
+    if KINDS[wish.kind].is_money:
+        same |= Q(is_money=True)
+    busy = Command.objects.open().filter(same, connection=wish.connection).first()
     if busy:
         raise TargetBusy(busy)
 
@@ -283,7 +287,19 @@ def ask_again(*, command: Command, actor: User, nonce: str) -> Command:
         raise RequestRefused(_("Only a change that has failed can be tried again."))
     if command.step:
         raise RequestRefused(_("Its first step has happened: start anew from its own page."))
-    wish = Wish(
+    if was_left_unknown(command):
+        raise RequestRefused(_("Money is sent again by two persons only."))
+    return ask(_wish_of(command), actor=actor, nonce=nonce)
+
+
+def was_left_unknown(command: Command) -> bool:
+    """Whether it may have moved money, and somebody gave up finding out."""
+    return command.is_money and command.attempts > 0 and command.state == S.CANCELLED
+
+
+def _wish_of(command: Command) -> Wish:
+    """The wish that ``command`` carries."""
+    return Wish(
         kind=command.kind,
         connection=command.connection,
         target=command.target,
@@ -292,14 +308,16 @@ def ask_again(*, command: Command, actor: User, nonce: str) -> Command:
         before=command.before,
         row_id=command.row_id,
     )
-    return ask(wish, actor=actor, nonce=nonce)
 
 
-def resend(*, command: Command, actor: User) -> None:
-    """Decide that a change whose outcome nobody could tell has not happened: send it again."""
+def resend(*, command: Command, actor: User) -> Command:
+    """Decide that a change whose outcome nobody could tell has not happened: send it again.
+
+    Money is sent by a new change, which waits for a second person; that one is returned.
+    """
     _permit_decision(command, actor)
     if command.is_money:
-        raise RequestRefused(_("Money is sent again by two persons only."))
+        return _ask_second_person(command, actor)
     now = timezone.now()
     with transaction.atomic(durable=True):
         _move_or_refuse(
@@ -311,6 +329,21 @@ def resend(*, command: Command, actor: User) -> None:
         )
         _record(command, actor, "resent")
         transaction.on_commit(lambda: kick(command.pk), robust=True)
+    return command
+
+
+def _ask_second_person(command: Command, actor: User) -> Command:
+    kind = kind_of(command)
+    why = _("Sent again as another change, once a second person has approved it.")
+    again = command_of(_wish_of(command), actor, f"again:{command.uid}", S.AWAITING_APPROVAL)
+    with transaction.atomic(durable=True):
+        _move_or_refuse(command, S.CANCELLED, note=why, error=why)
+        kind.undo([command])
+        _record(command, actor, "resent")
+        kind.begin([again])
+        again.save()
+        note_asked([again], actor)
+    return again
 
 
 def adopt(*, command: Command, candidate: str, actor: User) -> None:

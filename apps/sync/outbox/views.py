@@ -106,9 +106,9 @@ def _decisions(request: DeskRequest, command: Command) -> set[str]:
     if command.state in (S.AWAITING_APPROVAL, S.QUEUED, S.RETRY) and not command.step:
         possible.add("cancel")
     if command.state == S.OPERATOR:
-        possible |= {"abandon"} | ({"adopt"} if command.candidates else set())
-        possible |= set() if command.is_money else {"resend"}
-    if command.state in (S.REJECTED, S.DEAD, S.CANCELLED) and not command.step:
+        possible |= {"abandon", "resend"} | ({"adopt"} if command.candidates else set())
+    ended = command.state in (S.REJECTED, S.DEAD, S.CANCELLED) and not command.step
+    if ended and not requests.was_left_unknown(command):
         possible.add("again")
     return possible
 
@@ -171,7 +171,9 @@ def _cancel(request: DeskRequest, command: Command) -> str:
 
 def _resend(request: DeskRequest, command: Command) -> str:
     must_be_fresh(request, kind_of(command).action)
-    requests.resend(command=command, actor=request.user)
+    again = requests.resend(command=command, actor=request.user)
+    if again.state == S.AWAITING_APPROVAL:
+        return _("It is asked for again. A second person must approve that before money is sent.")
     return _("It is being sent again.")
 
 
@@ -273,7 +275,7 @@ def batch_page(request: DeskRequest, uid: str) -> HttpResponse:
         "stuck": _stuck(batch.commands.all()),
         "title": batch.title,
         "may_send": bool(actions) and all(request.may(action) for action in actions),
-        "may_discard": request.may("commands.decide"),
+        "may_discard": all(map(request.may, ("commands.decide", *actions))),
         "irreversible": any(POLICY[action].irreversible for action in actions),
         # To be typed by whoever confirms what nobody can take back.
         "typed": str(counts["total"]) if any(kind.final for kind in kinds) else "",

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("organizations", "0005_own_desks"),
-        ("usage", "0004_coding_sums"),
+        ("usage", "0005_partitions"),
     ]
 
     operations = [

@@ -1,0 +1,53 @@
+"""Forms of money."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django import forms
+from django.utils.translation import gettext_lazy as _
+
+from apps.billing import services
+from apps.organizations.models import Connection
+
+CARD, PAGE = "card", "page"
+
+
+class BuyForm(forms.Form):
+    """How much credit, for which account, and how it is paid."""
+
+    connection = forms.ChoiceField(label=_("Account"))
+    amount = forms.DecimalField(
+        label=_("Amount in USD"),
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+        help_text=_("Dollars and cents, 250.00 say."),
+    )
+    way = forms.ChoiceField(
+        label=_("How it is paid"),
+        choices=[
+            (PAGE, _("On the provider's payment page, with any card")),
+            (CARD, _("At once, with the stored card")),
+        ],
+        widget=forms.RadioSelect,
+        initial=PAGE,
+    )
+    nonce = forms.UUIDField(widget=forms.HiddenInput)
+
+    def __init__(self, connections: Sequence[Connection], *args: object, **kwargs: object) -> None:
+        super().__init__(*args, **kwargs)  # type: ignore[arg-type]  # passed on as they came
+        self._connections = {str(one.pk): one for one in connections}
+        field = self.fields["connection"]
+        field.choices = [(pk, str(one)) for pk, one in self._connections.items()]  # type: ignore[attr-defined]  # a ChoiceField
+        if len(self._connections) == 1:
+            field.initial = next(iter(self._connections))
+
+    def clean_amount(self) -> Decimal:
+        """More than nothing, whole cents, not too much."""
+        amount: Decimal = self.cleaned_data["amount"]
+        if why := services.why_not(amount):
+            raise forms.ValidationError(why)
+        return amount
+
+    @property
+    def place(self) -> Connection:
+        """The chosen account."""
+        return self._connections[self.cleaned_data["connection"]]

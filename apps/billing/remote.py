@@ -1,0 +1,260 @@
+"""Purchases of credit: how each is sent, read back, and written to the mirror.
+
+Nobody can make the provider charge once alone: it takes no key that tells one request from its repetition.
+So a purchase whose outcome is not known is looked for among the payments, and never sent again by itself.
+"""
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from apps.billing.mirror import CREDIT, NAMELESS, PAYMENTS, named, with_billing
+from apps.billing.models import Payment
+from apps.billing.money import in_micros
+from apps.billing.polling import FIRST_SECONDS, PAYMENT_STATES, is_final
+from apps.billing.words import usd
+from apps.organizations.models import Connection
+from apps.providers.errors import Refused
+from apps.providers.protocol import Adapter, BillingAdapter
+from apps.providers.records.billing import PaymentRecord
+from apps.sync import schedule
+from apps.sync.models import Command
+from apps.sync.outbox.kinds import (
+    Done,
+    Json,
+    Kind,
+    Moot,
+    NotDone,
+    Step,
+    Undecided,
+    Verdict,
+    register,
+)
+
+PURCHASE_KIND, CHECKOUT_KIND = "billing.purchase", "billing.checkout"
+CLOCKS = timedelta(minutes=5)  # by how much theirs and ours may differ
+
+
+def amount_of(command: Command) -> Decimal:
+    """What is to be paid, in dollars."""
+    return Decimal(command.arguments["cents"]).scaleb(-2)
+
+
+def _words(command: Command) -> dict[str, object]:
+    return {"amount": usd(amount_of(command)), "connection": command.connection}
+
+
+# --- By the stored card ---------------------------------------------------------------------------
+
+
+def _of_amount(there: BillingAdapter, amount: Decimal) -> list[PaymentRecord]:
+    """Every payment of that amount, from a listing read to its end, each with an id."""
+    found: list[PaymentRecord] = []
+    cursor: str | None = None
+    while True:
+        page = there.list_organization_payments(cursor=cursor)
+        found += page.rows
+        cursor = page.next_cursor
+        if cursor is None:
+            return [one for one in named(found) if one.amount_usd == amount]
+
+
+def _look(adapter: Adapter, command: Command) -> Json:
+    """The baseline: every payment of that amount there is right now; the mirror may lack the latest."""
+    there = with_billing(adapter)
+    return {"ids": sorted(one.remote_id for one in _of_amount(there, amount_of(command)))}
+
+
+def _result(record: PaymentRecord) -> Json:
+    return {
+        "remote_id": record.remote_id,
+        "status": record.status,
+        "creator": record.creator_id,
+        "at": record.paid_at.isoformat() if record.paid_at else None,
+        "credits_micros": in_micros(record.credits_usd),
+    }
+
+
+def _why_failed(record: PaymentRecord) -> str:
+    reason = record.failure_reason or _("no reason is given")
+    return _("The payment failed at the provider (%(reason)s): nothing was bought.") % {
+        "reason": reason
+    }
+
+
+def _send_purchase(adapter: Adapter, command: Command) -> Json:
+    record = with_billing(adapter).purchase_organization_credits(amount_of(command))
+    if record.status == "failed":
+        raise Refused(_why_failed(record))
+    return _result(record)
+
+
+def _read_purchase(adapter: Adapter, command: Command) -> Verdict:
+    """Exactly one new payment of that amount that nobody else made is ours. Anything else a person decides."""
+    there = with_billing(adapter)
+    found = _of_amount(there, amount_of(command))
+    if command.in_doubt or "ids" not in command.baseline:
+        since = command.created_at - CLOCKS
+        lately = [one for one in found if (one.paid_at or one.created_at or since) >= since]
+        return _undecided(_unclaimed(command, lately))
+    known = set(command.baseline["ids"])
+    new = _unclaimed(command, [one for one in found if one.remote_id not in known])
+    if len(new) != 1 or _automatic(there, amount_of(command)):
+        return _undecided(new)
+    if new[0].status == "failed":
+        return Moot(_why_failed(new[0]))
+    return Done(_result(new[0]))
+
+
+def _unclaimed(command: Command, found: list[PaymentRecord]) -> list[PaymentRecord]:
+    """Those that no other change of ours has made."""
+    ids = [one.remote_id for one in found]
+    claimed = set(
+        Command.objects.filter(connection_id=command.connection_id, remote_id__in=ids)
+        .exclude(pk=command.pk)
+        .values_list("remote_id", flat=True)
+    )
+    return [one for one in found if one.remote_id not in claimed]
+
+
+def _automatic(there: BillingAdapter, amount: Decimal) -> bool:
+    """Whether an automatic purchase could have brought a payment of ``amount``."""
+    top_up = there.get_organization_auto_top_up()
+    return top_up.enabled is not False and top_up.amount_usd in (None, amount)
+
+
+def _undecided(found: list[PaymentRecord]) -> Undecided:
+    if not found:
+        return Undecided(
+            _(
+                "No payment of this amount has appeared at the provider, and it may still do so. "
+                "Money is not sent again by itself: look there, then decide."
+            )
+        )
+    words = _(
+        "The provider shows payments of this amount, and nobody can tell whether one is this."
+    )
+    return Undecided(words, [{"id": one.remote_id, "label": _label(one)} for one in found])
+
+
+def _label(record: PaymentRecord) -> str:
+    paid = record.paid_at.strftime("%Y-%m-%d %H:%M UTC") if record.paid_at else _("not told when")
+    return f"{usd(record.amount_usd)}, {record.status or _('not told')}, {paid}"
+
+
+def _settle_purchase(command: Command) -> None:
+    result: dict[str, Any] = command.results[-1]
+    now = timezone.now()
+    remote_id, status = result.get("remote_id"), result.get("status") or ""
+    if remote_id:
+        waits = not is_final(status) and not remote_id.startswith(NAMELESS)
+        # A walk may have been faster.
+        Payment.objects.update_or_create(
+            connection=command.connection,
+            remote_id=remote_id,
+            defaults={"command": command, "gone_at": None},
+            create_defaults={
+                "command": command,
+                "at": result.get("at") or now,
+                "creator": result.get("creator") or "",
+                "amount_micros": in_micros(amount_of(command)),
+                "credits_micros": result.get("credits_micros"),
+                "status": status,
+                "poll_at": now if waits else None,
+                "first_seen_at": now,
+                "changed_at": now,
+            },
+        )
+    _read_anew(command.connection)
+
+
+def _read_anew(connection: Connection) -> None:
+    for name in (PAYMENTS.name, CREDIT.name, PAYMENT_STATES.name):
+        schedule.soon(connection, name)
+
+
+PURCHASE = Kind(
+    name=PURCHASE_KIND,
+    label=gettext_lazy("Buy credit"),
+    action="billing.buy",
+    capability="credit.buy",
+    resource=PAYMENTS.name,
+    steps=(Step("purchase", _send_purchase, _read_purchase, look=_look),),
+    describe=lambda command: (
+        _("%(amount)s of credit at %(connection)s: the stored card is charged at once.")
+        % _words(command)
+    ),
+    settle=_settle_purchase,
+    is_money=True,
+    final=True,
+)
+
+
+# --- On the provider's own page: nothing is charged before somebody pays there --------------------
+
+
+def _send_checkout(adapter: Adapter, command: Command) -> Json:
+    back = command.arguments.get("back", "")
+    session = with_billing(adapter).create_organization_credit_checkout(
+        amount_of(command), redirect_url=f"{back}{command.uid}/" if back else ""
+    )
+    return {"remote_id": session.payment_id, "session": session.session_id, "url": session.url}
+
+
+def _start_anew(adapter: Adapter, command: Command) -> Verdict:
+    """No operation lists such pages. One that nobody was led to is never paid, so another is made."""
+    return NotDone()
+
+
+def _settle_checkout(command: Command) -> None:
+    payment_id, now = command.results[-1].get("remote_id"), timezone.now()
+    if not payment_id:
+        return  # the provider names no payment: it is seen once it is listed
+    Payment.objects.create(
+        connection=command.connection,
+        awaited_id=payment_id,
+        command=command,
+        at=now,
+        began_at=now,
+        amount_micros=in_micros(amount_of(command)),
+        status="pending",
+        poll_at=now + timedelta(seconds=FIRST_SECONDS),
+        first_seen_at=now,
+        changed_at=now,
+    )
+    schedule.soon(command.connection, PAYMENT_STATES.name)
+
+
+CHECKOUT = Kind(
+    name=CHECKOUT_KIND,
+    label=gettext_lazy("Open a payment page"),
+    action="billing.buy",
+    capability="credit.buy",
+    resource=PAYMENTS.name,
+    steps=(Step("checkout", _send_checkout, _start_anew),),
+    describe=lambda command: (
+        _(
+            "A payment page for %(amount)s of credit at %(connection)s. Nothing is charged before that."
+        )
+        % _words(command)
+    ),
+    settle=_settle_checkout,
+)
+
+
+def page_of(payment: Payment) -> str:
+    """Where a payment that waits is paid; "" where nobody knows."""
+    command = payment.command
+    if command is None or command.kind != CHECKOUT_KIND or payment.status != "pending":
+        return ""
+    return str(command.results[-1].get("url") or "") if command.results else ""
+
+
+def register_kinds() -> None:
+    """Make the changes of this shelf known to the outbox."""
+    for kind in (PURCHASE, CHECKOUT):
+        register(kind)

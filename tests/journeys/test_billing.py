@@ -1,0 +1,83 @@
+"""Credit is topped up in three steps, on the provider's page and by the stored card, and shows at once."""
+
+import time
+
+import pytest
+from django.conf import settings
+from playwright.sync_api import Page, expect
+
+from apps.billing.models import Payment
+from apps.organizations.models import Role
+from apps.sync import schedule
+from tests.browsing import at_desk
+from tests.desk import Desk, open_desk
+from tests.factories import GrantFactory, with_billing
+from tests.journeys.conftest import Witness
+from tests.sandbox_server import SandboxServer
+from tests.sync.remote import resource_of
+
+pytestmark = [pytest.mark.browser, pytest.mark.worker]
+LISTINGS = ("credit", "payments", "payment_states", "top_up", "card", "promotions", "plan", "plans")
+
+
+@pytest.fixture
+def desk(portal: str, sandbox: SandboxServer) -> Desk:
+    """A desk whose account at Cline may be read and spent from."""
+    made = open_desk(sandbox)
+    with_billing(made.connections["cline"]).save()
+    for name in LISTINGS:
+        resource_of(made.connections["cline"], name)
+    return made
+
+
+@pytest.fixture
+def home(page: Page, portal: str, desk: Desk) -> str:
+    """Billing's own address; Bea of the billing team has just signed in."""
+    bea = GrantFactory(organization=desk.organization, role=Role.BILLING).user
+    session = at_desk(bea).cookies[settings.SESSION_COOKIE_NAME]
+    page.context.add_cookies([{"name": session.key, "value": session.value, "url": portal}])
+    return f"{portal}/o/{desk.organization.slug}/billing/"
+
+
+def as_the_clock_does(page: Page, words: str) -> None:
+    """Hand out what is due, as beat does, until the page says ``words``."""
+    until = time.monotonic() + 60
+    while not page.get_by_text(words).first.is_visible():
+        assert time.monotonic() < until, page.locator("main").inner_text()
+        schedule.start_due()
+        page.wait_for_timeout(200)
+
+
+def test_credit_is_bought_on_the_providers_page_and_by_the_card(
+    page: Page, home: str, witness: Witness, desk: Desk, sandbox: SandboxServer
+) -> None:
+    page.goto(home)
+    page.get_by_role("link", name="Buy credit").click()
+    witness.accessible()
+    page.get_by_label("Amount in USD").fill("61.20")
+    page.get_by_role("button", name="Go on").click()  # one
+    expect(page.get_by_role("heading", name="Buy $61.20 USD of credit?")).to_be_visible()
+    witness.accessible()
+    page.get_by_role("button", name="Open the payment page").click()  # two
+    expect(page.get_by_text("waits for somebody to pay").first).to_be_visible()
+    page.get_by_role("link", name="Go to the payment page").click()
+    page.get_by_role("button", name="4242").click()  # three
+    expect(page.get_by_role("heading", name="Payment of $61.20 USD")).to_be_visible()
+    as_the_clock_does(page, "$61.20 USD of credit were bought")
+    witness.accessible()
+    (paid,) = Payment.objects.filter(amount_micros=61_200_000)
+    assert (paid.status, paid.remote_id) == ("completed", paid.awaited_id)
+
+    page.goto(f"{home}buy/")
+    page.get_by_label("Amount in USD").fill("83.45")
+    page.get_by_label("At once, with the stored card").check()
+    page.get_by_role("button", name="Go on").click()
+    page.get_by_role("button", name="Charge $83.45 USD").click()
+    expect(page.get_by_text("$83.45 USD of credit were bought")).to_be_visible()
+    as_the_clock_does(page, "Completed")
+    listed = sandbox.cline("GET", "/organizations/{org}/payments")[2]["data"]
+    amounts = [one["amountCents"] for one in listed["paymentTransactions"]]
+    assert (amounts.count(6_120), amounts.count(8_345)) == (1, 1)
+    for place in ("", "payments/", "plans/", "seats/"):
+        page.goto(home + place)
+        witness.accessible()
