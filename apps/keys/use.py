@@ -10,7 +10,7 @@ from datetime import UTC, date, datetime, time
 from html import escape
 from typing import Any
 
-from django.db.models import DateTimeField, ExpressionWrapper, F, QuerySet
+from django.db.models import Case, DateTimeField, ExpressionWrapper, F, QuerySet, When
 from django.db.models.functions import Coalesce, Greatest
 from django.utils import timezone
 from django.utils.formats import date_format
@@ -59,8 +59,11 @@ def with_last_use(keys: QuerySet[Key]) -> QuerySet[Key]:
     """``keys`` with ``last_use``: when each was last used by anybody's word, NULL where nobody knows."""
     told: Any = F("last_used_at")
     for one in _seen:
-        # Not all databases pass over NULL when they compare.
-        told = Greatest(Coalesce(told, one.start()), Coalesce(one.start(), told))
+        # Not all databases pass over NULL when they compare; and each way asks the reports once.
+        told = Case(
+            When(last_used_at__isnull=True, then=one.start()),
+            default=Greatest(told, Coalesce(one.start(), told)),
+        )
     return keys.annotate(last_use=ExpressionWrapper(told, output_field=DateTimeField()))
 
 
