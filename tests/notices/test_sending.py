@@ -205,7 +205,6 @@ def quiet(organization: Organization) -> Organization:
     return organization
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_webhook_is_signed_and_tells_all(quiet: Organization, receiver: Receiver) -> None:
     _made, secret = webhook(quiet, receiver.url)
     notice = tell(quiet)
@@ -223,7 +222,6 @@ def test_a_webhook_is_signed_and_tells_all(quiet: Organization, receiver: Receiv
         Webhook(secret).verify(body.replace(b"storm", b"calm!"), headers)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_webhook_is_repeated_under_the_same_id_and_follows_no_redirect(
     quiet: Organization, receiver: Receiver
 ) -> None:
@@ -238,7 +236,6 @@ def test_a_webhook_is_repeated_under_the_same_id_and_follows_no_redirect(
     assert statuses == [(302, "refused"), (500, "refused"), (204, "sent")]
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_receiver_that_never_answers_well_is_told_of_once(
     quiet: Organization, receiver: Receiver
 ) -> None:
@@ -254,7 +251,6 @@ def test_a_receiver_that_never_answers_well_is_told_of_once(
     assert not Delivery.objects.filter(subject_id=told.pk, channel=Channel.WEBHOOK).exists()
 
 
-@pytest.mark.django_db(transaction=True)
 def test_what_failed_is_sent_again_when_asked(quiet: Organization, receiver: Receiver) -> None:
     webhook(quiet, receiver.url)
     tell(quiet)
@@ -267,7 +263,6 @@ def test_what_failed_is_sent_again_when_asked(quiet: Organization, receiver: Rec
     assert only(pk=failed.pk).state == S.SENT
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_test_goes_out_and_is_no_notice(quiet: Organization, receiver: Receiver) -> None:
     made, secret = webhook(quiet, receiver.url)
     for _ in range(2):
@@ -293,7 +288,6 @@ def test_a_secret_is_kept_sealed_and_stands_in_no_log(
     assert endpoints.unseal_secret(made).reveal() == secret
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_name_that_leads_into_the_private_network_is_refused_when_sent(
     quiet: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
