@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
 from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -54,6 +55,7 @@ def sweep(*, later: timedelta = timedelta(0)) -> None:
     """What a worker does now, or ``later``: what is due comes nearer by that."""
     for delivery in Delivery.objects.all():
         due_at = delivery.due_at and delivery.due_at - later
+        Endpoint.objects.filter(pk=delivery.endpoint_id).update(rests_until=None)
         leased = delivery.leased_until and delivery.leased_until - later
         Delivery.objects.filter(pk=delivery.pk).update(due_at=due_at, leased_until=leased)
     with worker_scope():
@@ -105,8 +107,10 @@ def test_a_mail_that_was_not_taken_is_tried_again(
     assert due_at is not None
     assert due_at > timezone.now()
     sweep()
+    sweep(later=timedelta(minutes=1))  # the server is left alone for a moment
     assert mail.outbox == []
-    sweep(later=timedelta(minutes=1))
+    cache.delete(sending.MAIL_RESTS)
+    sweep()
 
     assert len(mail.outbox) == 1
     outcomes = list(only().tries.values_list("outcome", flat=True))
@@ -234,6 +238,24 @@ def test_a_webhook_is_repeated_under_the_same_id_and_follows_no_redirect(
     assert len({headers["webhook-id"] for headers, _body in receiver.got}) == 1
     statuses = list(only().tries.values_list("status", "outcome"))
     assert statuses == [(302, "refused"), (500, "refused"), (204, "sent")]
+
+
+def test_a_receiver_that_is_away_is_left_alone_whatever_waits(
+    quiet: Organization, receiver: Receiver
+) -> None:
+    made, _secret = webhook(quiet, receiver.url)
+    for n in range(3):
+        tell(quiet, str(n))
+    receiver.answers = [503]
+    with worker_scope():
+        sending.sweep()
+        sending.sweep()
+    assert len(receiver.got) == 1
+    made.refresh_from_db()
+    assert made.rests_until is not None
+    for _ in range(3):
+        sweep(later=timedelta(hours=1))
+    assert len(receiver.got) == 4
 
 
 def test_a_receiver_that_never_answers_well_is_told_of_once(
