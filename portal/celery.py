@@ -33,7 +33,9 @@ redis.Channel.do_restore = False
 # expires, so that a worker that was away finds one of each and not a backlog.
 EVERY = {
     "actions.sweep": 1.0,
+    "actions.deliver_due": 5.0,
     "walks.start_due": 5.0,
+    "walks.start_reports": 30.0,
     "walks.tidy_connections": 30.0,
     "walks.look_for_restore": 15.0,
 }

@@ -95,6 +95,12 @@ def _default_from_email() -> str:
     return 'the sender of the portal\'s mail: "Orgdesk <orgdesk@example.com>"'
 
 
+def _portal_url() -> str:
+    if settings.PORTAL_URL.startswith(("https://", "http://")) or _allowed_hosts():
+        return ""
+    return "the portal's own address, for links in its mails: https://desk.example.com"
+
+
 def _no_sandbox() -> str:
     return "belongs to the demo; unset it" if settings.SANDBOX_URL else ""
 
@@ -107,6 +113,7 @@ REQUIRED: dict[str, Callable[[], str]] = {
     "ALLOWED_HOSTS": _allowed_hosts,
     "EMAIL_URL": _email_url,
     "DEFAULT_FROM_EMAIL": _default_from_email,
+    "PORTAL_URL": _portal_url,
     "SANDBOX_URL": _no_sandbox,
 }
 

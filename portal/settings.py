@@ -139,6 +139,7 @@ INSTALLED_APPS = [
     "apps.ui",
     "apps.organizations",
     "apps.notices",
+    "apps.reports",
     "apps.sync",
     "apps.members",
     "apps.invites",
@@ -424,7 +425,21 @@ UNFOLD = {
 vars().update(env.email("EMAIL_URL", default="consolemail://" if DEVELOPMENT else "smtp://"))
 if TESTING:
     EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+EMAIL_TIMEOUT = env.float("EMAIL_TIMEOUT", default=15.0)  # seconds, each step with the mail server
 DEFAULT_FROM_EMAIL = env.str("DEFAULT_FROM_EMAIL", default="Orgdesk <orgdesk@localhost>")
+
+# --- Notices -----------------------------------------------------------------------------------
+# Where people reach the portal, for links in mails and webhooks; no slash at its end.
+PORTAL_URL = env.str(
+    "PORTAL_URL",
+    default="http://localhost:8000"
+    if DEVELOPMENT
+    else next((f"https://{host}" for host in ALLOWED_HOSTS if host[:1] not in ".*"), ""),
+).rstrip("/")
+NOTICES_CALL_DEADLINE = env.float("NOTICES_CALL_DEADLINE", default=10.0)  # seconds, all of one call
+NOTICES_LEASE_SECONDS = env.float("NOTICES_LEASE_SECONDS", default=120.0)
+# Webhooks to this machine itself over HTTP, for receivers under development.
+NOTICES_LOOPBACK = DEVELOPMENT
 
 # --- Log ---------------------------------------------------------------------------------------
 logs.set_up_structlog(production=not DEVELOPMENT)

@@ -71,6 +71,7 @@ NAVIGATION: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = 
             (_("Usage reports"), "query_stats", "usage_report", ""),
             (_("Usage by what"), "category", "usage_dimension", ""),
             (_("Days of Claude Code"), "code", "usage_codingday", ""),
+            (_("Webhooks"), "webhook", "notices_endpoint", ""),
         ),
     ),
     (
@@ -83,6 +84,10 @@ NAVIGATION: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = 
             (_("Walks"), "directions_walk", "sync_syncrun", ""),
             (_("Days of usage read"), "event_available", "usage_readday", ""),
             (_("Usage corrected"), "edit_note", "usage_correction", ""),
+            (_("Notices"), "notifications", "notices_notice", ""),
+            (_("Deliveries"), "outgoing_mail", "notices_delivery", ""),
+            (_("Reports"), "schedule_send", "reports_schedule", ""),
+            (_("Runs of reports"), "event_repeat", "reports_run", ""),
             (_("Audit log"), "history", "audit_entry", ""),
         ),
     ),

@@ -51,6 +51,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/", include("apps.organizations.audit_urls")),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
+    path("o/<slug:slug>/reports/", include("apps.reports.urls")),
+    path("o/<slug:slug>/notices/", include("apps.notices.urls")),
     path("o/<slug:slug>/", include("apps.configuration.urls")),
     path("o/<slug:slug>/", include("apps.personal.urls")),
     path("o/<slug:slug>/limits/", include("apps.workspaces.limit_urls")),

@@ -18,6 +18,7 @@ from apps.incidents.models import Incident
 from apps.invites.models import Invite
 from apps.keys.models import Key
 from apps.members.models import Member, Person
+from apps.notices.models import Channel, Delivery, Endpoint, Notice
 from apps.organizations.factors import seal_factor
 from apps.organizations.models import (
     ApiToken,
@@ -28,6 +29,7 @@ from apps.organizations.models import (
     Role,
 )
 from apps.personal.models import Account
+from apps.reports.models import Schedule
 from apps.sync.models import Batch, Command
 from apps.usage.days import day_of
 from apps.usage.models import Dimension, ReadDay, Report
@@ -253,6 +255,59 @@ class InviteFactory(_MirroredFactory):
     state = Invite.State.PENDING
     invited_at = factory.LazyFunction(timezone.now)
     expires_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=21))
+
+
+class NoticeFactory(DjangoModelFactory[Notice]):
+    """Something that was told, to nobody in particular."""
+
+    class Meta:
+        model = Notice
+
+    organization = factory.SubFactory(OrganizationFactory)
+    topic = "tests.everybody"
+    cause = factory.Sequence(lambda n: f"cause:{n}")
+    title = "Something happened"
+    text = "Look at it."
+    url = "/"
+
+
+class EndpointFactory(DjangoModelFactory[Endpoint]):
+    """A webhook whose secret nobody knows."""
+
+    class Meta:
+        model = Endpoint
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"Webhook {n}")
+    url = "https://hooks.example/in"
+    secret = "v1.x.x"
+    secret_hint = "…abcd"
+
+
+class DeliveryFactory(DjangoModelFactory[Delivery]):
+    """A test that waits to be sent to a webhook."""
+
+    class Meta:
+        model = Delivery
+
+    organization = factory.SubFactory(OrganizationFactory)
+    kind = "test"
+    subject_id = factory.Sequence(lambda n: n + 1)
+    channel = Channel.WEBHOOK
+    endpoint = factory.SubFactory(EndpointFactory)
+    label = "Test"
+
+
+class ScheduleFactory(DjangoModelFactory[Schedule]):
+    """The list of people, every Monday, from nobody in particular to nobody."""
+
+    class Meta:
+        model = Schedule
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"Report {n}")
+    url_name = "members:list"
+    next_at = factory.LazyFunction(lambda: timezone.now() + timedelta(days=3))
 
 
 class WorkspaceFactory(DjangoModelFactory[Workspace]):

@@ -31,6 +31,9 @@ from apps.audit.models import Entry
 from apps.audit.record import record
 from apps.configuration.models import RemoteOrganization
 from apps.incidents.models import Incident
+from apps.notices import topics
+from apps.notices.models import Notice
+from apps.notices.topics import Topic
 from apps.organizations.models import Connection, Organization, Role
 from apps.personal.models import Account
 from apps.sync.models import Resource
@@ -98,6 +101,13 @@ def _entry(tenant: Tenant, user: User) -> Entry:
         return record(organization=tenant.organization, actor=user, verb="tests.happened")
 
 
+def _notice(tenant: Tenant, user: User) -> Notice:
+    """Of a topic that everybody may hear of."""
+    topics.register(Topic("tests.everybody", "Everything", frozenset()))
+    made: Notice = factories.NoticeFactory(organization=tenant.organization)
+    return made
+
+
 def _with_workspaces(tenant: Tenant) -> Connection:
     connection = factories.with_workspaces(
         factories.ConnectionFactory(organization=tenant.organization)
@@ -156,6 +166,13 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
         connection=factories.ConnectionFactory(organization=tenant.organization), name="members"
     ),
     "entry": _entry,
+    "notice": _notice,
+    "endpoint": lambda tenant, user: factories.EndpointFactory(organization=tenant.organization),
+    "delivery": lambda tenant, user: factories.DeliveryFactory(
+        organization=tenant.organization,
+        endpoint=factories.EndpointFactory(organization=tenant.organization),
+    ),
+    "report": lambda tenant, user: factories.ScheduleFactory(organization=tenant.organization),
     "person": lambda tenant, user: factories.PersonFactory(organization=tenant.organization),
     "member": lambda tenant, user: factories.MemberFactory(organization=tenant.organization),
     "invite": lambda tenant, user: factories.InviteFactory(organization=tenant.organization),
@@ -308,6 +325,51 @@ PAGES: dict[str, Page] = {
         read="audit.read", change="audit.read"
     ),  # changes nothing but a progress bar
     "audit:entry": Desk(read="audit.read", objects={"sequence": "entry"}),
+    # --- Reports
+    "reports:list": Desk(read="reports.read", change="reports.read", query=SAVED_VIEW),
+    "reports:new": Desk(
+        read="reports.own",
+        change="reports.own",
+        query="?page=/o/acme/people/&list=people",
+    ),
+    "reports:report": Desk(read="reports.read", objects={"pk": "report"}),
+    "reports:change": Desk(
+        read="reports.own", change="reports.own", besides="reports.change", objects={"pk": "report"}
+    ),
+    "reports:pause": Desk(change="reports.own", besides="reports.change", objects={"pk": "report"}),
+    "reports:send_now": Desk(
+        change="reports.own", besides="reports.change", objects={"pk": "report"}
+    ),
+    "reports:leave": Desk(change="reports.read", objects={"pk": "report"}),
+    "reports:delete": Desk(
+        read="reports.own", change="reports.own", besides="reports.change", objects={"pk": "report"}
+    ),
+    # --- Notices
+    "notices:list": Desk(read="notices.read", change="notices.read", query=SAVED_VIEW),
+    "notices:notice": Desk(read="notices.read", objects={"pk": "notice"}),
+    "notices:acknowledge": Desk(change="notices.acknowledge", objects={"pk": "notice"}),
+    "notices:bulk_acknowledge": Desk(change="notices.acknowledge"),
+    "notices:bulk_read": Desk(change="notices.own"),
+    "notices:own": Desk(read="notices.own", change="notices.own"),
+    "notices:deliveries": Desk(
+        read="notices.deliveries", change="notices.deliveries", query=SAVED_VIEW
+    ),
+    "notices:delivery": Desk(read="notices.deliveries", objects={"pk": "delivery"}),
+    "notices:send_again": Desk(change="notices.send_again", objects={"pk": "delivery"}),
+    "notices:webhooks": Desk(read="notices.deliveries"),
+    "notices:new_webhook": Desk(read="notices.webhooks", change="notices.webhooks"),
+    "notices:webhook": Desk(read="notices.deliveries", objects={"pk": "endpoint"}),
+    "notices:change_webhook": Desk(
+        read="notices.webhooks", change="notices.webhooks", objects={"pk": "endpoint"}
+    ),
+    "notices:renew_secret": Desk(
+        read="notices.webhooks", change="notices.webhooks", objects={"pk": "endpoint"}
+    ),
+    "notices:pause_webhook": Desk(change="notices.webhooks", objects={"pk": "endpoint"}),
+    "notices:test_webhook": Desk(change="notices.send_again", objects={"pk": "endpoint"}),
+    "notices:delete_webhook": Desk(
+        read="notices.webhooks", change="notices.webhooks", objects={"pk": "endpoint"}
+    ),
     # --- Organizations at their providers
     "configuration:list": Desk(read="configuration.read"),
     "configuration:organization": Desk(
@@ -563,8 +625,8 @@ PAGES: dict[str, Page] = {
     "keys:archive": Desk(read="keys.archive", change="keys.archive", objects={"pk": "api_key"}),
     "keys:delete": Desk(read="keys.delete", change="keys.delete", objects={"pk": "api_key"}),
     # --- Usage and cost
-    "usage:usage": Desk(read="usage.read"),
-    "usage:coding": Desk(read="usage.read"),
+    "usage:usage": Desk(read="usage.read", change="usage.read", query=SAVED_VIEW),
+    "usage:coding": Desk(read="usage.read", change="usage.read", query=SAVED_VIEW),
     # --- The API
     "api:schema": SignedIn(methods=("GET",)),
     "api:docs": SignedIn(methods=("GET",)),

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 class Severity(models.TextChoices):
     """How much it presses."""
 
-    INFO = "info", _("For your information")
-    WARNING = "warning", _("Look at it")
+    INFO = "info", _("Info")
+    WARNING = "warning", _("Warning")
     URGENT = "urgent", _("Urgent")
 
 
@@ -143,6 +143,50 @@ class Channel(models.TextChoices):
     WEBHOOK = "webhook", _("Webhook")
 
 
+class EndpointQuerySet(models.QuerySet["Endpoint"]):
+    """Webhooks as a reader may see them."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> "EndpointQuerySet":
+        """Those of the organizations that ``user`` holds a Grant on."""
+        return self.filter(organization__in=Organization.objects.visible_to(user))
+
+
+class Endpoint(models.Model):
+    """Where webhooks of one organization go. ``secret`` is sealed, and signs each of them."""
+
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="endpoints")
+    name = models.CharField(_("name"), max_length=80)
+    url = models.CharField(_("address"), max_length=500)
+    topics = models.JSONField(default=list, blank=True)  # names; empty: all of them
+    secret = models.TextField(editable=False)
+    secret_hint = models.CharField(max_length=12, editable=False)
+    paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
+    created_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    created_at = models.DateTimeField(_("created"), auto_now_add=True)
+
+    objects = EndpointQuerySet.as_manager()
+
+    class Meta:
+        verbose_name = _("webhook")
+        verbose_name_plural = _("webhooks")
+        ordering = ["name", "pk"]
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "name"], name="endpoint_named_once")
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+    def wants(self, topic: str) -> bool:
+        """Whether notices of ``topic`` go there. That a webhook failed is told to people alone."""
+        if topic.startswith("notices."):
+            return False
+        return not self.topics or topic in self.topics
+
+
 class DeliveryQuerySet(models.QuerySet["Delivery"]):
     """Deliveries as a reader may see them."""
 
@@ -174,6 +218,11 @@ class Delivery(models.Model):
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.CASCADE, null=True, blank=True, related_name="deliveries"
     )
+    # Where the webhook goes.
+    endpoint = models.ForeignKey(
+        Endpoint, models.CASCADE, null=True, blank=True, related_name="deliveries"
+    )
+    label = models.CharField(_("about"), max_length=200, blank=True)
     state = models.CharField(_("state"), max_length=8, choices=State, default=State.WAITING)
     attempts = models.PositiveIntegerField(_("attempts"), default=0)
     fence = models.PositiveIntegerField(default=0)
@@ -194,15 +243,66 @@ class Delivery(models.Model):
                 fields=["kind", "subject_id", "user"],
                 condition=Q(channel="mail"),
                 name="one_mail_per_receiver",
-            )
+            ),
+            models.UniqueConstraint(
+                fields=["kind", "subject_id", "endpoint"],
+                condition=Q(channel="webhook"),
+                name="one_webhook_per_endpoint",
+            ),
         ]
         indexes = [
             models.Index(
                 fields=["due_at"],
                 condition=Q(state__in=["waiting", "sending"]),
                 name="deliveries_open",
-            )
+            ),
+            models.Index(fields=["organization", "-created_at"], name="deliveries_by_time"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.subject_id} · {self.get_channel_display()}"
+
+    @property
+    def receiver(self) -> str:
+        """Who or what gets it."""
+        return str(self.user.email if self.user else self.endpoint)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may still leave."""
+        return self.state in (self.State.WAITING, self.State.SENDING)
+
+    @property
+    def is_under_way(self) -> bool:
+        """Whether its outcome is a matter of seconds: no second attempt, which may be hours away."""
+        first = self.state == self.State.WAITING and not self.attempts
+        return first or self.state == self.State.SENDING
+
+
+class Attempt(models.Model):
+    """One try to send one thing. It is written before the first byte leaves."""
+
+    class Outcome(models.TextChoices):
+        UNDER_WAY = "under_way", _("Under way")
+        SENT = "sent", _("Sent")
+        REFUSED = "refused", _("Refused")
+        UNCLEAR = "unclear", _("Unclear")  # the worker died, or the answer did not come
+
+    delivery = models.ForeignKey(Delivery, models.CASCADE, related_name="tries")
+    number = models.PositiveIntegerField()
+    began_at = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+    outcome = models.CharField(max_length=9, choices=Outcome, default=Outcome.UNDER_WAY)
+    status = models.PositiveIntegerField(null=True)  # the receiver's HTTP status, if it gave one
+    said = models.CharField(max_length=500, blank=True)
+
+    class Meta:
+        verbose_name = _("attempt")
+        verbose_name_plural = _("attempts")
+        ordering = ["number"]
+        constraints = [
+            models.UniqueConstraint(fields=["delivery", "number"], name="attempt_once_per_number")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.delivery_id}/{self.number}"

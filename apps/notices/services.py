@@ -5,18 +5,21 @@
 Whoever tells need not know whether it was told before: one (organization, topic, cause) is one notice.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from django.db import transaction
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.audit.record import Line, record_many
-from apps.notices import hearers
-from apps.notices.models import Channel, Delivery, Hearing, Notice, Severity
-from apps.notices.topics import topic_of
+from apps.audit.record import Line, record, record_many
+from apps.notices import endpoints, hearers
+from apps.notices.endpoints import must
+from apps.notices.models import Channel, Choice, Delivery, Endpoint, Hearing, Notice, Severity
+from apps.notices.own_letters import NOTICE
+from apps.notices.topics import open_to, topic_of
 from apps.notices.word import kick_after_commit
 from apps.organizations.models import Organization
+from apps.organizations.policy import role_of
 
 
 def tell(
@@ -71,20 +74,41 @@ def _send_out(notice: Notice) -> None:
     Hearing.objects.bulk_create(
         Hearing(organization=notice.organization, notice=notice, user=one.user) for one in listeners
     )
-    now = timezone.now()
-    Delivery.objects.bulk_create(
-        Delivery(
-            organization=notice.organization,
-            kind="notice",
-            subject_id=notice.pk,
-            channel=Channel.MAIL,
-            user=one.user,
-            due_at=now,
-        )
-        for one in listeners
-        if one.by_mail
+    dispatch(
+        kind=NOTICE,
+        subject_id=notice.pk,
+        organization=notice.organization,
+        label=notice.title,
+        users=[one.user for one in listeners if one.by_mail],
+        endpoints=[one for one in endpoints.of(notice.organization) if one.wants(notice.topic)],
     )
-    kick_after_commit("notice", notice.pk)
+
+
+def dispatch(
+    *,
+    kind: str,
+    subject_id: int,
+    organization: Organization,
+    label: str,
+    users: Iterable[User],
+    endpoints: Iterable[Endpoint],
+) -> None:
+    """Put a letter on its way to each of ``users`` by mail and each of ``endpoints`` by webhook.
+
+    In the caller's transaction, and after its commit to the workers. ``kind`` is registered with
+    ``letters``. Who has been sent this subject already is left out.
+    """
+    about = {
+        "organization": organization,
+        "kind": kind,
+        "subject_id": subject_id,
+        "label": label[:200],
+        "due_at": timezone.now(),
+    }
+    found = [Delivery(channel=Channel.MAIL, user=one, **about) for one in users]
+    found += [Delivery(channel=Channel.WEBHOOK, endpoint=one, **about) for one in endpoints]
+    Delivery.objects.bulk_create(found, ignore_conflicts=True)
+    kick_after_commit(kind, subject_id)
 
 
 def acknowledge(*, notice: Notice, actor: User) -> bool:
@@ -94,6 +118,9 @@ def acknowledge(*, notice: Notice, actor: User) -> bool:
 
 def acknowledge_many(*, notices: Iterable[Notice], actor: User) -> int:
     """The same for several of one organization; how many had not been acknowledged yet."""
+    notices = list(notices)
+    for one in notices[:1]:
+        must(actor, "notices.acknowledge", one.organization)
     with transaction.atomic(durable=True):
         fresh = [one for one in notices if _acknowledged(one, actor)]
         _note_in_audit(fresh, actor)
@@ -106,8 +133,44 @@ def _acknowledged(notice: Notice, actor: User) -> bool:
     if not waiting.update(acknowledged_at=now, acknowledged_by=actor):
         return False
     notice.acknowledged_at, notice.acknowledged_by = now, actor
-    Hearing.objects.filter(notice=notice, user=actor, read_at__isnull=True).update(read_at=now)
+    # Somebody sees to it: nobody's bell need count it any more.
+    Hearing.objects.filter(notice=notice, read_at__isnull=True).update(read_at=now)
     return True
+
+
+def mark_read(*, notices: Iterable[Notice], user: User) -> int:
+    """Note that ``user`` has read these; how many of them were new to them. One statement."""
+    unread = Hearing.objects.filter(notice__in=notices, user=user, read_at__isnull=True)
+    return unread.update(read_at=timezone.now())
+
+
+def choose(
+    *, user: User, organization: Organization, wanted: Mapping[str, tuple[bool, bool]]
+) -> None:
+    """What ``user`` hears of from now on: topic → (hears, by mail too).
+
+    What the role says anyway is not kept, so that another role later is heard by its own rule.
+    """
+    role = role_of(user, organization)
+    known = {topic.name: topic for topic in open_to(role)}
+    with transaction.atomic(durable=True):
+        mine = Choice.objects.filter(user=user, organization=organization)
+        before = {one.topic: [one.hears, one.by_mail] for one in mine}
+        mine.filter(topic__in=known).delete()
+        Choice.objects.bulk_create(
+            Choice(user=user, organization=organization, topic=name, hears=hears, by_mail=by_mail)
+            for name, (hears, by_mail) in wanted.items()
+            if name in known and (hears, by_mail) != (role in known[name].hears, True)
+        )
+        after = {one.topic: [one.hears, one.by_mail] for one in mine.all()}
+        if after != before:
+            record(
+                organization=organization,
+                actor=user,
+                verb="notices.choose",
+                target=user,
+                details={"before": before, "after": after},
+            )
 
 
 def _note_in_audit(notices: Sequence[Notice], actor: User) -> None:

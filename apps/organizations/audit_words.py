@@ -41,5 +41,7 @@ AREAS = {
     "sync.": _("Syncing"),
     "grants.": _("Colleagues"),
     "tokens.": _("API tokens"),
+    "reports.": _("Reports"),
+    "notices.": _("Notices and webhooks"),
     "organizations.": _("Settings"),
 }

@@ -92,9 +92,13 @@ class AcceptForm(NewAccountForm):
 class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscriptable at run time
     """An organization's name and what it demands."""
 
+    time_zone = TimeZoneField(
+        help_text=_("Reports are sent at an hour of this zone. Pages show each reader their own.")
+    )
+
     class Meta:
         model = Organization
-        fields = ["name", "demand_mfa", "demand_second_person", "support_may_read"]
+        fields = ["name", "time_zone", "demand_mfa", "demand_second_person", "support_may_read"]
 
 
 class InviteColleagueForm(forms.Form):

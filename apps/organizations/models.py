@@ -2,6 +2,7 @@
 
 import uuid
 from typing import TYPE_CHECKING, ClassVar
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import models
@@ -10,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 from knox.models import AbstractAuthToken
 
-from apps.accounts.models import User
+from apps.accounts.models import User, known_time_zone
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -80,6 +81,13 @@ class Organization(models.Model):  # type: ignore[django-manager-missing]  # kno
         related_name="personal_desk",
         verbose_name=_("own desk of"),
     )
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default="UTC",
+        validators=[known_time_zone],
+        help_text=_("Reports are sent at an hour of this zone."),
+    )
     # The database was put back from a backup: when that was noticed last, and since when no change
     # is sent because nobody has said yet that it may (NULL: changes are sent).
     put_back_at = models.DateTimeField(_("put back"), null=True, blank=True, editable=False)
@@ -103,6 +111,11 @@ class Organization(models.Model):  # type: ignore[django-manager-missing]  # kno
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The zone of its clocks."""
+        return ZoneInfo(self.time_zone)
 
     @property
     def is_personal(self) -> bool:

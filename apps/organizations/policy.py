@@ -71,6 +71,20 @@ POLICY: dict[str, Rule] = {
     "account.delete": Rule(SELF, writes=True, fresh=True),
     "usage.read": Rule(EVERYONE, support=True),  # tokens, costs, Claude Code
     "usage.backfill": Rule(ADMINS, writes=True),  # pause the reading of the past, let it go on
+    # Notices: to read those that one's role may hear of; to say for everybody that one has seen to it.
+    "notices.read": Rule(EVERYONE | SELF, support=True),
+    "notices.acknowledge": Rule(ADMINS | {BILLING} | SELF),
+    "notices.own": Rule(EVERYONE | SELF),  # what one hears of oneself
+    "notices.deliveries": Rule(ADMINS, support=True),  # what was sent where, and what came of it
+    # A webhook takes what happens here to another machine.
+    "notices.webhooks": Rule(ADMINS, writes=True, fresh=True),
+    "notices.send_again": Rule(
+        ADMINS, writes=True
+    ),  # try a webhook, have a failed delivery repeated
+    # Reports run with what their maker may see; whoever sees a page may have it sent.
+    "reports.read": Rule(EVERYONE, support=True),
+    "reports.own": Rule(EVERYONE),
+    "reports.change": Rule(ADMINS, writes=True),  # those of colleagues
     # What is far off its usual: acknowledge, resolve, mute. Whoever answers for the bill may.
     "incidents.read": Rule(EVERYONE, support=True),
     "incidents.change": Rule(frozenset({OWNER, ADMIN, BILLING}), writes=True),

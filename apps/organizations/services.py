@@ -75,7 +75,7 @@ def _start(
     Installation.objects.create()
     user = _new_user(name=name, email=email, password=password, time_zone=time_zone)
     organization = Organization.objects.create(
-        name=organization_name, slug=free_slug(organization_name)
+        name=organization_name, slug=free_slug(organization_name), time_zone=time_zone
     )
     Grant.objects.create(organization=organization, user=user, role=Role.OWNER)
     record(organization=organization, actor=user, verb="organizations.start", target=organization)
@@ -108,6 +108,7 @@ def change_organization(
     organization: Organization,
     actor: User,
     name: str,
+    time_zone: str,
     demand_mfa: bool,
     demand_second_person: bool,
     support_may_read: bool,
@@ -117,6 +118,7 @@ def change_organization(
     _must(actor, "organization.change", current)
     wanted = {
         "name": name,
+        "time_zone": time_zone,
         "demand_mfa": demand_mfa,
         "demand_second_person": demand_second_person,
         "support_may_read": support_may_read,

@@ -35,9 +35,10 @@ from apps.providers.errors import (
     Unclear,
 )
 from apps.providers.guard import check_allowed, register_guard, unregister_guard, worker_scope
+from apps.providers.hosts import is_named_loopback
 from apps.providers.masking import MASK, mask_text
 from apps.providers.records.keys import fits
-from apps.providers.wire import CallState, Wire, current_call, in_words, is_named_loopback
+from apps.providers.wire import CallState, Wire, current_call, in_words
 
 __all__ = [
     "Answer",

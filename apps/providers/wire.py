@@ -22,9 +22,8 @@ import httpx2
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
+from apps.providers.hosts import is_named_loopback, is_public
 from apps.providers.protocol import Words
-
-LOOPBACK_NAMES = frozenset({"localhost"})
 
 
 @dataclass(slots=True)
@@ -88,16 +87,6 @@ class _Stream(httpcore2.NetworkStream):
         return self._inner.get_extra_info(info)
 
 
-def is_named_loopback(host: str) -> bool:
-    """Whether a base URL's host names this machine outright ("localhost", "127.0.0.1", "::1")."""
-    if host.lower() in LOOPBACK_NAMES:
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
-
-
 def _is_address(host: str) -> bool:
     try:
         ipaddress.ip_address(host)
@@ -110,13 +99,15 @@ class _Backend(httpcore2.NetworkBackend):
     """Connects within the deadline, and a name only to public addresses.
 
     A name on the allow-list that suddenly resolves into the private network is somebody's trick; an
-    address, or localhost, was written there on purpose. What the deadline cannot cut short is the
-    name server: its own time limits hold there.
+    address, or localhost, was written there on purpose: unless it was ``typed`` in by somebody whom
+    nobody has checked. What the deadline cannot cut short is the name server: its own time limits
+    hold there.
     """
 
-    def __init__(self, private_addresses: bool) -> None:
+    def __init__(self, private_addresses: bool, typed: bool) -> None:
         self._inner = httpcore2.SyncBackend()
         self._private_addresses = private_addresses
+        self._typed = typed
 
     def connect_tcp(
         self,
@@ -139,15 +130,17 @@ class _Backend(httpcore2.NetworkBackend):
 
     def _addresses(self, host: str, port: int) -> list[str]:
         if _is_address(host):
+            if self._typed and not is_public(host):
+                raise httpcore2.ConnectError(_("it is a private address"))
             return [host]
         try:
             found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         except OSError as error:
             raise httpcore2.ConnectError(_("the host's name was not found")) from error
         addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
-        if is_named_loopback(host):
+        if is_named_loopback(host) and not self._typed:
             return [one for one in addresses if ipaddress.ip_address(one).is_loopback]
-        private = [one for one in addresses if not ipaddress.ip_address(one).is_global]
+        private = [one for one in addresses if not is_public(one)]
         if private and not self._private_addresses:
             raise httpcore2.ConnectError(_("the host's name leads to a private address"))
         return addresses
@@ -157,15 +150,19 @@ class _Backend(httpcore2.NetworkBackend):
 
 
 class Wire(httpx2.BaseTransport):
-    """The transport of real calls; ``CallState.sent`` tells whether a byte of the request has left."""
+    """The transport of real calls; ``CallState.sent`` tells whether a byte of the request has left.
 
-    def __init__(self, *, private_addresses: bool = False) -> None:
+    ``typed``: the host was typed in by a user and stands on no list, so not even an address written
+    out may be a private one.
+    """
+
+    def __init__(self, *, private_addresses: bool = False, typed: bool = False) -> None:
         self._pool = httpcore2.ConnectionPool(
             ssl_context=tls(),
             max_connections=4,
             # Shorter than what servers keep: a connection closed under a write's feet is "unclear".
             keepalive_expiry=4.0,
-            network_backend=_Backend(private_addresses),
+            network_backend=_Backend(private_addresses, typed),
         )
 
     def handle_request(self, request: httpx2.Request) -> httpx2.Response:

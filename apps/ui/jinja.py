@@ -14,18 +14,21 @@ from markupsafe import escape
 
 from apps.ui.charts import sparkline
 from apps.ui.icons import icon
+from apps.ui.slots import drawn
 from apps.ui.times import when
 
 
 def environment(**options: Any) -> Environment:
     """Make the environment: autoescape on, gettext in, ``url()``, ``static()``, ``icon()``, ``moment()``,
-    ``sparkline()``."""
+    ``sparkline()``, ``slot()``."""
     options["autoescape"] = True
     env = Environment(  # noqa: S701 - set one line above
         extensions=["jinja2.ext.i18n"], trim_blocks=True, lstrip_blocks=True, **options
     )
     env.install_gettext_callables(gettext, ngettext, newstyle=True)  # type: ignore[attr-defined]  # added by the extension
-    env.globals.update(url=reverse, static=static, icon=icon, moment=when, sparkline=sparkline)
+    env.globals.update(
+        url=reverse, static=static, icon=icon, moment=when, sparkline=sparkline, slot=drawn
+    )
     return env
 
 

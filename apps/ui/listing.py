@@ -177,6 +177,12 @@ class ListPage(Generic[Row]):
     # Where one row is drawn again by itself while something happens to it; "" if nothing ever does.
     rows_url_name: ClassVar[str] = ""
 
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Views of a list can be kept under its name."""
+        super().__init_subclass__(**kwargs)
+        if "name" in cls.__dict__:
+            saved.KEPT[cls.name] = cls.title
+
     def __init__(self, request: Any, params: QueryDict | None = None) -> None:
         self.request = request
         self.organization = request.organization
@@ -241,7 +247,7 @@ class ListPage(Generic[Row]):
         """The whole page, the fragment, an export or a saved view's form, as the request asks."""
         page = cls(request)
         if request.method == "POST" or saved.asked(request):
-            return saved.respond(page)
+            return saved.respond(page, page.views)
         if form := request.GET.get("export"):
             return export.respond(page, form)
         if not request.GET and not request.htmx and page.views.first:  # type: ignore[attr-defined]  # HtmxMiddleware

@@ -5,7 +5,7 @@ list may keep views of it, and nobody else can.
 """
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 from urllib.parse import urlencode
 
 from django import forms
@@ -14,18 +14,43 @@ from django.db import transaction
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
+from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 
 from apps.ui.models import SavedView
 
-if TYPE_CHECKING:
-    from apps.ui.listing import ListPage
+# What views can be kept of, by the name that they are kept under: lists, and pages that say so.
+KEPT: dict[str, "str | Promise"] = {}
+
+
+class Keepable(Protocol):
+    """A page of which views can be kept: a list, or another whose filters stand in its address."""
+
+    request: Any
+    organization: Any
+    params: QueryDict
+    path: str
+
+    @property
+    def name(self) -> str:
+        """What its views are kept under."""
+
+    @property
+    def query(self) -> str:
+        """Its filters as they stand in an address, those that go without saying left out."""
+
+    @property
+    def clear_url(self) -> str:
+        """The page without filters."""
+
+    def url(self, **changes: str | None) -> str:
+        """Its address with changes."""
 
 
 class Views:
     """The saved views of one list for its reader, with their addresses."""
 
-    def __init__(self, page: "ListPage[Any]") -> None:
+    def __init__(self, page: Keepable) -> None:
         self.page = page
 
     @cached_property
@@ -66,7 +91,9 @@ class Views:
 
     def url(self, view: SavedView) -> str:
         """The list as ``view`` keeps it."""
-        query = [*QueryDict(view.query).items(), ("view", str(view.pk))]
+        kept = QueryDict(view.query)  # a filter may have several values
+        query = [(key, one) for key, many in kept.lists() for one in many]
+        query.append(("view", str(view.pk)))
         return f"{self.page.path}?{urlencode(query)}"
 
     def links(self) -> list[tuple[SavedView, str]]:
@@ -113,16 +140,16 @@ class SavedViewForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscript
         return name
 
 
-def respond(page: "ListPage[Any]") -> HttpResponse:
+def respond(page: Keepable, views: Views) -> HttpResponse:
     """Show or carry out the form of one view. Other people's views cannot be changed: 404."""
-    view = _view_at_hand(page)
+    view = _view_at_hand(page, views)
     request = page.request
     if request.method == "POST" and "delete" in request.POST and view.pk:
         view.delete()
         return redirect(page.clear_url)
     form = SavedViewForm(request.POST if request.method == "POST" else None, instance=view)
     if request.method == "POST" and _accepted(form):
-        return redirect(page.views.url(form.instance))
+        return redirect(views.url(form.instance))
     given = {
         "form": form,
         "view": view,
@@ -133,7 +160,7 @@ def respond(page: "ListPage[Any]") -> HttpResponse:
     return render(request, "ui/saved_view.html", given)
 
 
-def _view_at_hand(page: "ListPage[Any]") -> SavedView:
+def _view_at_hand(page: Keepable, views: Views) -> SavedView:
     asked_for = page.request.GET.get("views", "")
     if asked_for == "new":
         return SavedView(
@@ -142,7 +169,7 @@ def _view_at_hand(page: "ListPage[Any]") -> SavedView:
             list_name=page.name,
             query=page.query[:1000],
         )
-    for view in page.views.every:
+    for view in views.every:
         if str(view.pk) == asked_for and view.owner_id == page.request.user.pk:
             if page.request.GET.get("keep"):  # the filters as they are now replace those it had
                 view.query = page.query[:1000]

@@ -10,9 +10,10 @@ class UsageConfig(AppConfig):
         from apps.audit import words
         from apps.keys import findings
         from apps.keys.lists import add_column
+        from apps.reports import pages
         from apps.sync import mirrors
         from apps.ui import slots
-        from apps.usage import backfill_views, drawing, reads, shelf
+        from apps.usage import backfill_views, drawing, mailed, reads, shelf
         from apps.usage.people import PERSON
         from apps.usage.series import CODING, COSTS, USAGE
         from apps.workspaces.lists import add_figure
@@ -31,6 +32,8 @@ class UsageConfig(AppConfig):
         add_column(cost, shelf.prepared_already)
         findings.add(shelf.UNUSED_KEY)
         add_figure(shelf.WORKSPACE_COST)
+        for url_name, digester in mailed.SHOWN.items():
+            pages.digest_by(url_name, digester)
         slots.fill("members:person", drawing.of_person, order=10)
         slots.fill("workspaces:workspace", drawing.of_workspace, order=10)
         slots.fill("workspaces:archive", drawing.ending, order=10)

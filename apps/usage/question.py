@@ -66,6 +66,7 @@ PRESETS: dict[str, Words] = {
     "today": gettext_lazy("Today"),
     "yesterday": gettext_lazy("Yesterday"),
     "7d": gettext_lazy("7 days"),
+    "last_week": gettext_lazy("Last week"),
     "30d": gettext_lazy("30 days"),
     "month": gettext_lazy("This month"),
     "last_month": gettext_lazy("Last month"),
@@ -88,10 +89,12 @@ def preset_days(name: str, today: date) -> tuple[date, date]:
     """First and last day of a preset; KeyError for one that there is not."""
     start = today.replace(day=1)
     yesterday = today - timedelta(days=1)
+    monday = today - timedelta(days=today.weekday())
     return {
         "today": (today, today),
         "yesterday": (yesterday, yesterday),
         "7d": (today - timedelta(days=6), today),
+        "last_week": (monday - timedelta(days=7), monday - timedelta(days=1)),
         "30d": (today - timedelta(days=29), today),
         "90d": (today - timedelta(days=89), today),
         "month": (start, today),

@@ -10,14 +10,15 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.utils.cache import patch_vary_headers
 from django.utils.translation import gettext as _
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_http_methods
 
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
-from apps.usage import downloads, missing_words, reads
+from apps.usage import downloads, kept, missing_words, reads
 from apps.usage.answer import Answering, group_label
 from apps.usage.controls import controls_of, look_up
 from apps.usage.days import date_of
+from apps.usage.kept import KeptPage
 from apps.usage.models import Report, ReportName
 from apps.usage.question import Asking, Question
 
@@ -47,17 +48,24 @@ def ask(request: DeskRequest, connections: Sequence[Connection]) -> Question:
     return asking.question
 
 
-@require_safe
+@require_http_methods(["GET", "HEAD", "POST"])
 @desk_view("usage.read")
 def usage(request: DeskRequest) -> HttpResponseBase:
-    """Usage and cost over all connections: chart, table and what is missing; ``?export=csv`` the same as a file."""
+    """Usage and cost over all connections: chart, table and what is missing; ``?export=csv`` the same as a file.
+
+    A POST keeps, changes or deletes a saved view of it.
+    """
     connections = reads.connections_of(request.user, request.organization)
     question = ask(request, connections)
+    page = KeptPage(request, kept.USAGE, question)
+    if found := page.respond():
+        return found
     if form := request.GET.get("export"):
         return downloads.respond(form, question, connections, request.organization)
     answer = Answering(question, connections, request.organization).run()
     context: dict[str, Any] = {
         "title": _("Usage and cost"),
+        "page": page,
         "question": question,
         "answer": answer,
         "connections": connections,
@@ -70,6 +78,6 @@ def usage(request: DeskRequest) -> HttpResponseBase:
     fragment = "#region" if request.headers.get("HX-Target") == "usage" else ""
     response = render(request, f"usage/usage.html{fragment}", context)
     if fragment:
-        response["HX-Push-Url"] = request.path + question.url()
+        response["HX-Push-Url"] = page.url()
     patch_vary_headers(response, ["HX-Target"])
     return response

@@ -29,12 +29,14 @@ from portal.embedded_redis import (
 ROOT = Path(__file__).resolve().parent.parent.parent
 VAR = Path(os.environ.get("ORGDESK_VAR") or ROOT / "var").resolve()
 DATABASE = VAR / "orgdesk.sqlite3"
+MAIL = VAR / "mail"  # the demo sends none: each is a file here
 # What the demo leaves in its folder, and what `reset` takes away.
 LEAVINGS = (
     "orgdesk.sqlite3*",
     "sandbox*",
     "beat-schedule*",
     "redis.*",
+    "mail/*.log",
     "demo.env",
     "secret-*",
     "sent-*",
@@ -46,6 +48,7 @@ NOT_FOR_DEMO = (
     "DATABASE_URL",
     "EMAIL_URL",
     "OIDC_SERVER_URL",
+    "PORTAL_URL",
     "SANDBOX_URL",
     "SECRET_KEY",
 )
@@ -134,7 +137,7 @@ def new_keyring() -> str:
     return "1:" + base64.b64encode(secrets.token_bytes(32)).decode()
 
 
-def write_environment(redis_url: str, sandbox_url: str) -> None:
+def write_environment(redis_url: str, sandbox_url: str, portal_url: str) -> None:
     """Write ``demo.env``, which settings read when ORGDESK_DEMO is set: children and `make manage`."""
     values = {
         "SECRET_KEY_FILE": keep_secret("key", lambda: secrets.token_urlsafe(64)),
@@ -142,6 +145,8 @@ def write_environment(redis_url: str, sandbox_url: str) -> None:
         "DATABASE_URL": f"sqlite:///{DATABASE}",
         "REDIS_URL": redis_url,
         "SANDBOX_URL": sandbox_url,
+        "PORTAL_URL": portal_url,
+        "EMAIL_URL": f"filemail:///{MAIL}",
     }
     path = VAR / "demo.env"
     path.unlink(missing_ok=True)
@@ -181,7 +186,8 @@ class Demo:
         try:
             redis_url = self.start_redis()
             self.start_sandbox()
-            write_environment(redis_url, f"http://127.0.0.1:{self.sandbox_port}")
+            sandbox_url = f"http://127.0.0.1:{self.sandbox_port}"
+            write_environment(redis_url, sandbox_url, f"http://localhost:{self.port}")
             begun = DATABASE.exists()
             if begun:  # a second start prepares little: the web server need not wait for it
                 self.start_web()
@@ -293,6 +299,7 @@ class Demo:
         say(f"  curl -H 'Authorization: Bearer {cline['api_key']}' \\")
         say(f"    {sandbox}/api/v1/organizations/{cline['organization_id']}/members")
         say("")
+        say(f"Mail that the portal sends is kept in {MAIL}, a file each.")
         say("Ctrl-C stops everything and keeps the data; `make reset` forgets it.")
         say("═" * 78)
 

@@ -108,6 +108,7 @@ def test_switching_the_demand_on_reaches_open_sessions() -> None:
         organization=grant.organization,
         actor=grant.user,
         name="Same",
+        time_zone="UTC",
         demand_mfa=True,
         demand_second_person=False,
         support_may_read=True,

@@ -40,6 +40,7 @@ WEAK: list[tuple[str, str, Any]] = [
     ("EMAIL_URL", "EMAIL_HOST", "localhost"),
     ("EMAIL_URL", "EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend"),
     ("DEFAULT_FROM_EMAIL", "DEFAULT_FROM_EMAIL", "orgdesk@localhost"),
+    ("PORTAL_URL", "PORTAL_URL", ""),
     ("SANDBOX_URL", "SANDBOX_URL", "http://127.0.0.1:9100"),
 ]
 

@@ -35,8 +35,8 @@ class Migration(migrations.Migration):
                     "severity",
                     models.CharField(
                         choices=[
-                            ("info", "For your information"),
-                            ("warning", "Look at it"),
+                            ("info", "Info"),
+                            ("warning", "Warning"),
                             ("urgent", "Urgent"),
                         ],
                         default="info",

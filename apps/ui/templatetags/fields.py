@@ -12,6 +12,7 @@ CSS = {
     "checkbox": "form-check-input",
     "radioselect": "form-check-input",
     "checkboxselectmultiple": "form-check-input",
+    "boxes": "form-check-input",
 }
 
 

@@ -1,0 +1,201 @@
+"""Webhooks of an organization: made, changed, paused, tried, ended."""
+
+import base64
+import os
+from collections.abc import Mapping, Sequence
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from apps.accounts.models import User
+from apps.audit.record import record
+from apps.notices.models import Channel, Delivery, Endpoint
+from apps.notices.own_letters import TEST
+from apps.notices.targets import checked
+from apps.notices.word import kick_after_commit
+from apps.organizations.credentials import Resealed, hint_of
+from apps.organizations.models import Organization
+from apps.organizations.policy import may
+from apps.organizations.sealing import SealBroken, Secret, seal, sealed_with, unseal
+
+FIELD = "webhook"
+SECRET_BYTES = 32
+
+
+def must(actor: User, action: str, organization: Organization) -> None:
+    """PermissionDenied unless ``actor`` may do ``action``."""
+    if not may(actor, action, organization):
+        raise PermissionDenied
+
+
+def of(organization: Organization) -> list[Endpoint]:
+    """The webhooks of an organization that are not paused."""
+    return list(Endpoint.objects.filter(organization=organization, paused_at__isnull=True))
+
+
+def _sealed(endpoint: Endpoint, secret: Secret) -> str:
+    return seal(
+        secret.reveal(),
+        organization_id=endpoint.organization_id,
+        connection_uid=endpoint.uid,
+        field=FIELD,
+    )
+
+
+def unseal_secret(endpoint: Endpoint) -> Secret:
+    """The secret that signs; SealBroken if it cannot be opened."""
+    return unseal(
+        endpoint.secret,
+        organization_id=endpoint.organization_id,
+        connection_uid=endpoint.uid,
+        field=FIELD,
+    )
+
+
+def _new_secret(endpoint: Endpoint) -> Secret:
+    secret = Secret(f"whsec_{base64.b64encode(os.urandom(SECRET_BYTES)).decode()}")
+    endpoint.secret, endpoint.secret_hint = _sealed(endpoint, secret), hint_of(secret)
+    return secret
+
+
+def create_endpoint(
+    *, organization: Organization, actor: User, name: str, url: str, topics: Sequence[str]
+) -> tuple[Endpoint, Secret]:
+    """Make a webhook; its secret is here to be shown, once. AddressRefused where it may not go.
+
+    ``topics`` are names of topics; none means all.
+    """
+    must(actor, "notices.webhooks", organization)
+    endpoint = Endpoint(
+        organization=organization,
+        name=name,
+        url=checked(url),
+        topics=list(topics),
+        created_by=actor,
+    )
+    secret = _new_secret(endpoint)
+    with transaction.atomic(durable=True):
+        endpoint.save()
+        _record(endpoint, actor, "create", {"url": url, "topics": endpoint.topics})
+    return endpoint, secret
+
+
+def change_endpoint(
+    *, endpoint: Endpoint, actor: User, name: str, url: str, topics: Sequence[str]
+) -> None:
+    """Change name, address or topics. AddressRefused where it may not go."""
+    must(actor, "notices.webhooks", endpoint.organization)
+    wanted = {"name": name, "url": checked(url), "topics": list(topics)}
+    changes = {
+        field: [getattr(endpoint, field), value]
+        for field, value in wanted.items()
+        if getattr(endpoint, field) != value
+    }
+    if not changes:
+        return
+    for field, (_before, after) in changes.items():
+        setattr(endpoint, field, after)
+    with transaction.atomic(durable=True):
+        endpoint.save(update_fields=list(changes))
+        _record(endpoint, actor, "change", changes)
+
+
+def renew_secret(*, endpoint: Endpoint, actor: User) -> Secret:
+    """Replace the secret; what is sent from now on is signed with the new one, shown once."""
+    must(actor, "notices.webhooks", endpoint.organization)
+    secret = _new_secret(endpoint)
+    with transaction.atomic(durable=True):
+        endpoint.save(update_fields=["secret", "secret_hint"])
+        _record(endpoint, actor, "renew_secret", {})
+    return secret
+
+
+def pause_endpoint(*, endpoint: Endpoint, actor: User, paused: bool) -> None:
+    """Send nothing there for the time being, or send again; what waits goes on waiting."""
+    must(actor, "notices.webhooks", endpoint.organization)
+    if bool(endpoint.paused_at) == paused:
+        return
+    endpoint.paused_at = timezone.now() if paused else None
+    with transaction.atomic(durable=True):
+        endpoint.save(update_fields=["paused_at"])
+        _record(endpoint, actor, "pause" if paused else "resume", {})
+
+
+def delete_endpoint(*, endpoint: Endpoint, actor: User) -> None:
+    """End a webhook, with what still waits for it and its log."""
+    must(actor, "notices.webhooks", endpoint.organization)
+    with transaction.atomic(durable=True):
+        _record(endpoint, actor, "delete", {"url": endpoint.url})
+        endpoint.delete()
+
+
+def try_endpoint(*, endpoint: Endpoint, actor: User) -> Delivery:
+    """Send a test there; the delivery's log shows what came of it."""
+    must(actor, "notices.send_again", endpoint.organization)
+    with transaction.atomic(durable=True):
+        # Each test is a subject of its own: the delivery's number, once it has one.
+        delivery = Delivery.objects.create(
+            organization=endpoint.organization,
+            kind=TEST,
+            subject_id=_next_test(endpoint),
+            channel=Channel.WEBHOOK,
+            endpoint=endpoint,
+            label=_("Test"),
+            due_at=timezone.now(),
+        )
+        _record(endpoint, actor, "try", {})
+        kick_after_commit(TEST, delivery.subject_id)
+    return delivery
+
+
+def _next_test(endpoint: Endpoint) -> int:
+    # Locked, so that two who press at once do not take the same number.
+    Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+    last = Delivery.objects.filter(kind=TEST, endpoint=endpoint).order_by("-subject_id").first()
+    return last.subject_id + 1 if last else 1
+
+
+def send_again(*, delivery: Delivery, actor: User) -> bool:
+    """Have a delivery that failed tried anew, at once; False where it has not failed."""
+    must(actor, "notices.send_again", delivery.organization)
+    with transaction.atomic(durable=True):
+        failed = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.FAILED)
+        again = failed.update(state=Delivery.State.WAITING, due_at=timezone.now(), settled_at=None)
+        if again:
+            record(
+                organization=delivery.organization,
+                actor=actor,
+                verb="notices.deliveries.send_again",
+                target=delivery,
+                label=f"{delivery.label} → {delivery.receiver}",
+            )
+            kick_after_commit(delivery.kind, delivery.subject_id)
+    return bool(again)
+
+
+def _record(endpoint: Endpoint, actor: User, verb: str, details: Mapping[str, object]) -> None:
+    record(
+        organization=endpoint.organization,
+        actor=actor,
+        verb=f"notices.webhooks.{verb}",
+        target=endpoint,
+        details=details,
+    )
+
+
+def reseal(done: Resealed) -> None:
+    """Seal the secrets of all webhooks with the newest key, one short transaction each."""
+    for endpoint in Endpoint.objects.order_by("pk"):
+        if sealed_with(endpoint.secret) == done.version:
+            done.current += 1
+            continue
+        try:
+            clear = unseal_secret(endpoint)
+        except SealBroken:
+            done.broken.append(f"{endpoint.organization_id}/{endpoint.uid} webhook")
+            continue
+        with transaction.atomic(durable=True):
+            same = Endpoint.objects.filter(pk=endpoint.pk, secret=endpoint.secret)
+            done.resealed += same.update(secret=_sealed(endpoint, clear))

@@ -1,0 +1,14 @@
+"""What this shelf itself has to tell."""
+
+from django.utils.translation import gettext_lazy as _
+
+from apps.notices.topics import Topic
+from apps.organizations.policy import ADMINS
+
+WEBHOOK_FAILED = Topic(
+    "notices.webhook_failed",
+    _("A webhook fails"),
+    ADMINS,
+    "notices.deliveries",
+    _("A receiver has not taken something for a day; told once a day and webhook."),
+)

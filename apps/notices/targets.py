@@ -1,0 +1,53 @@
+"""Where a webhook may go: https to the open internet; to this machine itself only where that is allowed.
+
+What a name leads to is looked at again whenever something is sent, when the connection is made.
+"""
+
+import ipaddress
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.utils.translation import gettext as _
+
+from apps.providers.hosts import is_named_loopback, is_public
+
+
+class AddressRefused(ValueError):
+    """No webhook goes there; the message says why."""
+
+
+def checked(url: str) -> str:
+    """``url`` if a webhook may go there; AddressRefused otherwise."""
+    try:
+        parts = urlsplit(url)
+        host, _port = parts.hostname or "", parts.port
+    except ValueError:
+        raise AddressRefused(_("This is not an address.")) from None
+    if not host or any(one.isspace() or ord(one) < 32 for one in url):
+        raise AddressRefused(_("This is not an address."))
+    if parts.username is not None or parts.password is not None:
+        raise AddressRefused(_("An address with a user or password in it is not taken."))
+    if parts.scheme in ("http", "https") and may_be_loopback(url):
+        return url
+    if parts.scheme != "https":
+        raise AddressRefused(_("The address must begin with https://."))
+    _must_be_public(host)
+    return url
+
+
+def _must_be_public(host: str) -> None:
+    if is_named_loopback(host) or host.rstrip(".").endswith((".localhost", ".local", ".internal")):
+        raise AddressRefused(_("This leads into a private network."))
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        if "." not in host.strip(".") or host.rstrip(".").rpartition(".")[2].isdigit():
+            raise AddressRefused(_("This leads into a private network.")) from None
+        return
+    if not is_public(host):
+        raise AddressRefused(_("This leads into a private network."))
+
+
+def may_be_loopback(url: str) -> bool:
+    """Whether ``url`` is this machine itself, and may be: in the demo and in tests."""
+    return bool(settings.NOTICES_LOOPBACK) and is_named_loopback(urlsplit(url).hostname or "")

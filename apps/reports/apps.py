@@ -1,0 +1,20 @@
+from django.apps import AppConfig
+
+
+class ReportsConfig(AppConfig):
+    name = "apps.reports"
+
+    def ready(self) -> None:
+        """Name the audit log's verbs; write the letters; offer to send whatever page has a table."""
+        from apps.audit import words
+        from apps.notices import letters as notices_letters
+        from apps.notices import topics as notices_topics
+        from apps.reports import drawing, letters, topics
+        from apps.reports.audit_words import WORDS
+        from apps.ui import slots
+
+        words.name(WORDS)
+        notices_topics.register(topics.STOPPED)
+        notices_letters.register(letters.REPORT, letters.report)
+        slots.fill("ui:page_actions", drawing.send_regularly)
+        slots.fill("ui:saved_view", drawing.sent_by)

@@ -1,0 +1,199 @@
+"""Reports set up, changed, paused, sent."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import PermissionDenied
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.models import User
+from apps.audit.record import record
+from apps.notices.models import Endpoint
+from apps.organizations.models import Organization, Role
+from apps.organizations.policy import role_may, role_of
+from apps.reports.calendar import next_after
+from apps.reports.models import Run, Schedule
+from apps.reports.word import kick_after_commit
+from apps.ui.models import SavedView
+
+
+def may_change(user: User, schedule: Schedule, role: Role | None) -> bool:
+    """Whether ``user``, who holds ``role``, may change it: whoever made it, owners and admins."""
+    if schedule.owner_id == user.pk:
+        return role_may(role, "reports.own")
+    return role_may(role, "reports.change")
+
+
+def _must(actor: User, schedule: Schedule) -> None:
+    if not may_change(actor, schedule, role_of(actor, schedule.organization)):
+        raise PermissionDenied
+
+
+def create_schedule(
+    *,
+    organization: Organization,
+    actor: User,
+    list_name: str,
+    url_name: str,
+    url_kwargs: Mapping[str, Any],
+    query: str,
+    view: SavedView | None,
+    name: str,
+    rhythm: str,
+    hour: int,
+    users: Sequence[User],
+    endpoints: Sequence[Endpoint],
+) -> Schedule:
+    """Have a page sent from now on. ``view`` is one of the actor's own; without one, or where its
+    filters are others than ``query``, one is saved."""
+    if not role_may(role_of(actor, organization), "reports.own"):
+        raise PermissionDenied
+    schedule = Schedule(
+        organization=organization,
+        owner=actor,
+        name=name,
+        url_name=url_name,
+        url_kwargs=dict(url_kwargs),
+        rhythm=rhythm,
+        hour=hour,
+    )
+    schedule.next_at = next_after(schedule.when, organization.zone, timezone.now())
+    with transaction.atomic(durable=True):
+        if view is None or view.query != query:
+            view = _saved_view(organization, actor, list_name, name, query)
+        schedule.view = view
+        schedule.save()
+        schedule.users.set(users)
+        schedule.endpoints.set(endpoints)
+        _record(schedule, actor, "create", _told(schedule))
+    return schedule
+
+
+def _saved_view(
+    organization: Organization, owner: User, list_name: str, name: str, query: str
+) -> SavedView:
+    """One of the owner's that holds these filters, made if there is none."""
+    mine = SavedView.objects.filter(organization=organization, owner=owner, list_name=list_name)
+    same = mine.filter(query=query).first()
+    if same:
+        return same
+    free, number = name[:60], 1
+    while mine.filter(name=free).exists():
+        number += 1
+        free = f"{name[:54]} {number}"
+    return SavedView.objects.create(
+        organization=organization, owner=owner, list_name=list_name, name=free, query=query
+    )
+
+
+def change_schedule(
+    *,
+    schedule: Schedule,
+    actor: User,
+    name: str,
+    rhythm: str,
+    hour: int,
+    users: Sequence[User],
+    endpoints: Sequence[Endpoint],
+) -> None:
+    """Change when it is sent to whom, and what it is called."""
+    _must(actor, schedule)
+    before = _told(schedule)
+    schedule.name, schedule.rhythm, schedule.hour = name, rhythm, hour
+    zone = schedule.organization.zone
+    schedule.next_at = next_after(schedule.when, zone, timezone.now())
+    with transaction.atomic(durable=True):
+        schedule.save(update_fields=["name", "rhythm", "hour", "next_at"])
+        schedule.users.set(users)
+        schedule.endpoints.set(endpoints)
+        after = _told(schedule)
+        changes = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
+        if changes:
+            _record(schedule, actor, "change", changes)
+
+
+def pause_schedule(*, schedule: Schedule, actor: User, paused: bool) -> None:
+    """Send nothing for the time being; or go on, also after it had to stop, with the next time due."""
+    _must(actor, schedule)
+    if bool(schedule.paused_at or schedule.stopped_at) == paused:
+        return
+    schedule.paused_at = timezone.now() if paused else None
+    schedule.stopped_at, schedule.stopped_why = None, ""
+    zone = schedule.organization.zone
+    schedule.next_at = next_after(schedule.when, zone, timezone.now())
+    with transaction.atomic(durable=True):
+        schedule.save(update_fields=["paused_at", "stopped_at", "stopped_why", "next_at"])
+        _record(schedule, actor, "pause" if paused else "resume", {})
+
+
+def delete_schedule(*, schedule: Schedule, actor: User) -> None:
+    """End it. The saved view stays."""
+    _must(actor, schedule)
+    with transaction.atomic(durable=True):
+        _record(schedule, actor, "delete", _told(schedule))
+        schedule.delete()
+
+
+def leave(*, schedule: Schedule, user: User) -> bool:
+    """Have it sent to ``user`` no more; False where it was not."""
+    with transaction.atomic(durable=True):
+        if not schedule.users.filter(pk=user.pk).exists():
+            return False
+        schedule.users.remove(user)
+        _record(schedule, user, "leave", {})
+    return True
+
+
+def send_now(*, schedule: Schedule, actor: User, nonce: str) -> Run:
+    """Have it made and sent at once, besides its times; the same ``nonce`` is one time."""
+    _must(actor, schedule)
+    now = timezone.now()
+    with transaction.atomic(durable=True):
+        run = Run(
+            organization=schedule.organization,
+            schedule=schedule,
+            period=f"now:{nonce[:40]}",
+            asked_by=actor,
+            due_at=now,
+        )
+        Run.objects.bulk_create([run], ignore_conflicts=True)
+        made = Run.objects.get(schedule=schedule, period=run.period)
+        if made.uid == run.uid:
+            _record(schedule, actor, "send_now", {})
+            kick_after_commit(made.pk)
+    return made
+
+
+def stop(schedule: Schedule, why: str, now: datetime) -> bool:
+    """It cannot go on. In the caller's transaction; False where it has stopped already."""
+    going = Schedule.objects.filter(pk=schedule.pk, stopped_at__isnull=True)
+    if not going.update(stopped_at=now, stopped_why=why[:300]):
+        return False
+    _record(schedule, None, "stop", {"why": why})
+    return True
+
+
+def _told(schedule: Schedule) -> dict[str, Any]:
+    return {
+        "name": schedule.name,
+        "page": schedule.url_name,
+        "filters": schedule.view.query if schedule.view else "",
+        "when": schedule.rhythm,
+        "hour": schedule.hour,
+        "receivers": sorted(schedule.users.values_list("email", flat=True)),
+        "webhooks": sorted(schedule.endpoints.values_list("name", flat=True)),
+    }
+
+
+def _record(
+    schedule: Schedule, actor: User | None, verb: str, details: Mapping[str, object]
+) -> None:
+    record(
+        organization=schedule.organization,
+        actor=actor,
+        verb=f"reports.{verb}",
+        target=schedule,
+        details=details,
+    )

@@ -1,0 +1,376 @@
+"""Reports: made from the pages themselves, once a period, for whoever may still have them."""
+
+import csv
+import io
+import threading
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+import time_machine
+from django.core import mail
+from django.db import connections
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+from standardwebhooks.webhooks import Webhook
+
+from apps.accounts.models import User
+from apps.audit.models import Entry
+from apps.notices import endpoints, sending
+from apps.notices.models import Delivery, Notice
+from apps.organizations.models import Grant, Organization, Role
+from apps.providers.guard import worker_scope
+from apps.reports import pages, running, services
+from apps.reports.models import Run, Schedule
+from apps.reports.tables import read_table
+from apps.ui.models import SavedView
+from tests import factories
+from tests.browsing import at_desk
+from tests.notices.receiver import receiving
+
+MONDAY = datetime(2026, 11, 30, 9, 30, tzinfo=UTC)
+
+
+@pytest.fixture
+def owner(db: None) -> Grant:
+    """An owner with three colleagues who are people at a provider."""
+    grant: Grant = factories.GrantFactory(role=Role.OWNER)
+    for name in ("Ada", "Grace", "=Mallory"):
+        factories.PersonFactory(organization=grant.organization, name=name)
+    return grant
+
+
+def people_report(owner: Grant, **more: Any) -> Schedule:
+    """The list of people, every Monday at eight, to its maker."""
+    given: dict[str, Any] = {
+        "list_name": "people",
+        "url_name": "members:list",
+        "url_kwargs": {},
+        "query": "",
+        "view": None,
+        "name": "Everybody",
+        "rhythm": "week:0",
+        "hour": 8,
+        "users": [owner.user],
+        "endpoints": [],
+    }
+    return services.create_schedule(
+        organization=owner.organization, actor=owner.user, **given | more
+    )
+
+
+def work() -> None:
+    """What beat and the workers do in half a minute."""
+    with worker_scope():
+        running.start_due()
+        sending.sweep()
+
+
+def due(schedule: Schedule) -> None:
+    """Its time has come a minute ago."""
+    now = timezone.now()
+    Schedule.objects.filter(pk=schedule.pk).update(
+        next_at=now - timedelta(minutes=1), created_at=now - timedelta(days=60)
+    )
+
+
+def test_a_report_is_its_page_with_the_table_the_csv_and_the_way_back(owner: Grant) -> None:
+    with time_machine.travel(MONDAY - timedelta(days=2), tick=False):
+        schedule = people_report(owner)
+        assert schedule.next_at == MONDAY.replace(hour=8, minute=0)
+        work()
+        assert mail.outbox == []
+    with time_machine.travel(MONDAY, tick=False):
+        work()
+        work()
+
+    (sent,) = mail.outbox
+    assert sent.subject == f"[{owner.organization.name}] Everybody"
+    assert "Ada" in sent.body
+    assert f"/o/{owner.organization.slug}/people/" in sent.body
+    ((name, content, mime),) = sent.attachments
+    assert (name.endswith(".csv"), mime) == (True, "text/csv")
+    rows = list(csv.reader(io.StringIO(content.removeprefix("\ufeff"))))
+    assert len(rows) == 4
+    assert any("'=Mallory" in row for row in rows)
+    run = Run.objects.get()
+    assert (run.period, run.state, run.rows) == ("2026-11-30", "made", 3)
+    schedule.refresh_from_db()
+    assert schedule.next_at == MONDAY.replace(hour=8, minute=0) + timedelta(days=7)
+
+
+def test_what_was_missed_while_nothing_ran_is_sent_once(owner: Grant) -> None:
+    with time_machine.travel(MONDAY - timedelta(days=30), tick=False):
+        people_report(owner)
+    with time_machine.travel(MONDAY, tick=False):
+        work()
+    assert [run.period for run in Run.objects.all()] == ["2026-11-30"]
+    assert len(mail.outbox) == 1
+
+
+def test_the_hour_is_the_organizations_and_follows_it(owner: Grant) -> None:
+    Organization.objects.update(time_zone="America/New_York")
+    owner.refresh_from_db()
+    with time_machine.travel(MONDAY - timedelta(days=2), tick=False):
+        schedule = people_report(owner)
+        assert schedule.next_at == MONDAY.replace(hour=13, minute=0)
+        Organization.objects.update(time_zone="Asia/Tokyo")
+    with time_machine.travel(MONDAY.replace(hour=14), tick=False):
+        work()
+    assert Run.objects.get().period == "2026-11-30"
+    schedule.refresh_from_db()
+    assert schedule.next_at == datetime(2026, 12, 6, 23, tzinfo=UTC)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_beat_that_fires_twice_and_many_workers_make_one(owner: Grant) -> None:
+    due(people_report(owner))
+    start, failures = threading.Barrier(4), []
+
+    def one() -> None:
+        try:
+            start.wait()
+            work()
+        except Exception as error:  # noqa: BLE001 - a thread's failure is the test's
+            failures.append(error)
+        finally:
+            connections.close_all()
+
+    threads = [threading.Thread(target=one) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    work()
+    assert failures == []
+    assert Run.objects.count() == Delivery.objects.count() == len(mail.outbox) == 1
+
+
+@pytest.mark.parametrize("where", ["_made", "_finish"])
+def test_a_worker_that_dies_while_it_makes_one_leaves_it_to_another(
+    owner: Grant, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due(people_report(owner))
+    with monkeypatch.context() as patched:
+
+        def die(*args: Any) -> None:
+            raise SystemExit
+
+        patched.setattr(running, where, die)
+        with pytest.raises(SystemExit):
+            work()
+    work()  # it may still be under way
+    assert mail.outbox == []
+    Run.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    work()
+    assert Run.objects.get().state == Run.State.MADE
+    assert len(mail.outbox) == 1
+
+
+def test_whoever_loses_their_role_gets_no_mail_and_others_still_do(owner: Grant) -> None:
+    lost = factories.GrantFactory(organization=owner.organization, role=Role.VIEWER)
+    schedule = people_report(owner, users=[owner.user, lost.user])
+    due(schedule)
+    with worker_scope():
+        running.start_due()
+    Grant.objects.filter(pk=lost.pk).delete()
+    work()
+    assert [one.to for one in mail.outbox] == [[owner.user.email]]
+    assert Delivery.objects.get(user=lost.user).state == Delivery.State.DROPPED
+
+    with time_machine.travel(timezone.now() + timedelta(days=7)):
+        work()
+    assert Run.objects.count() == 2
+    assert Delivery.objects.filter(user=lost.user).count() == 1
+
+
+@pytest.mark.parametrize("how", ["grant", "account", "view"])
+def test_a_report_whose_maker_or_view_is_gone_stops_and_says_so(owner: Grant, how: str) -> None:
+    maker = factories.GrantFactory(organization=owner.organization, role=Role.VIEWER)
+    schedule = people_report(maker, users=[owner.user])
+    if how == "grant":
+        maker.delete()
+    elif how == "account":
+        User.objects.filter(pk=maker.user.pk).update(is_active=False)
+    else:
+        SavedView.objects.all().delete()
+    due(schedule)
+    work()
+    work()
+
+    schedule.refresh_from_db()
+    assert schedule.stopped_at is not None
+    assert schedule.stopped_why
+    told = Notice.objects.get(topic="reports.stopped")
+    assert told.text == schedule.stopped_why
+    assert [one.subject for one in mail.outbox] == [
+        f"[{owner.organization.name}] The report “Everybody” has stopped"
+    ]
+    assert Entry.objects.filter(verb="reports.stop").count() == 1
+
+
+def test_a_report_holds_what_its_maker_may_see_and_nothing_of_others(owner: Grant) -> None:
+    other = factories.GrantFactory(role=Role.OWNER)
+    factories.PersonFactory(organization=other.organization, name="Stranger")
+    due(people_report(owner))
+    work()
+    assert "Stranger" not in str(mail.outbox[0].message())
+
+    elsewhere = pages.find(f"/o/{other.organization.slug}/people/", owner.organization)
+    assert elsewhere is None
+    with pytest.raises(pages.CannotSee):
+        pages.make(owner.user, other.organization, "members:list", {}, "")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_webhook_gets_the_csv_and_the_way_to_it(owner: Grant) -> None:
+    with receiving() as receiver:
+        made, secret = endpoints.create_endpoint(
+            organization=owner.organization,
+            actor=owner.user,
+            name="Ours",
+            url=receiver.url,
+            topics=[],
+        )
+        due(people_report(owner, users=[], endpoints=[made]))
+        work()
+    ((headers, body),) = receiver.got
+    told = Webhook(secret.reveal()).verify(body, headers)
+    assert told["type"] == "report.made"
+    assert told["data"]["csv"].count("\r\n") == 4
+    assert told["data"]["csv_url"].endswith("/people/?export=csv")
+    assert mail.outbox == []
+
+
+def test_send_now_sends_once_for_one_click(owner: Grant) -> None:
+    schedule = people_report(owner)
+    desk = at_desk(owner.user)
+    where = reverse("reports:send_now", args=[owner.organization.slug, schedule.pk])
+    for _ in range(2):
+        desk.post(where, {"nonce": "one click"})
+    work()
+    assert len(mail.outbox) == 1
+    page = desk.get(reverse("reports:report", args=[owner.organization.slug, schedule.pk]))
+    assert "Sent off" in page.content.decode()
+
+
+def test_a_paused_report_is_not_sent_and_goes_on_with_the_next_time(owner: Grant) -> None:
+    schedule = people_report(owner)
+    desk, given = at_desk(owner.user), [owner.organization.slug, schedule.pk]
+    desk.post(reverse("reports:pause", args=given))
+    due(schedule)
+    work()
+    assert mail.outbox == []
+    desk.post(reverse("reports:pause", args=given))
+    work()
+    schedule.refresh_from_db()
+    assert mail.outbox == []
+    assert schedule.next_at > timezone.now()
+
+
+def test_a_receiver_can_leave(owner: Grant) -> None:
+    viewer = factories.GrantFactory(organization=owner.organization, role=Role.VIEWER)
+    schedule = people_report(owner, users=[owner.user, viewer.user])
+    at_desk(viewer.user).post(reverse("reports:leave", args=[owner.organization.slug, schedule.pk]))
+    assert list(schedule.users.all()) == [owner.user]
+
+
+def test_a_viewer_changes_their_own_report_and_nobody_elses(owner: Grant) -> None:
+    viewer = factories.GrantFactory(organization=owner.organization, role=Role.VIEWER)
+    theirs, mine = people_report(owner), people_report(viewer, name="Mine")
+    desk = at_desk(viewer.user)
+    for schedule, status in ((theirs, 403), (mine, 302)):
+        where = reverse("reports:delete", args=[owner.organization.slug, schedule.pk])
+        assert desk.post(where).status_code == status
+    assert list(Schedule.objects.all()) == [theirs]
+
+
+# --- From a page ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def desk(owner: Grant) -> Client:
+    """The owner's browser."""
+    return at_desk(owner.user)
+
+
+def new(owner: Grant, page: str, list_name: str) -> str:
+    """Where a page is set up to be sent."""
+    base = reverse("reports:new", args=[owner.organization.slug])
+    return f"{base}?page={quote(page)}&list={list_name}"
+
+
+FILLED: dict[str, Any] = {"name": "Mine", "rhythm": "week:0", "hour": "8"}
+
+
+def test_usage_is_sent_with_its_range_as_of_the_day_it_is_sent(owner: Grant, desk: Client) -> None:
+    page = f"/o/{owner.organization.slug}/usage/?range=last_week&group=workspace"
+    answer = desk.post(new(owner, page, "usage"), {**FILLED, "users": [owner.user.pk]})
+    assert answer.status_code == 302
+    schedule = Schedule.objects.get()
+    assert schedule.view is not None
+    assert schedule.view.query == "range=last_week&group=workspace"
+    with time_machine.travel(datetime(2027, 1, 4, 12, tzinfo=UTC), tick=False):
+        work()
+    assert "Last week: 28 Dec 2026 – 3 Jan 2027" in mail.outbox[0].body
+    again = new(owner, page, "usage") + f"&view={schedule.view.pk}"
+    desk.post(again, {**FILLED, "users": [owner.user.pk]})
+    assert SavedView.objects.count() == 1
+
+
+def test_views_of_usage_are_saved_opened_first_and_listed(owner: Grant, desk: Client) -> None:
+    usage = f"/o/{owner.organization.slug}/usage/"
+    factories.ConnectionFactory(organization=owner.organization)
+    given = {"name": "By workspace", "opens_first": "on"}
+    answer = desk.post(f"{usage}?group=workspace&views=new", given)
+    view = SavedView.objects.get()
+    assert (view.list_name, view.query) == ("usage", "group=workspace")
+    assert answer["Location"] == f"{usage}?group=workspace&view={view.pk}"
+    assert desk.get(usage)["Location"] == answer["Location"]
+    page = desk.get(answer["Location"]).content.decode()
+    assert "By workspace" in page
+    assert "Send regularly" in page
+    assert "Save view" not in page
+    assert "Update view" in desk.get(f"{answer['Location']}&show=tokens").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status"),
+    [("/o/{slug}/settings/", 200), ("/o/other/people/", 404), ("/accounts/profile/", 404)],
+)
+def test_what_is_no_table_of_ones_own_cannot_be_sent(
+    owner: Grant, desk: Client, wanted: str, status: int
+) -> None:
+    where = new(owner, wanted.format(slug=owner.organization.slug), "people")
+    answer = desk.post(where, {**FILLED, "users": [owner.user.pk]})
+    assert answer.status_code == status
+    if status == 200:
+        assert "has no CSV" in answer.content.decode()
+    assert not Schedule.objects.exists()
+
+
+def test_nobody_to_send_to_and_a_stranger_are_refused_beside_the_field(
+    owner: Grant, desk: Client
+) -> None:
+    where = new(owner, f"/o/{owner.organization.slug}/people/", "people")
+    stranger = factories.UserFactory()
+    for users in ([], [stranger.pk]):
+        answer = desk.post(where, {**FILLED, "users": users})
+        assert "invalid-feedback" in answer.content.decode()
+    assert not Schedule.objects.exists()
+
+
+@pytest.mark.databaseless
+def test_a_file_that_is_too_large_is_not_kept() -> None:
+    def parts() -> Any:
+        yield b"\xef\xbb\xbfName,N\r\n"
+        for n in range(1000):
+            yield f'"Line\n{n}",{n}\r\n'.encode()
+
+    small = read_table(parts(), 1_000_000, 5)
+    assert (small.headings, small.count, len(small.rows)) == (["Name", "N"], 1000, 5)
+    assert small.csv is not None
+    large = read_table(parts(), 2_000, 5)
+    assert (large.count, large.csv, len(large.rows)) == (None, None, 5)
