@@ -221,7 +221,8 @@ class _Keeping:
         one.take(daily)
 
     def _judge(self, one: Incident, subject: Subject, far: Sequence[Judged]) -> None:
-        one.severity = Severity(severity_of(one.excess, self.usual_day))
+        _day, observed, expected, _limit = one.worst
+        one.severity = Severity(severity_of(observed - expected, self.usual_day))
         one.rank = RANKS[Severity(one.severity)]
         one.causes = causes_of(self.sight, subject, far)
 
