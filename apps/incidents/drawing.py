@@ -55,7 +55,9 @@ def stats(request: HttpRequest) -> SafeString | str:
     return render_to_string("ui/stat.html", given, request)
 
 
-def _marked(request: HttpRequest, rows: "QuerySet[Incident]") -> SafeString | str:
+def _marked(
+    request: HttpRequest, rows: "QuerySet[Incident]", css: str = "mb-3"
+) -> SafeString | str:
     """The open ones among ``rows``, a line each."""
     found = list(rows[: MOST + 1])
     if not found:
@@ -72,6 +74,7 @@ def _marked(request: HttpRequest, rows: "QuerySet[Incident]") -> SafeString | st
             }
             for one in found[:MOST]
         ],
+        "css": css,
         "more": f"{reverse('incidents:list', kwargs={'slug': organization.slug})}?state=wanting"
         if len(found) > MOST
         else "",
@@ -126,4 +129,4 @@ def of_usage(request: HttpRequest, *, question: Question) -> SafeString | str:
             if kind == Kind.WORKSPACE:
                 own |= Q(workspace__in=values)
             rows = rows.filter(own)
-    return _marked(request, rows)
+    return _marked(request, rows, "mb-0")

@@ -25,6 +25,7 @@ from apps.notices import services as notices
 from apps.notices.models import Severity as Pressing
 from apps.organizations.models import Connection
 from apps.usage.days import date_of, day_of
+from apps.usage.known import known_days
 from apps.usage.models import Correction, Report, ReportName
 from apps.usage.usual import WINDOW, usual
 
@@ -74,7 +75,7 @@ def look_at(
     the past has been read by now. Reads first, then one transaction.
     """
     today = day_of(now)
-    is_read = _past_is_read(connection)
+    is_read = _past_is_read(connection, today)
     whole_past = with_past and is_read
     recent = list(
         Incident.objects.filter(connection=connection).filter(
@@ -98,11 +99,15 @@ def look_at(
     return touched
 
 
-def _past_is_read(connection: Connection) -> bool:
+def _past_is_read(connection: Connection, today: int) -> bool:
+    """Whether all that a look at the last month takes is read, or all that there will be."""
     names = (ReportName.USAGE, ReportName.COSTS)
     reports = Report.objects.filter(connection=connection, name__in=names)
-    read = [one.backfilled_at is not None or one.paused_at is not None for one in reports]
-    return bool(read) and all(read)
+    ended = [one.backfilled_at is not None or one.paused_at is not None for one in reports]
+    if ended and all(ended):
+        return True
+    days = PAST + WINDOW
+    return len(known_days([connection], today - days, today - 1).whole) == days
 
 
 @dataclass(slots=True)
@@ -216,7 +221,8 @@ class _Keeping:
         one.take(daily)
 
     def _judge(self, one: Incident, subject: Subject, far: Sequence[Judged]) -> None:
-        one.severity = Severity(severity_of(one.excess, self.usual_day))
+        _day, observed, expected, _limit = one.worst
+        one.severity = Severity(severity_of(observed - expected, self.usual_day))
         one.rank = RANKS[Severity(one.severity)]
         one.causes = causes_of(self.sight, subject, far)
 

@@ -86,7 +86,12 @@ class IncidentList(ListByConnection[Incident]):
             sort="since",
         ),
         Column(
-            key="last", label=gettext_lazy("Last (UTC)"), value="last_date", cell=_day, sort="last"
+            key="last",
+            label=gettext_lazy("Last (UTC)"),
+            value="last_date",
+            cell=_day,
+            sort="last",
+            shown=False,
         ),
         Column(
             key="cause",

@@ -38,7 +38,7 @@ class Kind(models.TextChoices):
 
 
 class Severity(models.TextChoices):
-    """How much it presses: by what was too much, against what the connection usually uses in a day."""
+    """How much it presses: by what the worst day was too much, against a usual day of the connection."""
 
     HIGH = "high", _("High")
     MEDIUM = "medium", _("Medium")

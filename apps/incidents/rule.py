@@ -195,7 +195,7 @@ def _far_days(
 
 
 def severity_of(excess: int, usual_day: int) -> str:
-    """How much it presses, by what it cost too much, against a usual day of the whole connection."""
-    if excess * 4 >= usual_day:
+    """How much it presses, by what its worst day was too much, against a usual day of the connection."""
+    if excess * 10 >= usual_day:
         return "high"
-    return "medium" if excess * 20 >= usual_day else "low"
+    return "medium" if excess * 50 >= usual_day else "low"

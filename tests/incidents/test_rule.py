@@ -176,7 +176,7 @@ def test_one_cause_is_one_incident_the_finest() -> None:
 
 
 def test_severity_goes_by_what_the_connection_usually_uses() -> None:
-    assert [severity_of(excess, 100) for excess in (30, 25, 24, 5, 4)] == [
+    assert [severity_of(excess, 100) for excess in (30, 10, 9, 2, 1)] == [
         "high",
         "high",
         "medium",

@@ -9,8 +9,10 @@ from django.utils import timezone
 from playwright.sync_api import Page, expect
 
 from apps.keys.models import Key
+from apps.usage.models import Report
 from tests.browsing import at_desk
 from tests.desk import Desk, open_desk
+from tests.incidents.spending import evenly, look, spend
 from tests.journeys.conftest import Witness
 from tests.sandbox_server import SandboxServer
 from tests.usage.rolled import read, report, used
@@ -97,3 +99,42 @@ def test_why_did_yesterday_cost_so_much(
     witness.accessible()
     page.goto(home + "/claude-code/")
     witness.accessible()
+
+
+def test_what_is_far_off_leads_to_the_key_and_off_with_it(
+    page: Page, home: str, witness: Witness, desk: Desk
+) -> None:
+    """From the overview to the incident, to the key's end: three steps, the last one asked for first."""
+    connection = desk.connections["anthropic"]
+    today = timezone.now().astimezone(UTC).date()
+    days = [today - timedelta(days=number) for number in range(36)]
+    report(connection, days[-1])
+    Report.objects.filter(connection=connection).update(backfilled_at=timezone.now())
+    read(connection, *days)
+    key = Key.objects.filter(connection=connection, status="active").order_by("pk")[0]
+    told = {"key": str(key.remote_id), "workspace": str(key.workspace or "-")}
+    spend(connection, {**evenly(12, first=35), 1: 900}, **told)
+    (incident,) = look(connection)
+
+    page.goto(home + "/")
+    card = page.get_by_role("link", name=re.compile("Open incident"))
+    expect(card).to_contain_text(f"{key}: $900.00")
+    card.click()  # one
+    expect(page.get_by_role("heading", name=str(key), level=1)).to_be_visible()
+    expect(page.locator("figure[data-chart] svg").first).to_be_visible()
+    witness.accessible()
+    page.get_by_role("link", name="Deactivate the key").click()  # two
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_contain_text("is refused from then on")
+    witness.accessible()
+    dialog.get_by_role("button", name="Deactivate").click()  # three
+    expect(page.get_by_text("Is inactive already.")).to_be_visible()
+    page.get_by_role("link", name="Resolve").click()
+    page.get_by_role("dialog").get_by_label("What was it?").fill("A loop in the importer.")
+    page.get_by_role("dialog").get_by_role("button", name="Resolve").click()
+    expect(page.get_by_text("A loop in the importer.")).to_be_visible()
+    page.goto(f"{home}/incidents/?view=all")
+    expect(page.get_by_text("1 incident", exact=True)).to_be_visible()
+    witness.accessible()
+    incident.refresh_from_db()
+    assert incident.state == "resolved"
