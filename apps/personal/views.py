@@ -173,7 +173,7 @@ def ask_first(
     say(request, command)
     if KINDS[command.kind].action == "account.token":
         return redirect("sync:command", slug, command.uid)
-    return redirect("personal:detail", slug, connection.uid)
+    return redirect(context["cancel_url"])
 
 
 @desk_view("account.change")

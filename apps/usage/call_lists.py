@@ -9,6 +9,8 @@ from typing import Any, ClassVar
 from urllib.parse import urlencode
 
 from django.db.models import Count, Q, QuerySet, Sum
+from django.http import HttpResponse
+from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import format_html
@@ -345,6 +347,13 @@ class CallList(ListByConnection[Call]):
             charged = sums.charged or Decimal(0)
             figures.insert(2, Compared(_("Charged"), report.cost, charged))
         return Against(figures, [one for one in figures if one.difference])
+
+    def _fragment(self) -> HttpResponse:
+        """The table, and what its calls add up to, which stands above it."""
+        answer = super()._fragment()
+        given = {"page": self, "oob": True, **self.context()}
+        answer.write(render_to_string(f"{self.template}#sums", given, self.request))
+        return answer
 
     def context(self) -> dict[str, Any]:
         """What the page says above the list."""

@@ -106,6 +106,11 @@ def test_calls_are_read_when_asked_for_and_add_up_to_the_report_by_day(
     assert one is not None
     Call.objects.filter(pk=one.pk).update(prompt_tokens=(one.prompt_tokens or 0) + 5)
     assert "do not agree" in reader.get(page_of(busy, days)).text
+    headers = {"hx-request": "true", "hx-target": "table"}
+    fragment = reader.get(page_of(busy, f"{days}&model={one.model}"), headers=headers).text
+    alike = Call.objects.filter(at__date__range=(first, last), model=one.model).count()
+    assert 'id="calls-sums" hx-swap-oob="true"' in fragment
+    assert f'<span class="stat-value">{alike}</span>' in fragment
     asked: Any = reader.get(page_of(busy, f"{days}&export=csv"))
     content = b"".join(asked.streaming_content).decode()
     between = Call.objects.filter(at__date__range=(first, last)).count()
