@@ -27,7 +27,6 @@ class BuyForm(forms.Form):
             (PAGE, _("On the provider's payment page, with any card")),
             (CARD, _("At once, with the stored card")),
         ],
-        widget=forms.RadioSelect,
         initial=PAGE,
     )
     nonce = forms.UUIDField(widget=forms.HiddenInput)

@@ -119,9 +119,8 @@ class PaymentList(ListByConnection[Payment]):
 
     def rows(self) -> QuerySet[Payment]:
         """The organization's payments that their providers have."""
-        return Payment.objects.visible_to(self.request.user).filter(
-            connection__in=list(self.connections), gone_at__isnull=True
-        )
+        rows = Payment.objects.visible_to(self.request.user).select_related("command__actor")
+        return rows.filter(connection__in=list(self.connections), gone_at__isnull=True)
 
     def prepare(self, rows: list[Payment]) -> None:
         """Give each row its connection and whoever paid. One query."""
@@ -186,6 +185,8 @@ def payer_name(payment: Payment) -> str:
         return member.name or member.email
     if payment.creator and payment.creator == payment.connection.remote_organization_id:
         return _("automatic purchase")
+    if payment.command and payment.command.actor:
+        return str(payment.command.actor)
     return payment.creator
 
 

@@ -7,8 +7,11 @@ from django.utils.translation import gettext as _
 
 from apps.billing.history import around
 from apps.billing.models import Payment
+from apps.billing.remote import CHECKOUT_KIND
 from apps.billing.words import state_of, usd
-from apps.sync.models import CommandEvent
+from apps.sync.models import CommandEvent, CommandState
+
+PASSING = (CommandState.QUEUED, CommandState.CLAIMED, CommandState.SENDING)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +38,12 @@ def _ours(payment: Payment) -> list[Happening]:
     lines = [
         Happening(payment.command.created_at, _("Asked for here by %(name)s") % {"name": asked_by})
     ]
-    events = CommandEvent.objects.filter(command=payment.command).exclude(state="queued")
-    lines += [Happening(one.at, one.get_state_display(), one.note) for one in events]
+    events = CommandEvent.objects.filter(command=payment.command).exclude(state__in=PASSING)
+    opened = payment.command.kind == CHECKOUT_KIND
+    done = _("The payment page was opened") if opened else _("The provider has answered")
+    for one in events:
+        what = done if one.state == CommandState.SUCCEEDED else one.get_state_display()
+        lines.append(Happening(one.at, what, one.note))
     return lines
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.billing.money import Inexact, in_micros, of_micros
@@ -37,6 +37,7 @@ FIELDS: dict[str, tuple[Any, dict[str, Any], str, int, Callable[[Any], Any]]] = 
 
 
 @pytest.mark.parametrize("name", FIELDS)
+@settings(max_examples=25)
 @given(number=st.integers(-(10**11), 10**11), as_text=st.booleans())
 def test_each_amount_keeps_its_worth(name: str, number: int, as_text: bool) -> None:
     reader, rest, field, worth, read = FIELDS[name]

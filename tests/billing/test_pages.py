@@ -290,13 +290,13 @@ def test_idle_seats_are_found_and_priced(bea: Client, at: At, account: Connectio
 
 
 @pytest.mark.parametrize("path", ["", "payments/", "seats/", "seats/?idle=30"])
-def test_a_thousand_rows_take_the_queries_of_ten(
+def test_many_rows_take_the_queries_of_ten(
     bea: Client, at: At, account: Connection, path: str
 ) -> None:
     CreditFactory(connection=account)
     person = MemberFactory(organization=account.organization, connection=account).person
     counts = []
-    for number in (10, 1_000):
+    for number in (10, 300):
         Payment.objects.bulk_create(
             PaymentFactory.build(connection=account, remote_id=f"{number}-{at}")
             for at in range(number)

@@ -29,6 +29,20 @@ pytestmark = pytest.mark.django_db(transaction=True)
 ORG = "/organizations/{org}"
 BACK = "https://portal.example/o/acme/billing/begun/"
 _numbers = itertools.count(1)
+# One of each kind: money is treated alike whatever the status.
+TRIED = {
+    "reset before the effect",
+    "reset after the effect",
+    "late answer",
+    "cut answer",
+    "408 after the effect",
+    "429",
+    "500",
+    "500 after the effect",
+    "garbage",
+    "garbage without the effect",
+    "empty body",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -71,7 +85,7 @@ def assert_paid_once(desk: Desk, command: Command) -> None:
     assert (row.credits_micros, row.status) == (there["credits"], "completed")
 
 
-@pytest.mark.parametrize("trouble", SURVIVED, ids=str)
+@pytest.mark.parametrize("trouble", [one for one in SURVIVED if one.name in TRIED], ids=str)
 def test_whatever_becomes_of_the_answer_money_is_charged_once_at_most(
     desk: Desk, workers: Workers, trouble: Trouble
 ) -> None:

@@ -70,7 +70,7 @@ def test_credit_is_bought_on_the_providers_page_and_by_the_card(
 
     page.goto(f"{home}buy/")
     page.get_by_label("Amount in USD").fill("83.45")
-    page.get_by_label("At once, with the stored card").check()
+    page.get_by_label("How it is paid").select_option("card")
     page.get_by_role("button", name="Go on").click()
     page.get_by_role("button", name="Charge $83.45 USD").click()
     expect(page.get_by_text("$83.45 USD of credit were bought")).to_be_visible()
