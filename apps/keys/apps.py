@@ -13,6 +13,7 @@ class KeysConfig(AppConfig):
         from apps.members import leaving
         from apps.sync import mirrors
         from apps.ui import slots
+        from apps.workspaces.lists import add_figure
         from apps.workspaces.mirror import when_archived
 
         mirrors.register(KEYS)
@@ -24,5 +25,6 @@ class KeysConfig(AppConfig):
         slots.fill("members:person", drawing.of_person, order=20)
         slots.fill("workspaces:workspace", drawing.of_workspace, order=20)
         slots.fill("workspaces:archive", drawing.ending)
+        add_figure(drawing.WORKING_KEYS)
         slots.fill("keys:list-end", drawing.shared)
         slots.fill("overview:stats", drawing.stats, order=30)

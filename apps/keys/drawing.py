@@ -1,5 +1,6 @@
 """What keys draw into the pages of other shelves: a person's keys, the overview, shared provider keys."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -7,13 +8,14 @@ from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
-from django.utils.translation import ngettext
+from django.utils.translation import gettext_lazy, ngettext
 
 from apps.keys import findings, standing
 from apps.keys.lists import KeyList
 from apps.keys.models import Key, SharedKey
 from apps.members.models import Person
 from apps.organizations.models import Connection
+from apps.workspaces.lists import Figure, by_workspace
 from apps.workspaces.models import Workspace
 
 # As many of one person's keys as their page shows, and of one workspace's, where its people follow.
@@ -71,6 +73,17 @@ def of_workspace(request: HttpRequest, *, workspace: Workspace) -> SafeString | 
         + f"?workspace={workspace.remote_id}",
     }
     return render_to_string("keys/_of_workspace.html", given, request)
+
+
+def working_in(workspaces: Sequence[Workspace]) -> dict[int, int]:
+    """How many keys open something in each, where keys are told of at all. One query."""
+    found = Key.objects.filter(
+        findings.usable(), connection__in={one.connection_id for one in workspaces}
+    )
+    return by_workspace(workspaces, found, "workspace")
+
+
+WORKING_KEYS = Figure(key="keys", label=gettext_lazy("Keys"), of=working_in)
 
 
 def ending(request: HttpRequest, *, workspace: Workspace) -> SafeString | str:

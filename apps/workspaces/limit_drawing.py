@@ -1,11 +1,15 @@
 """What rate limits draw into a workspace's page."""
 
+from collections.abc import Sequence
+
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext_lazy as _
 
 from apps.workspaces.limits import LIMITS, group_in_words, in_words
+from apps.workspaces.lists import Figure, by_workspace
 from apps.workspaces.models import RateLimit, Workspace
 
 
@@ -33,3 +37,14 @@ def of_workspace(request: HttpRequest, *, workspace: Workspace) -> SafeString | 
         "url": f"{url}?workspace={workspace.pk}",
     }
     return render_to_string("workspaces/_limits.html", given, request)
+
+
+def overrides_of(workspaces: Sequence[Workspace]) -> dict[int, int]:
+    """How many limits of its own each has, where limits are told at all. One query."""
+    rows = RateLimit.objects.present().filter(
+        connection__in={one.connection_id for one in workspaces}
+    )
+    return by_workspace(workspaces, rows, "workspace_remote_id")
+
+
+OVERRIDES = Figure(key="overrides", label=_("Own limits"), of=overrides_of)

@@ -66,6 +66,21 @@ def _column(figure: Figure) -> Column:
     )
 
 
+def by_workspace(
+    workspaces: Sequence[Workspace], rows: QuerySet[Any], column: str
+) -> dict[int, int]:
+    """How many of ``rows``, which name their workspace by remote id in ``column``, each has; none where
+    its connection has no such row at all. One query."""
+    counts = rows.order_by().values_list("connection_id", column).annotate(n=Count("pk"))
+    found = {(connection, workspace): n for connection, workspace, n in counts}
+    known = {connection for connection, _workspace in found}
+    return {
+        one.pk: found.get((one.connection_id, one.remote_id), 0)
+        for one in workspaces
+        if one.connection_id in known
+    }
+
+
 def people_in(workspaces: Sequence[Workspace]) -> dict[int, int]:
     """How many have a role in each, inherited ones too, by primary key. One query."""
     rows = WorkspaceMember.objects.filter(

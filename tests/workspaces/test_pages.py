@@ -17,8 +17,10 @@ from tests.factories import (
     CommandFactory,
     ConnectionFactory,
     GrantFactory,
+    KeyFactory,
     MemberFactory,
     PersonFactory,
+    RateLimitFactory,
     WorkspaceFactory,
     WorkspaceMemberFactory,
 )
@@ -67,9 +69,16 @@ def test_the_list_counts_people_and_shows_archived_ones_on_request(
     put(lab)
     put(lab)
     WorkspaceFactory(connection=claude, name="Attic", state=Workspace.State.ARCHIVED)
+    assert 'data-label="Keys">–</td>' in body(olga.get(address(owner))), "nothing is known of any"
+    KeyFactory(connection=claude, workspace=lab.remote_id)
+    KeyFactory(connection=claude, workspace=lab.remote_id, status="archived")
+    for number in range(3):
+        RateLimitFactory(workspace=lab, kind=f"kind_{number}")
 
     shown = body(olga.get(address(owner)))
     assert "Lab" in shown
+    assert 'data-label="Keys">1</td>' in shown, "those that work"
+    assert 'data-label="Own limits">3</td>' in shown
     assert "Attic" not in shown
     assert 'data-label="People">2</td>' in shown
     assert 'fill="#2563EB"' in shown
