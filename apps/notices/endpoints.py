@@ -135,6 +135,7 @@ def try_endpoint(*, endpoint: Endpoint, actor: User) -> Delivery:
     """Send a test there; the delivery's log shows what came of it."""
     must(actor, "notices.send_again", endpoint.organization)
     with transaction.atomic(durable=True):
+        Endpoint.objects.filter(pk=endpoint.pk).update(rests_until=None)
         # Each test is a subject of its own: the delivery's number, once it has one.
         delivery = Delivery.objects.create(
             organization=endpoint.organization,
@@ -163,6 +164,7 @@ def send_again(*, delivery: Delivery, actor: User) -> bool:
     with transaction.atomic(durable=True):
         failed = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.FAILED)
         again = failed.update(state=Delivery.State.WAITING, due_at=timezone.now(), settled_at=None)
+        Endpoint.objects.filter(pk=delivery.endpoint_id).update(rests_until=None)
         if again:
             record(
                 organization=delivery.organization,

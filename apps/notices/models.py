@@ -162,6 +162,8 @@ class Endpoint(models.Model):
     secret = models.TextField(editable=False)
     secret_hint = models.CharField(max_length=12, editable=False)
     paused_at = models.DateTimeField(_("paused"), null=True, blank=True)
+    # It did not take the last one: until then nothing else is tried there either.
+    rests_until = models.DateTimeField(null=True, blank=True, editable=False)
     created_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )

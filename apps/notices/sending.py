@@ -9,9 +9,11 @@ most, and never lost.
 import random
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from time import monotonic
 
 import structlog
 from django.conf import settings
+from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Q
 from django.utils import timezone
@@ -19,7 +21,7 @@ from django.utils.translation import gettext as _
 
 from apps.notices import letters, post, webhook
 from apps.notices.letters import Letter, Withheld
-from apps.notices.models import Attempt, Channel, Delivery, Severity
+from apps.notices.models import Attempt, Channel, Delivery, Endpoint, Severity
 from apps.notices.own_letters import TEST
 from apps.notices.own_topics import WEBHOOK_FAILED
 from apps.notices.services import tell
@@ -29,22 +31,28 @@ S = Delivery.State
 # Seconds before the second attempt, the third… A receiver may be away for a night.
 WAITS = (15, 60, 300, 900, 3600, 7200, 14400, 28800)
 AT_ONCE = 100  # deliveries of one sweep
+SWEEPING, SWEEP_SECONDS, SWEEP_LOCK_SECONDS = "notices:sweeping", 20, 90
+# A mail server that is away is left alone this long, and a webhook at most that long.
+MAIL_RESTS, MAIL_REST_SECONDS = "notices:mail_rests", 15
+LONGEST_REST = 300
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How one attempt ended; ``final``: there is no use in another."""
+    """How one attempt ended; ``final``: there is no use in another; ``blames``: the receiver."""
 
     kind: str
     status: int | None = None
     said: str = ""
     final: bool = False
+    blames: bool = True
 
 
 def due(now: datetime) -> Q:
     """Deliveries that may leave now: waiting, of a webhook that is not paused, of an organization that
     sends. After a restore from a backup nothing does until somebody says so."""
     return Q(
+        Q(endpoint__rests_until__isnull=True) | Q(endpoint__rests_until__lte=now),
         state=S.WAITING,
         due_at__lte=now,
         organization__sending_stopped_at__isnull=True,
@@ -60,12 +68,24 @@ def send_about(kind: str, subject_id: int) -> None:
 
 
 def sweep() -> None:
-    """Send whatever is due, and take up again what a dead worker left."""
-    now = timezone.now()
-    _take_back(now)
-    open_ones = Delivery.objects.filter(due(now)).order_by("due_at", "pk")
-    for pk in list(open_ones.values_list("pk", flat=True)[:AT_ONCE]):
-        send(pk)
+    """Send whatever is due, and take up again what a dead worker left.
+
+    One at a time and not for long: threads that wait for somebody's slow machine are missing to people
+    who click.
+    """
+    if not cache.add(SWEEPING, True, SWEEP_LOCK_SECONDS):
+        return
+    ends_at = monotonic() + SWEEP_SECONDS
+    try:
+        now = timezone.now()
+        _take_back(now)
+        open_ones = Delivery.objects.filter(due(now)).order_by("due_at", "pk")
+        for pk in list(open_ones.values_list("pk", flat=True)[:AT_ONCE]):
+            if monotonic() > ends_at:
+                break
+            send(pk)
+    finally:
+        cache.delete(SWEEPING)
 
 
 def _take_back(now: datetime) -> None:
@@ -73,7 +93,7 @@ def _take_back(now: datetime) -> None:
     left = Delivery.objects.filter(state=S.SENDING, leased_until__lte=now)
     for delivery in list(left[:AT_ONCE]):
         said = _("The worker ended before it could note the outcome.")
-        _settle(delivery, Outcome(Attempt.Outcome.UNCLEAR, said=said))
+        _settle(delivery, Outcome(Attempt.Outcome.UNCLEAR, said=said, blames=False))
 
 
 def send(pk: int) -> None:
@@ -99,7 +119,7 @@ def _claimed(pk: int) -> Delivery | None:
     """The delivery, committed as under way before a byte leaves; None if it is not to be had."""
     now = timezone.now()
     found = Delivery.objects.filter(due(now), pk=pk).first()
-    if found is None:
+    if found is None or (found.channel == Channel.MAIL and cache.get(MAIL_RESTS)):
         return None
     with transaction.atomic(durable=True):
         taken = Delivery.objects.filter(pk=pk, state=S.WAITING, fence=found.fence).update(
@@ -138,6 +158,8 @@ def _settle(delivery: Delivery, outcome: Outcome) -> None:
         ):
             return
         _end_attempt(delivery, outcome, now)
+        if outcome.blames:
+            _rest(delivery, outcome, now)
         if state == S.FAILED and delivery.endpoint_id and delivery.kind != TEST:
             _tell_of_failure(delivery, outcome, now)
     log.info(
@@ -148,6 +170,17 @@ def _settle(delivery: Delivery, outcome: Outcome) -> None:
         outcome=outcome.kind,
         state=state,
     )
+
+
+def _rest(delivery: Delivery, outcome: Outcome, now: datetime) -> None:
+    """Leave a receiver alone for a while that has not taken something, whatever else waits for it."""
+    taken = outcome.kind == Attempt.Outcome.SENT
+    if delivery.endpoint_id:
+        wait = min(WAITS[min(delivery.attempts, len(WAITS)) - 1], LONGEST_REST)
+        until = None if taken or outcome.final else now + timedelta(seconds=wait)
+        Endpoint.objects.filter(pk=delivery.endpoint_id).update(rests_until=until)
+    elif outcome.kind == Attempt.Outcome.UNCLEAR:
+        cache.set(MAIL_RESTS, True, MAIL_REST_SECONDS)
 
 
 def _end_attempt(delivery: Delivery, outcome: Outcome, now: datetime) -> None:

@@ -15,6 +15,7 @@ from apps.audit.models import Entry
 from apps.audit.record import record
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.keys.models import Key, SharedKey
+from apps.notices.models import Delivery, Endpoint, Notice
 from apps.organizations.models import (
     ApiToken,
     ColleagueInvitation,
@@ -23,6 +24,7 @@ from apps.organizations.models import (
     Organization,
     PersonalConnection,
 )
+from apps.reports.models import Run, Schedule
 from apps.sync.models import (
     Batch,
     Command,
@@ -151,6 +153,18 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
             connection=connection,
             day=20_000 + number,
             coder=Coder.objects.get_or_create(connection=connection, email="a@example.com")[0],
+        ),
+        Notice: lambda: factories.NoticeFactory(organization=organization),
+        Endpoint: lambda: factories.EndpointFactory(organization=organization),
+        Delivery: lambda: factories.DeliveryFactory(
+            organization=organization,
+            endpoint=factories.EndpointFactory(organization=organization),
+        ),
+        Schedule: lambda: factories.ScheduleFactory(organization=organization),
+        Run: lambda: Run.objects.create(
+            organization=organization,
+            schedule=factories.ScheduleFactory(organization=organization),
+            period="2026-11-30",
         ),
         SharedKey: lambda: SharedKey.objects.create(
             connection=connection, remote_id=f"litellm{number}", first_seen_at=now, changed_at=now

@@ -59,6 +59,9 @@ def test_support_may_what_was_agreed_where_the_organization_allows_it(
         "connections.pause",
         "sync.start",
         "usage.read",
+        "notices.read",
+        "notices.deliveries",
+        "reports.read",
     }
     assert {action for action in POLICY if may(supporter, action, organization)} == agreed
     organization.support_may_read = False

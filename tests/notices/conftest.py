@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
+from django.core.cache import cache
 
-from apps.notices import topics
+from apps.notices import sending, topics
 from apps.notices.topics import Topic
 from apps.organizations.policy import ADMINS
 
@@ -16,6 +17,7 @@ def weather() -> Iterator[Topic]:
     topic = Topic("tests.weather", "Weather", ADMINS, "usage.read")
     before = dict(topics.TOPICS)
     topics.register(topic)
+    cache.delete_many([sending.MAIL_RESTS, sending.SWEEPING])
     yield replace(topic)
     topics.TOPICS.clear()
     topics.TOPICS.update(before)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from django.core import mail
+from django.core.cache import cache
 from django.core.mail.backends.locmem import EmailBackend
 from django.utils import timezone
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -54,6 +55,7 @@ def sweep(*, later: timedelta = timedelta(0)) -> None:
     """What a worker does now, or ``later``: what is due comes nearer by that."""
     for delivery in Delivery.objects.all():
         due_at = delivery.due_at and delivery.due_at - later
+        Endpoint.objects.filter(pk=delivery.endpoint_id).update(rests_until=None)
         leased = delivery.leased_until and delivery.leased_until - later
         Delivery.objects.filter(pk=delivery.pk).update(due_at=due_at, leased_until=leased)
     with worker_scope():
@@ -105,8 +107,10 @@ def test_a_mail_that_was_not_taken_is_tried_again(
     assert due_at is not None
     assert due_at > timezone.now()
     sweep()
+    sweep(later=timedelta(minutes=1))  # the server is left alone for a moment
     assert mail.outbox == []
-    sweep(later=timedelta(minutes=1))
+    cache.delete(sending.MAIL_RESTS)
+    sweep()
 
     assert len(mail.outbox) == 1
     outcomes = list(only().tries.values_list("outcome", flat=True))
@@ -205,7 +209,6 @@ def quiet(organization: Organization) -> Organization:
     return organization
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_webhook_is_signed_and_tells_all(quiet: Organization, receiver: Receiver) -> None:
     _made, secret = webhook(quiet, receiver.url)
     notice = tell(quiet)
@@ -223,7 +226,6 @@ def test_a_webhook_is_signed_and_tells_all(quiet: Organization, receiver: Receiv
         Webhook(secret).verify(body.replace(b"storm", b"calm!"), headers)
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_webhook_is_repeated_under_the_same_id_and_follows_no_redirect(
     quiet: Organization, receiver: Receiver
 ) -> None:
@@ -238,7 +240,24 @@ def test_a_webhook_is_repeated_under_the_same_id_and_follows_no_redirect(
     assert statuses == [(302, "refused"), (500, "refused"), (204, "sent")]
 
 
-@pytest.mark.django_db(transaction=True)
+def test_a_receiver_that_is_away_is_left_alone_whatever_waits(
+    quiet: Organization, receiver: Receiver
+) -> None:
+    made, _secret = webhook(quiet, receiver.url)
+    for n in range(3):
+        tell(quiet, str(n))
+    receiver.answers = [503]
+    with worker_scope():
+        sending.sweep()
+        sending.sweep()
+    assert len(receiver.got) == 1
+    made.refresh_from_db()
+    assert made.rests_until is not None
+    for _ in range(3):
+        sweep(later=timedelta(hours=1))
+    assert len(receiver.got) == 4
+
+
 def test_a_receiver_that_never_answers_well_is_told_of_once(
     quiet: Organization, receiver: Receiver
 ) -> None:
@@ -254,7 +273,6 @@ def test_a_receiver_that_never_answers_well_is_told_of_once(
     assert not Delivery.objects.filter(subject_id=told.pk, channel=Channel.WEBHOOK).exists()
 
 
-@pytest.mark.django_db(transaction=True)
 def test_what_failed_is_sent_again_when_asked(quiet: Organization, receiver: Receiver) -> None:
     webhook(quiet, receiver.url)
     tell(quiet)
@@ -267,7 +285,6 @@ def test_what_failed_is_sent_again_when_asked(quiet: Organization, receiver: Rec
     assert only(pk=failed.pk).state == S.SENT
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_test_goes_out_and_is_no_notice(quiet: Organization, receiver: Receiver) -> None:
     made, secret = webhook(quiet, receiver.url)
     for _ in range(2):
@@ -293,7 +310,6 @@ def test_a_secret_is_kept_sealed_and_stands_in_no_log(
     assert endpoints.unseal_secret(made).reveal() == secret
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_name_that_leads_into_the_private_network_is_refused_when_sent(
     quiet: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,7 +89,7 @@ def test_an_address_elsewhere_is_refused() -> None:
         tell(factories.OrganizationFactory(), url="https://evil.example/")
 
 
-@pytest.mark.django_db(transaction=True)
+@pytest.mark.django_db
 def test_a_notice_goes_with_the_change_it_tells_of() -> None:
     organization = factories.OrganizationFactory()
 

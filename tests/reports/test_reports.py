@@ -224,7 +224,6 @@ def test_a_report_holds_what_its_maker_may_see_and_nothing_of_others(owner: Gran
         pages.make(owner.user, other.organization, "members:list", {}, "")
 
 
-@pytest.mark.django_db(transaction=True)
 def test_a_webhook_gets_the_csv_and_the_way_to_it(owner: Grant) -> None:
     with receiving() as receiver:
         made, secret = endpoints.create_endpoint(
