@@ -36,6 +36,7 @@ EVERY = {
     "walks.start_due": 5.0,
     "walks.tidy_connections": 30.0,
     "walks.look_for_restore": 15.0,
+    "walks.forget_calls": 3600.0,
 }
 app.conf.beat_schedule = {
     name: {
