@@ -41,6 +41,7 @@ EVERY = {
     "walks.look_for_restore": 15.0,
     "walks.prune_minutes": 600.0,
     "walks.tend_usage": 3600.0,
+    "walks.forget_calls": 3600.0,
 }
 app.conf.beat_schedule = {
     name: {

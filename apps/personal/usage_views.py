@@ -131,7 +131,11 @@ def usage(request: DeskRequest, uid: Any) -> HttpResponse:
         "allowances": allowances_of(connection),
         "reads_limits": connection.can("usage.limits"),
         "why_no_limits": connection.why_not("usage.limits"),
-        "limits_fresh": freshness(request.organization, "allowances"),
+        "limits_fresh": [
+            one
+            for one in freshness(request.organization, "allowances")
+            if one.connection.pk == connection.pk
+        ],
         "why_no_usage": ""
         if connection.can("usage.read")
         else connection.why_not("usage.read")

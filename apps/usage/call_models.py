@@ -148,7 +148,10 @@ class Call(_Priced):
         constraints = [
             models.UniqueConstraint(fields=["connection", "remote_id"], name="call_once")
         ]
-        indexes = [models.Index(fields=["connection", "account", "at"], name="call_by_account")]
+        indexes = [
+            models.Index(fields=["connection", "account", "at"], name="call_by_account"),
+            models.Index(fields=["at"], name="call_by_time"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.model} {self.at:%Y-%m-%d %H:%M}"

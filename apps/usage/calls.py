@@ -41,7 +41,7 @@ PLACE_GOOD_FOR = timedelta(minutes=30)
 # A call may be entered a little after it happened.
 LATE_ENTRY = timedelta(minutes=10)
 FRESH = timedelta(minutes=1)  # a ledger read so lately is not read again
-PURGED_AT_ONCE = 5_000
+FORGOTTEN_AT_ONCE = 1_000
 COLUMNS = (
     "account",
     "at",
@@ -150,8 +150,7 @@ class LedgerReading:
         self.pages = 0
 
     def go(self) -> None:
-        """Forget what is too old, then read."""
-        self._purge()
+        """Read until all are read, or the rest has to wait."""
         waiting = CallLedger.objects.filter(connection=self.errand.connection, due=True)
         for ledger in waiting.order_by("asked_at", "pk"):
             if not self._read(ledger):
@@ -254,22 +253,24 @@ class LedgerReading:
     def _hold(self) -> None:
         leases.hold(self.errand.resource.pk, self.errand.run.fence, timezone.now())
 
-    def _purge(self) -> None:
-        """Forget calls beyond what is kept, and ledgers that nobody has asked for since; a part at once."""
-        earliest = kept_from()
-        owner = self.errand.connection
-        while True:
-            old = Call.objects.filter(connection=owner, at__lt=earliest)
-            ids = list(old.values_list("pk", flat=True)[:PURGED_AT_ONCE])
-            with transaction.atomic(durable=True):
-                self._hold()
-                Call.objects.filter(pk__in=ids).delete()
-                CallLedger.objects.filter(connection=owner, asked_at__lt=earliest).delete()
-                CallLedger.objects.filter(connection=owner, reached__lt=earliest).update(
-                    reached=earliest, ended=False
-                )
-            if len(ids) < PURGED_AT_ONCE:
-                return
+
+def forget_old() -> None:
+    """Delete calls beyond what is kept, of any connection, and ledgers that nobody has asked for since.
+
+    A few at once, so that nobody else who writes waits.
+    """
+    earliest = kept_from()
+    while True:
+        old = Call.objects.filter(at__lt=earliest)
+        ids = list(old.values_list("pk", flat=True)[:FORGOTTEN_AT_ONCE])
+        if not ids:
+            break
+        with transaction.atomic(durable=True):
+            Call.objects.filter(pk__in=ids).delete()
+        time.sleep(settings.SYNC_BUCKET_PAUSE_SECONDS)
+    with transaction.atomic(durable=True):
+        CallLedger.objects.filter(asked_at__lt=earliest, due=False).delete()
+        CallLedger.objects.filter(reached__lt=earliest).update(reached=earliest, ended=False)
 
 
 def _write(connection: Connection, account: str, rows: Iterable[UsageRecord]) -> None:

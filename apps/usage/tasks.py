@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from apps.providers.guard import worker_scope
-from apps.usage import minutes, retention
+from apps.usage import calls, minutes, retention
 
 
 @shared_task(name="walks.read_minutes")
@@ -23,3 +23,9 @@ def prune_minutes() -> None:
 def tend_usage() -> None:
     """Make room for the hours to come and forget those that are over. Beat calls it every hour."""
     retention.tend()
+
+
+@shared_task(name="walks.forget_calls")
+def forget_calls() -> None:
+    """Delete single calls beyond what is kept, also of connections that are walked no more. Hourly."""
+    calls.forget_old()

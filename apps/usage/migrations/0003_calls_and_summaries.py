@@ -99,7 +99,8 @@ class Migration(migrations.Migration):
                 "verbose_name": "call",
                 "verbose_name_plural": "calls",
                 "indexes": [
-                    models.Index(fields=["connection", "account", "at"], name="call_by_account")
+                    models.Index(fields=["connection", "account", "at"], name="call_by_account"),
+                    models.Index(fields=["at"], name="call_by_time"),
                 ],
                 "constraints": [
                     models.UniqueConstraint(fields=("connection", "remote_id"), name="call_once")
