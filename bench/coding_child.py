@@ -3,7 +3,6 @@
 import json
 import logging
 import random
-import statistics
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -68,7 +67,7 @@ def fill(connection: Any, today: date) -> int:
 
 
 def measure() -> None:
-    """Each figure's page over the last twelve months, some fifteen times."""
+    """Each figure's page over the last twelve months, fifteen times; the quickest counts."""
     from django.db import connection as database
     from django.http import QueryDict
 
@@ -88,9 +87,9 @@ def measure() -> None:
             )
             assert ask().people > PEOPLE / 2
             found = [_in_database(ask) for _ in range(15)]
-            middle = [statistics.median(one) for one in zip(*found, strict=True)]
+            least = [min(one) for one in zip(*found, strict=True)]
             said = {"name": f"coding.{preset}.{figure}", "rows": rows}
-            print(json.dumps(said | {"ms": middle[0], "whole_ms": middle[1]}), flush=True)
+            print(json.dumps(said | {"ms": least[0], "whole_ms": least[1]}), flush=True)
 
 
 def main() -> None:

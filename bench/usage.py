@@ -44,6 +44,8 @@ def run() -> Iterable[Figure]:
                     yield from _said(database, "bench.usage_child", environ, address, what)
             with surroundings.environment(database) as environ:
                 yield from _said(database, "bench.coding_child", environ)
+            with surroundings.environment(database) as environ:
+                yield from _said(database, "bench.export_child", environ)
 
 
 def _said(database: str, module: str, environ: dict[str, str], *arguments: str) -> Iterator[Figure]:
@@ -54,6 +56,11 @@ def _said(database: str, module: str, environ: dict[str, str], *arguments: str) 
 
 
 def _figures(database: str, found: dict[str, float]) -> Iterable[Figure]:
+    if "export" in found:
+        name = f"usage.export.{int(found['export'])}.csv.{database}"
+        yield Figure(name, found["seconds"], "s")
+        yield at_most(f"{name}.memory_over_idle", found["memory"], 40, "MB")
+        return
     rows = int(found["rows"])
     if "name" in found:
         name = f"usage.{found['name']}.{rows}.{database}"

@@ -233,8 +233,8 @@ def ingest(base_url: str, rounds: int = 3) -> None:
         walk(resource)
     found = {
         "rows": rows,
-        "ingest": statistics.median(ours),
-        "floor": statistics.median(floors),
+        "ingest": min(ours),
+        "floor": min(floors),
         "again": again,
         "memory": memory,
         "clicks_p95": statistics.quantiles(waits, n=20)[-1],
@@ -302,7 +302,7 @@ def fill(connection: Any) -> int:
 
 
 def dashboards(base_url: str) -> None:
-    """What pages ask for, each some thirty times."""
+    """What pages ask for, each fifteen times; the quickest counts, because a shared machine only ever adds."""
     from apps.usage import reads
 
     connection = connection_to(base_url)
@@ -331,8 +331,8 @@ def dashboards(base_url: str) -> None:
         assert reads.totals([connection], first, last).rows
         ask()
         found = [_in_database(ask) for _ in range(15)]
-        middle = [statistics.median(one) for one in zip(*found, strict=True)]
-        said = {"name": name, "rows": rows, "ms": middle[0], "whole_ms": middle[1]}
+        least = [min(one) for one in zip(*found, strict=True)]
+        said = {"name": name, "rows": rows, "ms": least[0], "whole_ms": least[1]}
         print(json.dumps(said), flush=True)
 
 

@@ -15,7 +15,8 @@ from apps.usage.names import TOKEN_KINDS, Names
 from apps.usage.question import GROUPS, SCOPED, Question
 from apps.usage.reads import Row
 
-STRETCH = {"hour": 1, "day": 7, "week": 28, "month": 62}  # days read at once, about
+PERIOD = {"hour": 1, "day": 1, "week": 7, "month": 28}  # days read at once to begin with, about
+WANTED_ROWS = 4_000  # of one reading: they are held in memory
 
 
 def respond(
@@ -54,12 +55,16 @@ def lines(
         _("Estimate"),
     ]
     names = Names(organization, connections)
-    for first, last in stretches(question):
+    first, days = question.first, PERIOD[question.by]
+    while first <= question.last:
+        last = _end_of_stretch(question, first, days)
         group_by = [question.by, *question.group_by]
         rows = reads.sums(connections, first, last, group_by, question.filters)
+        days = max(PERIOD[question.by], min(days * 4, WANTED_ROWS * days // max(1, len(rows))))
+        first = last + timedelta(days=1)
         rows.sort(key=lambda row: (str(row.group[question.by]), str(value_of(row, question.group))))
         called = (
-            names.of(question.group, [value_of(row, question.group) for row in rows])
+            names.of(question.group, list({value_of(row, question.group): 1 for row in rows}))
             if grouped
             else {}
         )
@@ -89,11 +94,7 @@ def _cells(row: Row, question: Question, names: Names, called: Any) -> Iterator[
     )
 
 
-def stretches(question: Question) -> Iterator[tuple[date, date]]:
-    """The range in stretches that each hold whole periods, so that no period is told twice."""
-    first = question.first
-    while first <= question.last:
-        far = first + timedelta(days=STRETCH[question.by] - 1)
-        last = min(end_of(period_of(far, question.by), question.by), question.last)
-        yield first, last
-        first = last + timedelta(days=1)
+def _end_of_stretch(question: Question, first: date, days: int) -> date:
+    """The last of about so many days that hold whole periods, so that no period is told twice."""
+    far = first + timedelta(days=days - 1)
+    return min(end_of(period_of(far, question.by), question.by), question.last)
