@@ -49,6 +49,8 @@ QUICK = {
     "BREAKER_CAP_SECONDS": 1.0,
 }
 PAUSES = (0.2, 2.0)  # seconds between two kills
+# Kinds that act on the organization or account itself: there is one of it, so one change of each.
+ONE_OF_EACH = ("configuration.", "personal.")
 # Of all requests, reads included: 39 of 100 meet one of these.
 FAULTS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("reset_before", 5, {}),
@@ -193,7 +195,9 @@ def survive(database: str, plant: Plant, nursery: Nursery) -> bool:
     from tests.faults.changes import OPERATIONS, prepare
 
     desk = open_desk(plant.sandbox)
-    subjects = [list(OPERATIONS)[number % len(OPERATIONS)] for number in range(CHANGES)]
+    once = [one for one in OPERATIONS if one[0].startswith(ONE_OF_EACH)]
+    often = [one for one in OPERATIONS if one not in once]
+    subjects = once + [often[number % len(often)] for number in range(CHANGES - len(once))]
     wishes = [prepare(desk, kind, provider) for kind, provider in subjects]
     plant.beat()
     set_faults(plant)

@@ -5,7 +5,6 @@ to answer, and that was half of a list's time. For what every page asks; anythin
 as a plain queryset.
 """
 
-import threading
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Generic, TypeVar
@@ -30,7 +29,9 @@ class Prepared(Generic[Result]):
 
     def __init__(self, build: "Callable[..., QuerySet[Any, Result]]") -> None:
         self._build = build
-        self._known = threading.local()  # what wrote a query belongs to one thread's connection
+        # Of all threads: what a written query keeps of the connection that it was written on is how to
+        # read a column, which is the same on each. Two who write one at the same moment write it twice.
+        self._known: dict[str, _Written] = {}
 
     def __call__(self, **values: Values) -> list[Result]:
         """The rows for these values. One query."""
@@ -48,7 +49,7 @@ class Prepared(Generic[Result]):
 
     def _ready(self, values: dict[str, Values]) -> "tuple[_Written, list[Any]]":
         lists = {name: _filled_up(several) for name, several in values.items()}
-        known: dict[str, _Written] = self._known.__dict__
+        known = self._known
         shape = "".join([f"{name}{len(several)}" for name, several in lists.items()])
         if shape not in known:
             known[shape] = _Written(self._build, lists)
