@@ -29,6 +29,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.audit.models import Entry
 from apps.audit.record import record
+from apps.billing.models import TopUp
 from apps.configuration.models import RemoteOrganization
 from apps.incidents.models import Incident
 from apps.notices import topics
@@ -156,6 +157,15 @@ def _used_model(tenant: Tenant, user: User) -> Dimension:
     return made
 
 
+def _topping(tenant: Tenant, user: User) -> TopUp:
+    connection = factories.with_billing(
+        factories.ConnectionFactory(organization=tenant.organization, provider="cline")
+    )
+    connection.save()
+    made: TopUp = factories.TopUpFactory(connection=connection)
+    return made
+
+
 # Makes one thing of a tenant, for (tenant, user of it).
 OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "grant": lambda tenant, user: factories.GrantFactory(
@@ -205,6 +215,7 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
         connection=factories.ConnectionFactory(organization=tenant.organization, provider="cline")
     ),
     "usage_model": _used_model,
+    "topping": _topping,
     "purchase": lambda tenant, user: factories.CommandFactory(
         for_organization=tenant.organization, actor=user, kind="billing.purchase"
     ),
@@ -692,6 +703,9 @@ PAGES: dict[str, Page] = {
     "billing:payment": Desk(read="billing.read", objects={"pk": "payment"}),
     "billing:buy": Desk(read="billing.buy", change="billing.buy"),
     "billing:begun": Desk(read="billing.read", objects={"uid": "purchase"}),
+    "billing:top_up": Desk(
+        read="billing.top_up", change="billing.top_up", objects={"uid": "topping.connection.uid"}
+    ),
     "billing:plans": Desk(read="billing.read"),
     "billing:seats": Desk(read="billing.read", change="billing.read", query=SAVED_VIEW),
     # --- The API

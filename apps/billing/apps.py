@@ -6,7 +6,7 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Have sync mirror what providers tell of money, and carry purchases out."""
-        from apps.billing import mirror
+        from apps.billing import mirror, topping
         from apps.billing.polling import PAYMENT_STATES
         from apps.billing.remote import register_kinds
         from apps.sync import mirrors
@@ -17,3 +17,4 @@ class BillingConfig(AppConfig):
         mirrors.after_complete(mirror.CREDIT.name, mirror.keep_point)
         mirrors.after_complete(mirror.PAYMENTS.name, mirror.watch_payments)
         register_kinds()
+        topping.register_kinds()

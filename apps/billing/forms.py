@@ -2,11 +2,13 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
+from typing import Any
 
 from django import forms
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.billing import services
+from apps.billing import services, topping
 from apps.organizations.models import Connection
 
 CARD, PAGE = "card", "page"
@@ -50,3 +52,35 @@ class BuyForm(forms.Form):
     def place(self) -> Connection:
         """The chosen account."""
         return self._connections[self.cleaned_data["connection"]]
+
+
+class TopUpForm(forms.Form):
+    """What is bought automatically, and when."""
+
+    enabled = forms.BooleanField(label=_("Buy credit automatically"), required=False)
+    threshold = forms.DecimalField(
+        label=_("When the credit falls below, in USD"),
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+    amount = forms.DecimalField(
+        label=_("Buy this much each time, in USD"),
+        required=False,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+    )
+    nonce = forms.UUIDField(widget=forms.HiddenInput)
+
+    def clean(self) -> dict[str, Any]:
+        """Where it is on, both amounts are needed, each in whole cents."""
+        data: dict[str, Any] = super().clean() or {}
+        if not data.get("enabled"):
+            return data
+        checks = {"threshold": topping.why_no_threshold, "amount": services.why_not}
+        for name, check in checks.items():
+            if name in self.errors:
+                continue
+            value = data.get(name)
+            why = gettext("Say how much.") if value is None else check(value)
+            if why:
+                self.add_error(name, why)
+        return data

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.billing import buying, views
+from apps.billing import buying, topping_views, views
 
 app_name = "billing"
 urlpatterns = [
@@ -11,6 +11,7 @@ urlpatterns = [
     path("payments/<int:pk>/", views.payment, name="payment"),
     path("buy/", buying.buy, name="buy"),
     path("begun/<uuid:uid>/", buying.begun, name="begun"),
+    path("top-up/<uuid:uid>/", topping_views.change, name="top_up"),
     path("plans/", views.plans, name="plans"),
     path("seats/", views.seats, name="seats"),
 ]

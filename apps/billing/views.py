@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.billing import history, timeline, words
-from apps.billing.buying import KINDS, buyers
+from apps.billing.buying import buyers
 from apps.billing.lists import PaymentList, SeatList, idle, payer_name, payers_of
 from apps.billing.mirror import (
     CARD,
@@ -82,6 +82,11 @@ class Purse:
         """Whether it runs out soon with nobody and nothing to buy more."""
         off = self.top_up is not None and self.top_up.enabled is False
         return off and bool(self.runway[0])
+
+    @property
+    def can_top_up(self) -> bool:
+        """Whether the key may change what is bought automatically."""
+        return self.connection.can("top_up.change")
 
     @property
     def expiry(self) -> tuple[str, str]:
@@ -181,6 +186,7 @@ def overview(request: DeskRequest) -> HttpResponse:
         ],
         "any_connection": bool(sellers.live),
         "may_buy": bool(buyers(request)),
+        "may_top_up": request.may("billing.top_up"),
         "flights": _flights(request),
         "days": DAYS,
         "freshness": freshness(request.organization, *NAMES),
@@ -189,9 +195,11 @@ def overview(request: DeskRequest) -> HttpResponse:
 
 
 def _flights(request: DeskRequest) -> list[Command]:
-    """Purchases whose outcome is still to come."""
+    """Changes with money whose outcome is still to come."""
     rows = Command.objects.visible_to(request.user).open()
-    found = list(rows.filter(organization=request.organization, kind__in=KINDS).order_by("pk"))
+    found = list(
+        rows.filter(organization=request.organization, kind__startswith="billing.").order_by("pk")
+    )
     for command in found:
         command.what = kind_of(command).label  # type: ignore[attr-defined]  # for the template
     return found

@@ -502,6 +502,9 @@ class BillingAdapter(Protocol):
     def get_organization_auto_top_up(self) -> AutoTopUp:
         """The automatic purchases."""
 
+    def set_organization_auto_top_up(self, wanted: AutoTopUp) -> AutoTopUp:
+        """Change the automatic purchases. Refused without a stored card."""
+
     def get_organization_default_payment_method(self) -> PaymentMethod | None:
         """The stored card; None if there is none."""
 

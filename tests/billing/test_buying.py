@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
-from apps.billing.models import Payment
+from apps.billing.models import Payment, TopUp
 from apps.billing.remote import PURCHASE_KIND
 from apps.organizations.models import Connection, Role
 from apps.sync.models import Command, CommandState, Resource
@@ -19,6 +19,7 @@ from tests.factories import (
     CreditFactory,
     GrantFactory,
     PaymentFactory,
+    TopUpFactory,
     with_billing,
 )
 
@@ -181,3 +182,66 @@ def test_an_account_whose_key_may_not_buy_is_not_offered(
     assert "no account to buy credit for" in bea.get(at("buy/")).content.decode()
     bea.post(at("buy/"), form(account, confirmed="1"))
     assert not Command.objects.exists()
+
+
+# --- What is bought automatically -----------------------------------------------------------------
+
+
+def topping(**given: str) -> dict[str, str]:
+    """What the form sends."""
+    first = {"enabled": "on", "threshold": "50", "amount": "200.00", "nonce": str(uuid.uuid4())}
+    return first | given
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("threshold", "", "Say how much."),
+        ("threshold", "-1", "more than nothing"),
+        ("amount", "0", "more than nothing"),
+        ("amount", "1.001", "two decimals at most"),
+    ],
+)
+def test_bad_amounts_of_automatic_purchases_are_refused_beside_their_fields(
+    bea: Client, at: At, account: Connection, field: str, value: str, said: str
+) -> None:
+    TopUpFactory(connection=account)
+    page = bea.post(at(f"top-up/{account.uid}/"), topping(**{field: value})).content.decode()
+    assert said in page[page.index(f'name="{field}"') :]
+    assert not Command.objects.exists()
+
+
+def test_what_will_be_bought_is_said_in_a_sentence_before_it_is_asked_for(
+    bea: Client, at: At, account: Connection
+) -> None:
+    TopUpFactory(connection=account, enabled=False)
+    address = at(f"top-up/{account.uid}/")
+    assert f'href="{address}"' in bea.get(at()).content.decode()
+    page = bea.post(address, topping()).content.decode()
+    assert "falls below $50.00 USD, $200.00 USD are charged" in page
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+    assert not Command.objects.exists()
+    bea.post(address, hidden | {"confirmed": "1"})
+    command = Command.objects.get()
+    assert command.arguments == {
+        "enabled": True,
+        "threshold_micros": 50_000_000,
+        "amount_micros": 200_000_000,
+    }
+    assert "Change automatic purchases" in bea.get(at()).content.decode()
+
+
+def test_switching_it_off_keeps_both_amounts(bea: Client, at: At, account: Connection) -> None:
+    TopUpFactory(connection=account)
+    address = at(f"top-up/{account.uid}/")
+    page = bea.post(address, {"nonce": str(uuid.uuid4())}).content.decode()
+    assert "Buy no more credit automatically?" in page
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
+    bea.post(address, hidden | {"confirmed": "1"})
+    command = Command.objects.get()
+    assert command.arguments["enabled"] is False
+    assert command.arguments["amount_micros"] == 100_000_000
+    Command.objects.all().delete()
+    TopUp.objects.update(enabled=False)
+    page = bea.post(address, hidden | {"confirmed": "1"}).content.decode()
+    assert "It is so already." in page

@@ -1,7 +1,7 @@
 """The changes at the two providers: how each is asked for, and what it must come to at the remote.
 
 Those of workspaces and of the roles in them stand in ``places``, those of keys in ``key_changes``,
-those of persons' own accounts in ``own_account_changes``.
+those of persons' own accounts in ``own_account_changes``, those of money in ``billing_changes``.
 
 Everything is read at the sandbox itself, past the adapters: what they get wrong must show.
 """
@@ -34,6 +34,7 @@ DEACTIVATE_KEY, ACTIVATE_KEY = "keys.deactivate", "keys.activate"
 RENAME_ORGANIZATION, CHANGE_SETTINGS = "configuration.rename", "configuration.change"
 UPDATE_PROFILE, SET_ACTIVE = "personal.update_profile", "personal.set_active"
 ACCEPT_TERMS, ACCEPT_INVITE = "personal.accept_terms", "personal.accept_invite"
+TOP_UP = "billing.top_up"
 # (kind, provider) → the operationIds of its steps
 OPERATIONS = {
     (CHANGE_ROLE, "anthropic"): ("updateUser",),
@@ -59,6 +60,7 @@ OPERATIONS = {
     (REMOVE_MEMBER, "anthropic"): ("deleteWorkspaceMember",),
     (RENAME_ORGANIZATION, "cline"): ("update_organization",),
     (CHANGE_SETTINGS, "cline"): ("update_organization",),
+    (TOP_UP, "cline"): ("set_organization_auto_top_up",),
     (UPDATE_PROFILE, "cline_personal"): ("update_current_user",),
     (SET_ACTIVE, "cline_personal"): ("set_active_account",),
     (ACCEPT_TERMS, "cline_personal"): ("accept_terms",),
@@ -81,6 +83,7 @@ READS = {
         for kind in (RENAME_KEY, DEACTIVATE_KEY, ACTIVATE_KEY, ARCHIVE_KEY)
     },
     (DELETE_KEY, "cline"): "list_api_keys",
+    (TOP_UP, "cline"): "get_organization_auto_top_up",
     **{
         (kind, "cline_personal"): "get_current_user"
         for kind in (UPDATE_PROFILE, SET_ACTIVE, ACCEPT_TERMS, ACCEPT_INVITE)
@@ -271,6 +274,10 @@ def prepare(desk: Desk, kind: str, provider: str) -> Callable[[], Change]:
         from tests.faults.organization_changes import prepare_organization  # likewise
 
         return prepare_organization(desk, kind, provider, email)
+    if kind.startswith("billing."):
+        from tests.faults.billing_changes import prepare_top_up  # likewise
+
+        return prepare_top_up(desk, kind, provider, email)
     if kind.startswith("personal."):
         from tests.faults.own_account_changes import prepare_own  # likewise
 

@@ -1,0 +1,66 @@
+"""The page that changes what is bought automatically: say how, see what that means, have it done."""
+
+import uuid
+
+from django.contrib import messages
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext as _
+from django.views.decorators.http import require_http_methods
+
+from apps.billing import topping, words
+from apps.billing.forms import TopUpForm
+from apps.billing.models import Card, TopUp
+from apps.billing.topping import Wanted
+from apps.organizations.access import DeskRequest, desk_view
+from apps.sync.asking import asked
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@desk_view("billing.top_up")
+def change(request: DeskRequest, uid: str) -> HttpResponse:
+    """Have credit bought automatically, otherwise, or no more."""
+    rows = TopUp.objects.visible_to(request.user).present()
+    own = rows.filter(connection__organization=request.organization, connection__uid=uid)
+    row = get_object_or_404(own.select_related("connection__organization"))
+    first = {
+        "enabled": bool(row.enabled),
+        "threshold": row.threshold,
+        "amount": row.amount,
+        "nonce": uuid.uuid4(),
+    }
+    form = TopUpForm(request.POST or None, initial=first)
+    context = {
+        "title": _("Automatic purchases"),
+        "tab": "overview",
+        "form": form,
+        "top_up": row,
+        "now": words.top_up_plan(row),
+    }
+    if form.is_bound and "confirmed" in request.POST:
+        command = asked(
+            form,
+            "amount",
+            lambda: topping.change(
+                top_up=row,
+                wanted=_wanted(form, row),
+                actor=request.user,
+                nonce=str(form.cleaned_data["nonce"]),
+            ),
+        )
+        if command is not None:
+            messages.success(request, _("It is on its way. This page shows it once it is done."))
+            return redirect("billing:overview", slug=request.organization.slug)
+    elif form.is_bound and form.is_valid():
+        context["afterwards"] = words.top_up_plan(_wanted(form, row).as_row())
+        context["card"] = Card.objects.filter(connection=row.connection, gone_at=None).first()
+        context["enabled"] = form.cleaned_data["enabled"]
+        return render(request, "billing/top_up_confirm.html", context)
+    return render(request, "billing/top_up.html", context)
+
+
+def _wanted(form: TopUpForm, row: TopUp) -> Wanted:
+    given = form.cleaned_data
+    if not given["enabled"]:
+        return Wanted(False, row.threshold, row.amount)
+    return Wanted(True, given["threshold"], given["amount"])
