@@ -164,7 +164,7 @@ def send_again(*, delivery: Delivery, actor: User) -> bool:
     with transaction.atomic(durable=True):
         failed = Delivery.objects.filter(pk=delivery.pk, state=Delivery.State.FAILED)
         again = failed.update(state=Delivery.State.WAITING, due_at=timezone.now(), settled_at=None)
-        Endpoint.objects.filter(pk=delivery.endpoint_id).update(rests_until=None)
+        Endpoint.objects.filter(deliveries=delivery).update(rests_until=None)
         if again:
             record(
                 organization=delivery.organization,
