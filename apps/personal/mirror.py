@@ -120,5 +120,4 @@ ALLOWANCES = Mirror(
     label_column="remote_id",
     target_column="remote_id",
     news=lambda connection, changes: [],  # it moves all the time
-    every_seconds=300,
 )

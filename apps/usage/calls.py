@@ -318,5 +318,5 @@ CALLS = Series(
     read=_read,
     method="calls",
     has=lambda provider: NAME in PROVIDERS[provider].reports,
-    every_seconds=3600,
+    every_seconds=1800,  # that often it looks whether anybody waits, and asks the provider nothing
 )
