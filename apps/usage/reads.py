@@ -29,6 +29,8 @@ TIMES = ("hour", "day", "week", "month")
 MOST_HOURS = 24 * 14  # of a reading by the hour
 # What tokens are not told apart by: asked for, only money makes sense, and it is the billed one.
 LINES = frozenset({"cost_type", "token_type", "description"})
+# Of what has one of these, there are few dimensions among all.
+FEW = frozenset({"workspace", "key", "account", "service_account"})
 
 
 class BadQuestion(ValueError):
@@ -278,6 +280,7 @@ class _Reading:
         self.columns = [name for name in asked if name in COLUMNS]
         self.columns += [one.of for one in self.added if one.of not in self.columns]
         self.needed = {*self.columns, *self.filters, *(of for of, _ in self.pairs)}
+        self.few = bool(FEW & {*self.filters, *(of for of, _ in self.pairs)})
         self.lines = bool(LINES & self.needed)
         self.grain = grain_for(self.needed)
 
@@ -293,7 +296,7 @@ class _Reading:
     def _days(self, first: int, last: int) -> list[Row]:
         """Summed by dimension first, which is one integer, and by what it stands for afterwards."""
         chosen, values = self._chosen()
-        cover = blocks.cover(self.ids, first, last, self.time, self.grain, few=bool(chosen))
+        cover = blocks.cover(self.ids, first, last, self.time, self.grain, few=self.few)
         at = {"blocks": "0", "days": "0"}
         if self.time:
             first_of = f"(SELECT first FROM {_table(Block)} b WHERE b.id = r.block_id)"  # noqa: S608  # names of our own models
@@ -301,9 +304,9 @@ class _Reading:
         names = ", ".join(blocks.SUMS)
         parts, given = [], []
         for (begin, end), ids in cover.days.items():
-            # The table lies by day: what is chosen is looked up in each, not sought among all.
-            days = list(range(begin, end + 1)) if chosen else [begin, end]
-            within = f"IN ({_marks(days)})" if chosen else "BETWEEN %s AND %s"
+            # The table lies by day: a few are looked up in each, not sought among all.
+            days = list(range(begin, end + 1)) if self.few else [begin, end]
+            within = f"IN ({_marks(days)})" if self.few else "BETWEEN %s AND %s"
             parts.append(
                 f"SELECT dimension_id, {at['days']} AS at, {names} FROM {_table(Rollup)} r"  # noqa: S608  # likewise
                 f" WHERE connection_id IN ({_marks(ids)}) AND grain = %s"
@@ -344,9 +347,9 @@ class _Reading:
         keys = ['r."connection_id"', 'r."hour"']
         keys += [f'd."{name}"' for name in ("currency", *self.columns)]
         chosen, values = self._chosen()
-        # The table lies by hour: what is chosen is looked up in each, not sought among all.
-        hours = list(range(begin, end)) if chosen else [begin, end - 1]
-        within = f"IN ({_marks(hours)})" if chosen else "BETWEEN %s AND %s"
+        # The table lies by hour: a few are looked up in each, not sought among all.
+        hours = list(range(begin, end)) if self.few else [begin, end - 1]
+        within = f"IN ({_marks(hours)})" if self.few else "BETWEEN %s AND %s"
         sql = (
             f"SELECT {', '.join(keys)}, {blocks.sums_of(COUNTS)} FROM {_table(Fact)} r"  # noqa: S608  # names of our own models
             f' JOIN {_table(Dimension)} d ON d."id" = r."dimension_id"'
@@ -372,7 +375,7 @@ class _Reading:
             conditions.append(f"({either or '1 = 0'})")
             values += [part for pair in sorted(pairs) for part in pair]
         inner = f'SELECT "id" FROM {_table(Dimension)} WHERE {" AND ".join(conditions)}'  # noqa: S608  # names of our own models
-        if database.vendor == "postgresql":
+        if self.few and database.vendor == "postgresql":
             # As an array it is found first, and then looked up in the index; IN is joined.
             return f' AND r."dimension_id" = ANY(ARRAY({inner}))', values
         return f' AND r."dimension_id" IN ({inner})', values
