@@ -148,7 +148,7 @@ def _users() -> Iterator[tuple[str, frozenset[str]]]:
         if isinstance(mirror := mirrors.get(name), mirrors.Mirror):
             yield f"sync {name}", called(mirror.fetch)
     for series in mirrors.all_series():
-        yield f"sync {series.name}", frozenset({series.method})
+        yield f"sync {series.name}", frozenset({series.method, *series.also})
     for kind in KINDS.values():
         for step in kind.steps:
             parts = filter(None, (step.send, step.read_back, step.look, step.remove))

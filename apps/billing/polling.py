@@ -188,5 +188,6 @@ PAYMENT_STATES = Series(
     capability="payments.read",
     read=_read,
     method="get_organization_payment_status",
+    also=("get_organization_payment", "get_organization_provider_payment"),
     has=lambda provider: PROVIDERS[provider].sells_credit,
 )

@@ -122,6 +122,7 @@ class Series:
     method: str  # of the adapter, the one that is called
     has: Callable[[str], bool]
     every_seconds: int | None = None  # None: SYNC_INTERVAL_SECONDS
+    also: tuple[str, ...] = ()  # further methods of the adapter that are called
 
     @property
     def every(self) -> float:

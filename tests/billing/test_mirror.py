@@ -75,6 +75,13 @@ def test_everything_that_is_told_of_money_is_mirrored(desk: Desk, cline: Connect
     assert not RemoteChange.objects.exists()
 
 
+def test_a_plan_that_is_told_in_part_is_asked_for_in_full(desk: Desk, cline: Connection) -> None:
+    desk.sandbox.control.fault("get_organization_plan", "missing_field", field="plan.maxSeats")
+    run = walk_now(cline, "plan")
+    assert run.requests == 2
+    assert Subscription.objects.get().max_seats == told(desk, "/plan")["plan"]["maxSeats"]
+
+
 def test_each_change_of_the_credit_leaves_a_point(
     desk: Desk, cline: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
