@@ -123,7 +123,7 @@ def usage(request: DeskRequest, uid: Any) -> HttpResponse:
             menus=["model"],
             finds=False,
         ),
-        "midnight": utc_midnight(question.last),
+        "midnight": utc_midnight(question.last, request.organization),
         "calls_read": number,
         "charged": charged,
         "by_nature": missing_words.by_nature(mine, ReportName.USAGE),

@@ -18,7 +18,7 @@ from apps.usage.controls import controls_of, look_up
 from apps.usage.kept import KeptPage
 from apps.usage.models import ReportName
 from apps.usage.question import Question
-from apps.usage.views import kept_from
+from apps.usage.views import kept_from, utc_midnight
 
 
 def ask(request: DeskRequest, connections: Sequence[Connection]) -> Question:
@@ -92,6 +92,7 @@ def coding(request: DeskRequest) -> HttpResponseBase:
             widths=coding_page.CODING_WIDTHS,
             menus=["connection"],
         ),
+        "midnight": utc_midnight(question.last, request.organization),
         "unseen": unseen(every),
     }
     fragment = "#region" if request.headers.get("HX-Target") == "usage" else ""

@@ -142,7 +142,7 @@ def model(request: DeskRequest, model: str) -> HttpResponse:
         + question.url(group="workspace", usual=("model", "cost")),
         "by_nature": missing_words.by_nature(connections, *READ),
         "sources": missing_words.sources(connections),
-        "midnight": utc_midnight(question.last),
+        "midnight": utc_midnight(question.last, request.organization),
     }
     fragment = "#region" if request.headers.get("HX-Target") == "usage" else ""
     response = render(request, f"usage/model.html{fragment}", context)

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods
 
 from apps.organizations.access import DeskRequest, desk_view
-from apps.organizations.models import Connection
+from apps.organizations.models import Connection, Organization
 from apps.usage import downloads, kept, minutes, missing_words, reads
 from apps.usage.answer import Answering, chosen, group_label
 from apps.usage.controls import controls_of, look_up
@@ -33,9 +33,18 @@ def kept_from(connections: Sequence[Connection], *reports: str) -> date | None:
     return None if earliest is None else date_of(earliest)
 
 
-def utc_midnight(day: date) -> str:
-    """When a UTC day begins on the reader's clock: "02:00 CEST"; "" where it is midnight there too."""
-    local = timezone.localtime(datetime.combine(day, time.min, UTC))
+def utc_midnight(day: date, organization: Organization) -> dict[str, str]:
+    """When a UTC day begins on the reader's clock, "here", and on the organization's, "there": "02:00 CEST".
+
+    "" where it is midnight there too; "there" also where the two clocks agree.
+    """
+    begins = datetime.combine(day, time.min, UTC)
+    here, there = timezone.localtime(begins), timezone.localtime(begins, organization.zone)
+    same = here.utcoffset() == there.utcoffset()
+    return {"here": _clock(here), "there": "" if same else _clock(there)}
+
+
+def _clock(local: datetime) -> str:
     return f"{local:%H:%M} {local.tzname()}" if local.utcoffset() else ""
 
 
@@ -76,7 +85,7 @@ def usage(request: DeskRequest) -> HttpResponseBase:
         "any_estimate": any(line.row.is_estimate for line in answer.lines),
         "by_nature": missing_words.by_nature(looked_at, *READ),
         "sources": missing_words.sources(looked_at),
-        "midnight": utc_midnight(question.last),
+        "midnight": utc_midnight(question.last, request.organization),
     }
     fragment = "#region" if request.headers.get("HX-Target") == "usage" else ""
     response = render(request, f"usage/usage.html{fragment}", context)

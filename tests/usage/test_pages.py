@@ -359,3 +359,19 @@ def test_another_tenants_usage_is_in_no_sum(olga: Client, at: At, claude: Connec
         assert "$77" not in page
         assert "$80" not in page
         assert other.name not in page
+
+
+def test_days_are_said_to_be_those_of_utc_on_the_readers_and_the_organizations_clock(
+    owner: Grant, olga: Client, at: At, claude: Connection
+) -> None:
+    used(claude, back(1), cost="1", counts={"output": 1})
+    owner.user.time_zone, owner.organization.time_zone = "Asia/Kolkata", "Asia/Tokyo"
+    owner.user.save()
+    owner.organization.save()
+    html = body(olga, at())
+    assert "For you each runs from 05:30 IST to 05:30 IST." in html
+    assert "By your organization's clock it runs from 09:00 JST to 09:00 JST." in html
+
+    owner.organization.time_zone = "Asia/Kolkata"
+    owner.organization.save()
+    assert "organization's clock" not in body(olga, at())
