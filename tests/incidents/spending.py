@@ -1,6 +1,6 @@
 """Usage written as the ingest leaves it, many days at once; and a look at it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, timedelta
 from decimal import Decimal
 
@@ -43,6 +43,7 @@ def spend(
     *,
     tokens: int = 1_000,
     cached: float = 0.5,
+    grains: Sequence[tuples.Grain] = GRAINS,
     **columns: str,
 ) -> None:
     """Have ``dollars`` spent so many days ago (0: today), each with ``tokens`` input a dollar.
@@ -50,7 +51,7 @@ def spend(
     Adds to what is there. Shared out, as by key and person; nothing is billed to a line.
     """
     row = tuple({**DEFAULTS, **columns}[name] for name in COLUMNS)
-    for grain in GRAINS:
+    for grain in grains:
         projected = grain.project(row)
         dimension, _ = Dimension.objects.get_or_create(
             connection=connection,

@@ -15,7 +15,9 @@ from apps.incidents.models import Incident, State
 from apps.keys.models import Key
 from apps.organizations.models import Connection, Grant, Role
 from apps.sync.models import Command
+from apps.usage import tuples
 from apps.usage.days import day_of
+from apps.usage.models import ReadDay
 from tests.browsing import at_desk, refuse
 from tests.factories import (
     GrantFactory,
@@ -259,3 +261,27 @@ def test_other_pages_lead_to_it(
 
 def test_an_empty_list_says_what_is_watched(browser: Client, at: At) -> None:
     assert "Nothing is far off its usual" in shown(browser, at(""))
+
+
+def test_the_month_s_end_is_forecast_where_enough_is_read(
+    browser: Client, owner: Grant, claude: Connection
+) -> None:
+    home = f"/o/{owner.organization.slug}/"
+    workspace = WorkspaceFactory(connection=claude, remote_id="w1")
+    spend(claude, evenly(20), workspace="w1", grains=tuples.GRAINS)
+    html = shown(browser, f"{home}usage/")
+    assert "An estimate: the exact sum so far" in html
+    assert "by 56 days before. Weekdays are told apart." in html
+    end = re.search(r"≈ \$([\d,.]+) by", shown(browser, home))
+    assert end is not None
+    # Twenty dollars a day, of which today's are spent already: a whole month, and at most a day more.
+    assert 27 * 20 <= float(end[1].replace(",", "")) <= 32 * 20
+    assert "This month: ≈ $" in shown(browser, f"{home}workspaces/{workspace.pk}/")
+    assert "An estimate: the exact sum so far" not in shown(
+        browser, f"{home}usage/?range=yesterday"
+    )
+    ReadDay.objects.filter(connection=claude, day__lt=day_of(back(10))).delete()
+    for path in ("usage/", "", f"workspaces/{workspace.pk}/"):
+        html = shown(browser, home + path)
+        assert "An estimate: the exact sum" not in html, path
+        assert "≈ $" not in html, path
