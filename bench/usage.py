@@ -66,6 +66,7 @@ def _figures(database: str, found: dict[str, float]) -> Iterable[Figure]:
         name = f"usage.{found['name']}.{rows}.{database}"
         yield at_most(name, found["ms"], 10, "ms")
         yield at_most(f"{name}.whole", found["whole_ms"], 50, "ms")
+        yield Figure(f"{name}.processor", found["processor_ms"], "ms")
         return
     yield against_floor(
         f"usage.ingest.{rows}.{database}", found["ingest"], found["floor"], INGEST[database]
