@@ -1,6 +1,7 @@
 """The page that changes what is bought automatically: say how, see what that means, have it done."""
 
 import uuid
+from decimal import Decimal
 
 from django.contrib import messages
 from django.http import HttpResponse
@@ -11,6 +12,7 @@ from django.views.decorators.http import require_http_methods
 from apps.billing import topping, words
 from apps.billing.forms import TopUpForm
 from apps.billing.models import Card, TopUp
+from apps.billing.services import CENT
 from apps.billing.topping import Wanted
 from apps.organizations.access import DeskRequest, desk_view
 from apps.sync.asking import asked
@@ -25,8 +27,8 @@ def change(request: DeskRequest, uid: str) -> HttpResponse:
     row = get_object_or_404(own.select_related("connection__organization"))
     first = {
         "enabled": bool(row.enabled),
-        "threshold": row.threshold,
-        "amount": row.amount,
+        "threshold": _in_cents(row.threshold),
+        "amount": _in_cents(row.amount),
         "nonce": uuid.uuid4(),
     }
     form = TopUpForm(request.POST or None, initial=first)
@@ -57,6 +59,13 @@ def change(request: DeskRequest, uid: str) -> HttpResponse:
         context["enabled"] = form.cleaned_data["enabled"]
         return render(request, "billing/top_up_confirm.html", context)
     return render(request, "billing/top_up.html", context)
+
+
+def _in_cents(amount: Decimal | None) -> Decimal | None:
+    """As somebody would type it; to the last digit where that is finer than a cent."""
+    if amount is None or amount % CENT:
+        return amount
+    return amount.quantize(CENT)
 
 
 def _wanted(form: TopUpForm, row: TopUp) -> Wanted:

@@ -217,6 +217,7 @@ def test_what_will_be_bought_is_said_in_a_sentence_before_it_is_asked_for(
     TopUpFactory(connection=account, enabled=False)
     address = at(f"top-up/{account.uid}/")
     assert f'href="{address}"' in bea.get(at()).content.decode()
+    assert 'value="20.00"' in bea.get(address).content.decode()
     page = bea.post(address, topping()).content.decode()
     assert "falls below $50.00 USD, $200.00 USD are charged" in page
     hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
