@@ -25,5 +25,5 @@ def ask_again(apps: Any, schema_editor: Any) -> None:
 
 
 class Migration(migrations.Migration):
-    dependencies = [("usage", "0003_calls_and_summaries"), ("organizations", "0005_own_desks")]
+    dependencies = [("usage", "0006_calls_and_summaries"), ("organizations", "0005_own_desks")]
     operations = [migrations.RunPython(ask_again, migrations.RunPython.noop, elidable=True)]

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
     dependencies = [
         ("organizations", "0005_own_desks"),
-        ("usage", "0004_ask_for_calls"),
+        ("usage", "0007_ask_for_calls"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
