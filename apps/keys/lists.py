@@ -73,16 +73,24 @@ def _in_workspace(value: str, page: Any) -> Q:
     return Q(workspace="" if value == "default" else value)
 
 
-LATELY = timedelta(days=30)
+LATELY = 30  # days
+UNUSED_FOR = (30, 60, 90, 180)  # days
+
+
+def _uses(page: Any) -> list[tuple[str, Any]]:
+    return [
+        ("lately", _("In the last %(n)s days") % {"n": LATELY}),
+        *((str(days), _("Not for %(n)s days") % {"n": days}) for days in UNUSED_FOR),
+        ("unknown", _("No use known")),
+    ]
 
 
 def _last_used(value: str, page: Any) -> Q:
-    since = timezone.now() - LATELY
-    return {
-        "lately": Q(last_use__gte=since),
-        "before": Q(last_use__lt=since),
-        "unknown": Q(last_use__isnull=True),
-    }[value]
+    if value == "unknown":
+        return Q(last_use__isnull=True)
+    days = LATELY if value == "lately" else int(value)
+    since = timezone.now() - timedelta(days=days)
+    return Q(last_use__gte=since) if value == "lately" else Q(last_use__lt=since)
 
 
 class KeyList(ListByConnection[Key]):
@@ -206,11 +214,7 @@ class KeyList(ListByConnection[Key]):
         ChoiceFilter(
             key="used",
             label=gettext_lazy("Last used"),
-            options=[
-                ("lately", gettext_lazy("In the last 30 days")),
-                ("before", gettext_lazy("Longer ago")),
-                ("unknown", gettext_lazy("No use known")),
-            ],
+            options=_uses,
             lookup=_last_used,
         ),
         connection_filter(),

@@ -117,7 +117,8 @@ def test_last_use_is_the_later_of_the_providers_word_and_its_reports(
 
     assert names("?sort=-last_used") == ["word", "both", "report", "day", "never"]
     assert names("?sort=last_used") == ["day", "report", "both", "word", "never"]
-    assert names("?used=before") == ["day"]
+    assert names("?used=30") == ["day"]
+    assert names("?used=60") == []
     assert names("?used=lately&sort=last_used") == ["report", "both", "word"]
     assert names("?used=unknown") == ["never"]
     page = browser.get(reverse("keys:list", args=[grant.organization.slug])).text
