@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.formats import date_format
 from django.utils.html import escape
 from django.utils.translation import gettext as _
@@ -16,6 +17,9 @@ from apps.incidents.naming import names_of, thing_of
 from apps.organizations.lists import ListByConnection, connection_column, connection_filter
 from apps.ui.filters import ChoiceFilter, Filter, SearchFilter
 from apps.ui.listing import Column, Empty
+from apps.usage.days import day_of
+from apps.usage.models import ReadDay, Report, ReportName
+from apps.usage.usual import WINDOW
 
 STATES = {
     "wanting": (gettext_lazy("Open or being looked into"), Q(state__in=WANTING)),
@@ -159,8 +163,34 @@ class IncidentList(ListByConnection[Incident]):
         """ "12 incidents"."""
         return ngettext("%(n)s incident", "%(n)s incidents", count) % {"n": self.number(count)}
 
+    def _unread(self) -> list[str]:
+        """Connections whose last eight weeks are still being read. At most two queries."""
+        reading = Report.objects.filter(
+            connection__in=list(self.connections),
+            name=ReportName.USAGE,
+            backfilled_at__isnull=True,
+        )
+        ids = list(reading.values_list("connection_id", flat=True))
+        days = ReadDay.objects.filter(
+            connection__in=ids, report=ReportName.USAGE, day__gte=day_of(timezone.now()) - WINDOW
+        )
+        counts = dict(
+            days.order_by().values_list("connection_id").annotate(n=Count("day")) if ids else ()
+        )
+        return [self.connections[pk].name for pk in ids if counts.get(pk, 0) < WINDOW]
+
     def nothing_yet(self) -> Empty:
         """Nothing was far off, as far as has been looked."""
+        if unread := self._unread():
+            return Empty(
+                icon="hourglass",
+                title=_("Too little has been read to tell"),
+                text=_(
+                    "What is usual is known once eight weeks of use have been read. It is still being read: "
+                    "%(names)s."
+                )
+                % {"names": ", ".join(unread)},
+            )
         return Empty(
             icon="circle-check",
             title=_("Nothing is far off its usual"),

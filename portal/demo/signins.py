@@ -18,7 +18,12 @@ OWNER = SignIn("owner@northgate.example", "Olivia Reyes", "owner", "owner, also 
 SIGN_INS = (
     OWNER,
     SignIn("admin@northgate.example", "Adam Osei", "admin", "admin: people, invites, connections"),
-    SignIn("billing@northgate.example", "Bianca Lindqvist", "billing", "billing: reads, no people"),
+    SignIn(
+        "billing@northgate.example",
+        "Bianca Lindqvist",
+        "billing",
+        "billing: buys credit, changes no people",
+    ),
     SignIn("viewer@northgate.example", "Victor Tanaka", "viewer", "viewer: reads only"),
 )
 STAFF = SignIn("support@orgdesk.example", "Sam Whitfield", "", "support, in Django admin")

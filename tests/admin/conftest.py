@@ -15,6 +15,7 @@ from apps.audit.models import Entry
 from apps.audit.record import record
 from apps.billing.models import Credit, CreditPoint, Payment, Subscription, TopUp
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
+from apps.incidents.models import Incident
 from apps.keys.models import Key, SharedKey
 from apps.notices.models import Delivery, Endpoint, Notice
 from apps.organizations.models import (
@@ -37,6 +38,7 @@ from apps.sync.models import (
 )
 from apps.sync.outbox import requests
 from apps.usage.models import (
+    CallLedger,
     Coder,
     CodingDay,
     Correction,
@@ -161,6 +163,9 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
         Key: lambda: factories.KeyFactory(connection=connection),
         Report: lambda: factories.ReportFactory(connection=connection, name=f"usage{number}"[:10]),
         ReadDay: lambda: factories.ReadDayFactory(connection=connection, day=20_000 + number),
+        CallLedger: lambda: CallLedger.objects.create(
+            connection=connection, account=f"user_{number}", asked_at=now, wanted_from=now
+        ),
         MinuteReading: lambda: MinuteReading.objects.create(
             connection=factories.ConnectionFactory(organization=connection.organization),
             asked_at=now,
@@ -175,6 +180,7 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
             day=20_000 + number,
             coder=Coder.objects.get_or_create(connection=connection, email="a@example.com")[0],
         ),
+        Incident: lambda: factories.IncidentFactory(connection=connection),
         Notice: lambda: factories.NoticeFactory(organization=organization),
         Endpoint: lambda: factories.EndpointFactory(organization=organization),
         Delivery: lambda: factories.DeliveryFactory(

@@ -59,6 +59,7 @@ def test_support_may_what_was_agreed_where_the_organization_allows_it(
         "connections.pause",
         "sync.start",
         "usage.read",
+        "billing.read",
         "incidents.read",
         "notices.read",
         "notices.deliveries",

@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from rest_framework.test import APIClient
 
 from apps.organizations.models import Connection, Grant, Role
+from apps.usage import coding_rollups
 from apps.usage.days import day_of
 from apps.usage.models import Coder, CodingDay, CodingModel, ReadDay
 from apps.usage.money import split
@@ -188,6 +189,7 @@ def test_claude_code_comes_with_its_people_and_who_cannot_be_seen(
         estimate_micros=micros,
         estimate_femtos=femtos,
     )
+    coding_rollups.exchange(claude.pk, day_of(back(1)), {})
     answer = api.get(f"{base}usage/claude-code/?range=7d&by=day")
     assert answer.status_code == 200, answer.content
     found = answer.json()

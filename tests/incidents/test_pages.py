@@ -10,6 +10,7 @@ import pytest
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
 from apps.incidents.models import Incident, State
 from apps.keys.models import Key
@@ -17,7 +18,7 @@ from apps.organizations.models import Connection, Grant, Role
 from apps.sync.models import Command
 from apps.usage import tuples
 from apps.usage.days import day_of
-from apps.usage.models import ReadDay
+from apps.usage.models import ReadDay, Report
 from tests.browsing import at_desk, refuse
 from tests.factories import (
     GrantFactory,
@@ -259,8 +260,16 @@ def test_other_pages_lead_to_it(
     assert at(f"{one.pk}/") not in shown(browser, f"{home}keys/{key.pk}/")
 
 
-def test_an_empty_list_says_what_is_watched(browser: Client, at: At) -> None:
+def test_an_empty_list_says_what_is_watched_and_whether_enough_was_read(
+    browser: Client, at: At, claude: Connection
+) -> None:
     assert "Nothing is far off its usual" in shown(browser, at(""))
+    Report.objects.update(backfilled_at=None)
+    assert "Nothing is far off its usual" in shown(browser, at("")), "eight weeks are read"
+    ReadDay.objects.filter(day__lt=day_of(timezone.now()) - 20).delete()
+    page = shown(browser, at(""))
+    assert "Too little has been read to tell" in page
+    assert f"It is still being read: {claude.name}." in page
 
 
 def test_the_month_s_end_is_forecast_where_enough_is_read(
