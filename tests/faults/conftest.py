@@ -73,7 +73,7 @@ class Workers:
             assert time.monotonic() < until, timeline(open_ones[0])
             turns.hand_out_everywhere()
             if not self.kicked:
-                time.sleep(0.005)
+                time.sleep(0.02)  # a look at everything that is due costs more than the wait
 
 
 def timeline(command: Command) -> str:

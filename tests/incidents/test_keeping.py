@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from celery import Celery
 from django.core.exceptions import PermissionDenied
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
@@ -225,9 +226,7 @@ def test_whoever_reads_usage_has_it_looked_at(
     django_capture_on_commit_callbacks: Callable[..., Any],
 ) -> None:
     sent: list[tuple[str, list[int]]] = []
-    monkeypatch.setattr(
-        "celery.current_app.send_task", lambda name, args: sent.append((name, args))
-    )
+    monkeypatch.setattr(Celery, "send_task", lambda app, name, args: sent.append((name, args)))
     assert look_soon in mirrors.listeners("usage")
     assert look_soon in mirrors.listeners("costs")
     with django_capture_on_commit_callbacks(execute=True):

@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import msgspec
 import pytest
+from celery import Celery
 from django.db import connection as database
 from django.db.models import F
 from django.utils import timezone
@@ -497,7 +498,7 @@ def test_whom_a_walk_brings_is_put_into_the_search_index(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     sent: list[str] = []
-    monkeypatch.setattr("apps.members.mirror.current_app.send_task", sent.append)
+    monkeypatch.setattr(Celery, "send_task", lambda app, name: sent.append(name))
     provider(Remote(members(5)))
     with django_capture_on_commit_callbacks(execute=True):
         walk_it(connection)
