@@ -489,6 +489,7 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "keys.create",
         "keys.archive",
         "keys.delete",
+        "notices.webhooks",
         "organization.resume_sending",
         "tokens.create",
         "workspaces.archive",
@@ -499,5 +500,6 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "commands.close",
         "sync.start",
         "connections.pause",
+        "notices.deliveries",
         "organization.resume_sending",
     }
