@@ -24,7 +24,7 @@ from apps.billing.models import (
 )
 from apps.billing.money import Inexact, in_micros
 from apps.organizations.models import Connection
-from apps.providers.errors import Refused, Unclear
+from apps.providers.errors import Forbidden, NotFound, Refused, Unclear
 from apps.providers.protocol import Adapter, BillingAdapter
 from apps.providers.records import Page, Record, Unreadable
 from apps.providers.records import billing as records
@@ -244,14 +244,24 @@ def _told(plan: records.Plan | None) -> tuple[Any, ...]:
     return (plan.name, plan.interval, in_micros(plan.seat_price_usd))
 
 
+def _most_seats(there: BillingAdapter, plan_id: str) -> int | None:
+    """What the plan's own page adds. A plan whose page is not shown to this key is a plan all the same."""
+    try:
+        details = there.get_organization_plan_details(plan_id)
+    except (NotFound, Forbidden, Refused):
+        return None
+    return details.max_seats
+
+
 def _fetch_plan(adapter: Adapter, cursor: str | None) -> Page[Row]:
     there = with_billing(adapter)
     found, requests = there.get_organization_plan(), 1
     if found is None:
         return _one(None)
     plan = found.plan
-    if plan is not None and plan.remote_id and plan.max_seats is None:
-        plan, requests = there.get_organization_plan_details(plan.remote_id), 2
+    most = plan.max_seats if plan else None
+    if plan is not None and plan.remote_id and most is None:
+        most, requests = _most_seats(there, plan.remote_id), 2
     try:
         told = _told(plan)
     except Inexact as error:
@@ -259,7 +269,7 @@ def _fetch_plan(adapter: Adapter, cursor: str | None) -> Page[Row]:
     columns = (
         plan.remote_id if plan else "",
         *told,
-        plan.max_seats if plan else None,
+        most,
         found.seats,
         found.seats_used,
         found.period_start,

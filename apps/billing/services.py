@@ -19,10 +19,10 @@ def why_not(amount: Decimal) -> str:
     """What is wrong with an amount of dollars to be paid; "" if nothing is, as far as the portal knows."""
     if not amount.is_finite() or amount <= 0:
         return _("Say how much, more than nothing.")
+    if amount > MOST:  # first: of very many digits there is no remainder
+        return _("At most %(most)s in one go.") % {"most": usd(MOST)}
     if amount % CENT:
         return _("An amount has two decimals at most.")
-    if amount > MOST:
-        return _("At most %(most)s in one go.") % {"most": usd(MOST)}
     return ""
 
 

@@ -14,7 +14,15 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.billing import history, timeline, words
 from apps.billing.buying import buyers
-from apps.billing.lists import PaymentList, SeatList, idle, payer_name, payers_of
+from apps.billing.lists import (
+    RECLAIMABLE,
+    PaymentList,
+    SeatList,
+    idle,
+    payer_name,
+    payers_of,
+    unread_days,
+)
 from apps.billing.mirror import (
     CARD,
     CREDIT,
@@ -50,7 +58,6 @@ from apps.sync.schedule import freshness
 from apps.ui.charts import Chart
 
 LATELY = 5  # payments on the overview
-RECLAIMABLE = 30  # days without use, for the figure on the page of seats
 
 
 @dataclass(slots=True)
@@ -319,6 +326,7 @@ class Seats:
     members: int
     invites: int
     idle: int
+    unread: int  # of the days without use; then ``idle`` is too many
 
     @property
     def used(self) -> int:
@@ -340,8 +348,8 @@ class Seats:
 
     @property
     def saving(self) -> Decimal | None:
-        """What the idle seats cost for one interval."""
-        return cost_of(self.subscription, self.idle)
+        """What the idle seats cost for one interval; None while it is not known who is idle."""
+        return None if self.unread else cost_of(self.subscription, self.idle)
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -355,12 +363,13 @@ class _SeatPage(SeatList):
     """The list, with the figures above it."""
 
     def context(self) -> dict[str, Any]:
-        """Seats by connection: four queries."""
+        """Seats by connection: six queries, with another number of days chosen seven."""
         ids = self.seated
         present = Q(connection__in=ids, gone_at__isnull=True)
         held = _first(Subscription.objects.filter(present))
         counted = Member.objects.filter(present).order_by().values_list("connection_id")
         members = dict(counted.annotate(n=Count("pk")))
+        unread = self.unread if self.days == RECLAIMABLE else unread_days(ids, RECLAIMABLE)
         idle_ones = dict(counted.filter(idle(RECLAIMABLE)).annotate(n=Count("pk")))
         pending = Invite.objects.filter(present, state=Invite.State.PENDING).order_by()
         invites = dict(pending.values_list("connection_id").annotate(n=Count("pk")))
@@ -373,9 +382,12 @@ class _SeatPage(SeatList):
                     members.get(pk, 0),
                     invites.get(pk, 0),
                     idle_ones.get(pk, 0),
+                    unread[pk],
                 )
                 for pk in ids
             ],
             "idle_days": RECLAIMABLE,
+            "unread": [(self.connections[pk].name, n) for pk, n in self.unread.items() if n],
+            "days": self.days,
             "freshness": freshness(self.organization, "members", "invites", "plan"),
         }

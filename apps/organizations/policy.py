@@ -92,7 +92,8 @@ POLICY: dict[str, Rule] = {
     # Credit, payments, plans, seats, promotions, the card.
     "billing.read": Rule(EVERYONE, support=True),
     "billing.buy": Rule(SPENDERS, writes=True, fresh=True, irreversible=True),
-    "billing.top_up": Rule(SPENDERS, writes=True, fresh=True),  # what is bought automatically
+    # What is bought automatically, without anybody being asked each time.
+    "billing.top_up": Rule(SPENDERS, writes=True, fresh=True, irreversible=True),
     # Of a change, whoever may ask for it: cancel, send again; a stuck one: adopt, abandon; approve.
     "commands.decide": Rule(ADMINS | SPENDERS | SELF, writes=True),
     "commands.close": Rule(ADMINS | SPENDERS | SELF, writes=True, support=True),

@@ -12,7 +12,7 @@ from apps.organizations.models import Connection
 from apps.usage.call_models import Call, CallLedger, Summary
 from apps.usage.connected import ConnectedQuerySet
 from apps.usage.days import date_of
-from apps.usage.tuples import KEY_GRAIN
+from apps.usage.tuples import ACCOUNT_GRAIN, KEY_GRAIN
 
 __all__ = [
     "Call",
@@ -284,13 +284,18 @@ class Rollup(_Summed):
     class Meta:
         verbose_name = _("usage of a day")
         verbose_name_plural = _("usage of days")
-        # When a key was last used. All else is looked up day by day.
+        # When a key or a person last used anything. All else is looked up day by day.
         indexes = [
             models.Index(
                 fields=["dimension", "day"],
                 name="rollup_of_key",
                 condition=models.Q(grain=KEY_GRAIN),
-            )
+            ),
+            models.Index(
+                fields=["dimension", "day"],
+                name="rollup_of_account",
+                condition=models.Q(grain=ACCOUNT_GRAIN),
+            ),
         ]
 
     def __str__(self) -> str:

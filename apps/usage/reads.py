@@ -11,14 +11,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection as database
-from django.db.models import Min, Q
+from django.db.models import Q
 
 from apps.organizations.models import Connection, Organization
 from apps.usage import blocks, money, retention
 from apps.usage.coverage import Coverage, coverage_of
 from apps.usage.days import HOURS, date_of, day_of, moment_of
 from apps.usage.models import Block, BlockRollup, Dimension, Fact, Report, ReportName, Rollup
-from apps.usage.tuples import COLUMNS, COUNTS, CUBES, FULL, Grain
+from apps.usage.tuples import COLUMNS, COUNTS, CUBES, FULL, LOOKED_UP, Grain
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -193,7 +193,7 @@ def sums(
 
 def tokens_used() -> Q:
     """Rows of use, not of money alone."""
-    return Q(output__gt=0) | Q(uncached_input__gt=0) | Q(cache_read__gt=0)
+    return Q(output__gt=0) | Q(uncached_input__gt=0) | Q(cache_read__gt=0) | Q(unsplit_input__gt=0)
 
 
 def last_days(
@@ -201,23 +201,8 @@ def last_days(
 ) -> dict[tuple[int, str], date]:
     """The last UTC day on which each of ``values`` of ``column`` used anything, by connection id and
     value. One query."""
-    owners = [one.pk for one in connections]
-    if not owners or not values:
-        return {}
-    grain = grain_for([column])
-    # The grain is spelled out: for that of keys there is an index, which a parameter would not meet.
-    sql = (
-        f'SELECT d.connection_id, d."{column}", MAX(r.day) FROM {_table(Dimension)} d'  # noqa: S608  # names of our own models
-        f" JOIN {_table(Rollup)} r ON r.dimension_id = d.id AND r.grain = {grain.id}"
-        f" WHERE d.connection_id IN ({_marks(owners)}) AND d.grain = {grain.id}"
-        f' AND d."{column}" IN ({_marks(values)})'
-        " AND (r.output > 0 OR r.uncached_input > 0 OR r.cache_read > 0)"
-        f' GROUP BY d.connection_id, d."{column}"'
-    )
-    with database.cursor() as cursor:
-        cursor.execute(sql, [*owners, *values])
-        rows = cursor.fetchall()
-    return {(connection, value): date_of(day) for connection, value, day in rows}
+    used = " AND (r.output > 0 OR r.uncached_input > 0 OR r.cache_read > 0 OR r.unsplit_input > 0)"
+    return _days("MAX(r.day)", connections, column, values, used)
 
 
 def first_days(
@@ -225,16 +210,34 @@ def first_days(
 ) -> dict[tuple[int, str], date]:
     """The first UTC day, as far as it is read, of which the rollups have each of ``values`` of ``column``,
     by connection id and value. One query."""
-    rows = (
-        Rollup.objects.filter(
-            dimension__connection__in=list(connections),
-            dimension__grain=grain_for([column]).id,
-            **{f"dimension__{column}__in": list(values)},
-        )
-        .order_by()
-        .values_list("dimension__connection_id", f"dimension__{column}")
-        .annotate(earliest=Min("day"))
+    return _days("MIN(r.day)", connections, column, values)
+
+
+def _days(
+    wanted: str,
+    connections: Iterable[Connection],
+    column: str,
+    values: Sequence[str],
+    condition: str = "",
+) -> dict[tuple[int, str], date]:
+    owners = [one.pk for one in connections]
+    if not owners or not values:
+        return {}
+    grain = grain_for([column]).id
+    # The grain is spelled out: those of keys and people have an index, which a parameter would not meet.
+    # Of the others the table's own key leads to the rows of one connection and grain.
+    if grain not in LOOKED_UP:
+        condition += " AND r.connection_id = d.connection_id"
+    sql = (
+        f'SELECT d.connection_id, d."{column}", {wanted} FROM {_table(Dimension)} d'  # noqa: S608  # names of our own models
+        f" JOIN {_table(Rollup)} r ON r.dimension_id = d.id AND r.grain = {grain}"
+        f" WHERE d.connection_id IN ({_marks(owners)}) AND d.grain = {grain}"
+        f' AND d."{column}" IN ({_marks(values)}){condition}'
+        f' GROUP BY d.connection_id, d."{column}"'
     )
+    with database.cursor() as cursor:
+        cursor.execute(sql, [*owners, *values])
+        rows = cursor.fetchall()
     return {(connection, value): date_of(day) for connection, value, day in rows}
 
 

@@ -76,7 +76,8 @@ def _grain(number: int, name: str, *columns: str) -> Grain:
     return Grain(number, name, frozenset({*columns, "currency"}))
 
 
-KEY_GRAIN = 4
+KEY_GRAIN, ACCOUNT_GRAIN = 4, 5
+LOOKED_UP = (KEY_GRAIN, ACCOUNT_GRAIN)  # have an index of Rollup by dimension
 FULL = _grain(0, "full", *COLUMNS)
 # The cubes, smallest first: a read takes the first that has all the columns it needs.
 CUBES = (
@@ -87,7 +88,7 @@ CUBES = (
     _grain(8, "lines", "cost_type", "token_type", "model"),
     _grain(7, "terms", "model", "service_tier", "context_window", "geo", "speed"),
     _grain(KEY_GRAIN, "key", "workspace", "key"),
-    _grain(5, "account", "account", "service_account"),
+    _grain(ACCOUNT_GRAIN, "account", "account", "service_account"),
     _grain(6, "workspace and model", "workspace", "model"),
 )
 GRAINS = (FULL, *CUBES)

@@ -13,7 +13,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.billing import words
+from apps.billing import services, words
 from apps.billing.models import Card, CreditPoint, Payment, PlanPeriod, Promotion
 from apps.billing.runway import DAYS, Pace
 from apps.members.models import Member
@@ -257,6 +257,11 @@ def test_a_plan_that_was_cancelled_says_until_when(
     assert "Starter" in page
 
 
+@pytest.mark.parametrize("amount", ["1E+30", "1000000.01", "0", "-1", "1.001", "NaN"])
+def test_amounts_that_cannot_be_are_refused_in_words(amount: str) -> None:
+    assert services.why_not(Decimal(amount))
+
+
 def test_idle_seats_are_found_and_priced(bea: Client, at: At, account: Connection) -> None:
     old = NOW - timedelta(days=200)
     names = ("busy", "idle", "newcomer")
@@ -272,8 +277,15 @@ def test_idle_seats_are_found_and_priced(bea: Client, at: At, account: Connectio
     InviteFactory(organization=account.organization, connection=account)
     SubscriptionFactory(connection=account, seats_used=7)
     spend(account, "1.00")
-    used(account, timezone.now().date() - timedelta(days=3), counts={"output": 1}, account="busy")
+    today = timezone.now().date()
+    used(account, today - timedelta(days=3), counts={"output": 1}, account="busy")
     page = body(bea.get(at("seats/")))
+    assert "their seats cost" not in page, "nobody is idle on days that were not read"
+    assert "of these 30 days are not read yet" in page
+    assert "not in the days read" in page
+    read(account, *(today - timedelta(days=back) for back in range(DAYS + 1, 31)))
+    page = body(bea.get(at("seats/")))
+    assert "not read yet" not in page
     assert "3 members" in page
     assert "1 pending invite" in page
     assert "6 are free" in page
