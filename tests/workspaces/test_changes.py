@@ -210,8 +210,8 @@ def test_a_higher_shelf_adds_a_figure_to_the_list(
     monkeypatch.setattr(lists, "_figures", [])
     monkeypatch.setattr(WorkspaceList, "columns", list(WorkspaceList.columns))
     for _ in range(2):
-        add_figure(Figure("keys", "Keys", lambda rows: {row.pk: 1234 for row in rows}))
+        add_figure(Figure("owls", "Owls", lambda rows: {row.pk: 1234 for row in rows}))
     remote_workspace(desk)
     client.force_login(desk.owner)
     shown = client.get(f"/o/{desk.organization.slug}/workspaces/").content.decode()
-    assert shown.count('data-label="Keys">1,234</td>') == 1
+    assert shown.count('data-label="Owls">1,234</td>') == 1
