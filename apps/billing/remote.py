@@ -271,13 +271,19 @@ CHECKOUT = Kind(
         % _words(command)
     ),
     settle=_settle_checkout,
+    private=frozenset({"session", "url"}),  # whoever has them may pay there
 )
 
 
 def page_of(payment: Payment) -> str:
     """Where a payment that waits is paid; "" where nobody knows."""
     command = payment.command
-    if command is None or command.kind != CHECKOUT_KIND or payment.status != "pending":
+    return page_opened_by(command) if command and payment.status == "pending" else ""
+
+
+def page_opened_by(command: Command) -> str:
+    """The address of the payment page that a change has opened; "" if it has not."""
+    if command.kind != CHECKOUT_KIND or command.state != CommandState.SUCCEEDED:
         return ""
     return str(command.results[-1].get("url") or "") if command.results else ""
 

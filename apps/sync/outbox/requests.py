@@ -125,9 +125,7 @@ def command_of(wish: Wish, actor: User, nonce: str, state: CommandState) -> Comm
     )
 
 
-def ask(
-    wish: Wish | Refusal, *, actor: User, nonce: str, second_person: bool = False
-) -> Command:
+def ask(wish: Wish | Refusal, *, actor: User, nonce: str, second_person: bool = False) -> Command:
     """Ask for one change. The same ``nonce`` again gives the same Command, whatever else is said.
 
     ``second_person``: one must approve it, even where the organization does not demand that.
