@@ -6,10 +6,11 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Have sync mirror what providers tell of money, and carry purchases out."""
-        from apps.billing import mirror, topping
+        from apps.billing import drawing, mirror, topping
         from apps.billing.polling import PAYMENT_STATES
         from apps.billing.remote import register_kinds
         from apps.sync import mirrors
+        from apps.ui import slots
 
         for one in mirror.MIRRORS:
             mirrors.register(one)
@@ -18,3 +19,4 @@ class BillingConfig(AppConfig):
         mirrors.after_complete(mirror.PAYMENTS.name, mirror.watch_payments)
         register_kinds()
         topping.register_kinds()
+        slots.fill("sync:command", drawing.payment_page)

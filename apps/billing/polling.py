@@ -10,11 +10,13 @@ from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
 from django.db import transaction
+from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext_lazy
 
 from apps.billing.mirror import CREDIT, NAMELESS, PAYMENTS, become, with_billing
 from apps.billing.models import Payment
+from apps.organizations import health
 from apps.organizations.adapters import budget_of
 from apps.providers import errors
 from apps.providers.catalogue import PROVIDERS
@@ -27,6 +29,7 @@ from apps.sync.walk import Errand, Fetcher
 FIRST_SECONDS, LONGEST_SECONDS = 5, 3600
 DETAILS = 10  # payments whose details one walk reads, of those that are final
 KEPT_SHARE = 3  # of the rate budget, what reading details leaves to others
+IN_A_ROW = 3  # unclear answers, after which it is not about one payment any more
 FAR_OFF = timedelta(days=1)  # asked for so long in vain: once a day is enough
 
 Answer = TypeVar("Answer")
@@ -44,14 +47,17 @@ def is_final(status: str) -> bool:
     return status in SETTLED
 
 
-def _unless_refused(ask: Callable[[], Answer]) -> Callable[[], tuple[Answer | None]]:
-    """``ask``, with None for a payment of which this key is told nothing."""
+def _of_one(ask: Callable[[], Answer]) -> Callable[[], tuple[Answer | errors.Unclear | None]]:
+    """``ask``, with None for a payment of which this key is told nothing, and with what is unclear of
+    one as its answer: the others are asked for all the same."""
 
-    def asked() -> tuple[Answer | None]:
+    def asked() -> tuple[Answer | errors.Unclear | None]:
         try:
             return (ask(),)
         except (errors.NotFound, errors.Forbidden, errors.Refused):
             return (None,)
+        except errors.Unclear as error:
+            return (error,)
 
     return asked
 
@@ -63,6 +69,10 @@ class _Polling:
         self.errand, self.fetcher = errand, fetcher
         self.connection = errand.connection
         self.there = with_billing(adapter)
+        self.detailed: set[int] = set()  # payments whose details were asked for
+        self.unclear = self.undetailed = (
+            0  # payments in a row, asked in vain how far, and for details
+        )
 
     def _payments(self) -> Any:
         return Payment.objects.filter(connection=self.connection, gone_at__isnull=True)
@@ -72,12 +82,7 @@ class _Polling:
         due = self._payments().filter(poll_at__lte=timezone.now()).order_by("poll_at", "pk")
         for payment in list(due):
             self._poll(payment)
-        final = self._payments().filter(status__in=SETTLED, detailed_at__isnull=True)
-        named = final.filter(remote_id__isnull=False).exclude(remote_id__startswith=NAMELESS)
-        for payment in list(named.order_by("-at", "-pk")[:DETAILS]):
-            if self._in_the_way():
-                break
-            self._detail(payment)
+        self._rest_of_the_details()
         self.errand.again_at = (
             self._payments()
             .filter(poll_at__isnull=False)
@@ -86,12 +91,24 @@ class _Polling:
             .first()
         )
 
+    def _rest_of_the_details(self) -> None:
+        """Of what is final without them: first what was never asked for, then what was longest ago."""
+        final = self._payments().filter(status__in=SETTLED, detailed_at__isnull=True)
+        named = final.exclude(remote_id__isnull=True, awaited_id="")
+        named = named.exclude(remote_id__startswith=NAMELESS).exclude(pk__in=self.detailed)
+        for payment in list(
+            named.order_by(F("polled_at").asc(nulls_first=True), "-at", "-pk")[:DETAILS]
+        ):
+            if self._in_the_way() or self.undetailed >= IN_A_ROW:
+                break
+            self._detail(payment)
+
     def _in_the_way(self) -> bool:
         room = budget_of(self.connection).room(write=False)
         return bool(room.requests < self.connection.requests_per_minute // KEPT_SHARE)
 
-    def _ask(self, ask: Callable[[], Answer]) -> Answer | None:
-        call = _unless_refused(ask)
+    def _ask(self, ask: Callable[[], Answer]) -> Answer | errors.Unclear | None:
+        call = _of_one(ask)
         self.fetcher.ask(call)
         (found,) = self.errand.receive(self.fetcher, call, begun=False)
         self.errand.run.requests += 1
@@ -99,13 +116,14 @@ class _Polling:
 
     def _poll(self, payment: Payment) -> None:
         name = payment.known_as
-        found: PaymentStatus | None = self._ask(
-            lambda: self.there.get_organization_payment_status(name)
-        )
+        found = self._ask(lambda: self.there.get_organization_payment_status(name))
         self.errand.run.seen += 1
-        status = found.status if found else ""
+        self.unclear = self.unclear + 1 if isinstance(found, errors.Unclear) else 0
+        status = found.status if isinstance(found, PaymentStatus) else ""
         if is_final(status):
-            self._detail(payment, status)
+            self._settle(payment, status)
+            if self.undetailed < IN_A_ROW:
+                self._detail(payment)
             return
         now = timezone.now()
         began = payment.began_at or payment.at or payment.first_seen_at
@@ -118,35 +136,66 @@ class _Polling:
             changes |= {"status": status, "changed_at": now, "fingerprint": 0}
         with self._transaction(now):
             Payment.objects.filter(pk=payment.pk).update(**changes)
+        if isinstance(found, errors.Unclear):
+            health.note_failure(self.connection, found)
+            if self.unclear >= IN_A_ROW:
+                raise found  # the next walk begins with others
 
-    def _detail(self, payment: Payment, status: str = "") -> None:
-        """Both records of a payment that is final, and ``status`` where it has just become so."""
-        name = payment.known_as
-        whole = self._ask(lambda: self.there.get_organization_payment(name))
-        processed = self._ask(lambda: self.there.get_organization_provider_payment(name))
+    def _settle(self, payment: Payment, status: str) -> None:
+        """It has become final: what was paid stands in the listing from now on, and in the credit.
+
+        Written down at once: what became of it in detail may not be told for a long time.
+        """
         now = timezone.now()
-        changes = {"poll_at": None, "polled_at": now, "detailed_at": now}
         with self._transaction(now):
             current = Payment.objects.filter(pk=payment.pk).first()
             if current is None:
                 return
-            _write(current, changes | _told(whole, processed))
-            if status:
-                self._settle(current, status, now)
+            _write(
+                current,
+                {
+                    "status": status,
+                    "poll_at": None,
+                    "polled_at": now,
+                    "changed_at": now,
+                    "fingerprint": 0,
+                },
+            )
+            if current.remote_id is None and status != "failed":
+                self._list(current)
+            for mirror in (PAYMENTS, CREDIT):
+                schedule.soon(self.connection, mirror.name)
 
-    def _settle(self, payment: Payment, status: str, now: datetime) -> None:
-        """It has become final: what was paid stands in the listing from now on, and in the credit."""
-        _write(payment, {"status": status, "changed_at": now, "fingerprint": 0})
-        if payment.remote_id is None and status != "failed":
-            listed = Payment.objects.filter(
-                connection=self.connection, remote_id=payment.awaited_id
-            ).first()
-            if listed:
-                become(payment, listed)
-            else:
-                _write(payment, {"remote_id": payment.awaited_id})
-        for mirror in (PAYMENTS, CREDIT):
-            schedule.soon(self.connection, mirror.name)
+    def _list(self, payment: Payment) -> None:
+        """Let it stand among what is listed, as the row that is there already if a walk was faster."""
+        listed = Payment.objects.filter(
+            connection=self.connection, remote_id=payment.awaited_id
+        ).first()
+        if listed:
+            become(payment, listed)
+        else:
+            _write(payment, {"remote_id": payment.awaited_id})
+
+    def _detail(self, payment: Payment) -> None:
+        """Both records of a payment that is final. What is unclear of them is asked for again."""
+        name = payment.known_as
+        self.detailed.add(payment.pk)
+        whole = self._ask(lambda: self.there.get_organization_payment(name))
+        processed = self._ask(lambda: self.there.get_organization_provider_payment(name))
+        now = timezone.now()
+        changes: dict[str, Any] = {"polled_at": now}
+        if isinstance(whole, errors.Unclear) or isinstance(processed, errors.Unclear):
+            self.undetailed += 1
+        else:
+            self.undetailed, changes["detailed_at"] = 0, now
+        told = _told(
+            whole if isinstance(whole, PaymentRecord) else None,
+            processed if isinstance(processed, ProcessorPayment) else None,
+        )
+        with self._transaction(now):
+            current = Payment.objects.filter(pk=payment.pk).first()
+            if current is not None:
+                _write(current, changes | told)
 
     @contextmanager
     def _transaction(self, now: datetime) -> Iterator[None]:

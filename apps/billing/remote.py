@@ -8,6 +8,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -18,11 +19,11 @@ from apps.billing.money import in_micros
 from apps.billing.polling import FIRST_SECONDS, PAYMENT_STATES, is_final
 from apps.billing.words import usd
 from apps.organizations.models import Connection
-from apps.providers.errors import Refused
+from apps.providers.errors import Forbidden, NotFound, Refused, Unclear
 from apps.providers.protocol import Adapter, BillingAdapter
-from apps.providers.records.billing import PaymentRecord
+from apps.providers.records.billing import SETTLED, PaymentRecord
 from apps.sync import schedule
-from apps.sync.models import Command
+from apps.sync.models import OPEN_STATES, Command, CommandState
 from apps.sync.outbox.kinds import (
     Done,
     Json,
@@ -51,8 +52,8 @@ def _words(command: Command) -> dict[str, object]:
 # --- By the stored card ---------------------------------------------------------------------------
 
 
-def _of_amount(there: BillingAdapter, amount: Decimal) -> list[PaymentRecord]:
-    """Every payment of that amount, from a listing read to its end, each with an id."""
+def _listed(there: BillingAdapter) -> list[PaymentRecord]:
+    """Every payment, from a listing read to its end, each with an id."""
     found: list[PaymentRecord] = []
     cursor: str | None = None
     while True:
@@ -60,13 +61,19 @@ def _of_amount(there: BillingAdapter, amount: Decimal) -> list[PaymentRecord]:
         found += page.rows
         cursor = page.next_cursor
         if cursor is None:
-            return [one for one in named(found) if one.amount_usd == amount]
+            return named(found)
 
 
 def _look(adapter: Adapter, command: Command) -> Json:
-    """The baseline: every payment of that amount there is right now; the mirror may lack the latest."""
-    there = with_billing(adapter)
-    return {"ids": sorted(one.remote_id for one in _of_amount(there, amount_of(command)))}
+    """The baseline: every payment of that amount there is right now, for the mirror may lack the latest,
+    and whether an automatic purchase may bring another."""
+    there, amount = with_billing(adapter), amount_of(command)
+    ids = sorted(one.remote_id for one in _listed(there) if one.amount_usd == amount)
+    try:
+        automatic = _automatic(there, amount)
+    except Unclear:
+        automatic = True  # no reason to buy nothing: should the answer be lost, a person decides
+    return {"ids": ids, "automatic": automatic}
 
 
 def _result(record: PaymentRecord) -> Json:
@@ -95,15 +102,19 @@ def _send_purchase(adapter: Adapter, command: Command) -> Json:
 
 def _read_purchase(adapter: Adapter, command: Command) -> Verdict:
     """Exactly one new payment of that amount that nobody else made is ours. Anything else a person decides."""
-    there = with_billing(adapter)
-    found = _of_amount(there, amount_of(command))
+    there, amount = with_billing(adapter), amount_of(command)
+    listed = _listed(there)
+    found = [one for one in listed if one.amount_usd == amount]
     if command.in_doubt or "ids" not in command.baseline:
         since = command.created_at - CLOCKS
         lately = [one for one in found if (one.paid_at or one.created_at or since) >= since]
         return _undecided(_unclaimed(command, lately))
     known = set(command.baseline["ids"])
     new = _unclaimed(command, [one for one in found if one.remote_id not in known])
-    if len(new) != 1 or _automatic(there, amount_of(command)):
+    if len(new) != 1 or _from_a_page(command, {one.remote_id for one in listed}):
+        return _undecided(new)
+    # Unknown counts as could, and so does what was so when it was sent: it may have been changed since.
+    if command.baseline.get("automatic", True) or _automatic(there, amount):
         return _undecided(new)
     if new[0].status == "failed":
         return Moot(_why_failed(new[0]))
@@ -121,9 +132,26 @@ def _unclaimed(command: Command, found: list[PaymentRecord]) -> list[PaymentReco
     return [one for one in found if one.remote_id not in claimed]
 
 
+def _from_a_page(command: Command, listed: set[str]) -> bool:
+    """Whether a payment page of that amount, open while ``command`` was sent or since, could have brought
+    a payment: its own cannot be told from others unless it stands in the listing under its id."""
+    pages = Command.objects.filter(
+        connection_id=command.connection_id,
+        kind=CHECKOUT_KIND,
+        arguments__cents=command.arguments["cents"],
+        attempts__gt=0,
+    ).filter(Q(state=CommandState.SUCCEEDED) | Q(state__in=OPEN_STATES))
+    over = Payment.objects.filter(status__in=SETTLED, changed_at__lt=command.sent_at)
+    pages = pages.exclude(pk__in=over.filter(command__in=pages).values("command"))
+    return any(one not in listed for one in pages.values_list("remote_id", flat=True))
+
+
 def _automatic(there: BillingAdapter, amount: Decimal) -> bool:
-    """Whether an automatic purchase could have brought a payment of ``amount``."""
-    top_up = there.get_organization_auto_top_up()
+    """Whether an automatic purchase could have brought a payment of ``amount``; so where nobody is told."""
+    try:
+        top_up = there.get_organization_auto_top_up()
+    except (Forbidden, NotFound, Refused):
+        return True
     return top_up.enabled is not False and top_up.amount_usd in (None, amount)
 
 
@@ -243,13 +271,19 @@ CHECKOUT = Kind(
         % _words(command)
     ),
     settle=_settle_checkout,
+    private=frozenset({"session", "url"}),  # whoever has them may pay there
 )
 
 
 def page_of(payment: Payment) -> str:
     """Where a payment that waits is paid; "" where nobody knows."""
     command = payment.command
-    if command is None or command.kind != CHECKOUT_KIND or payment.status != "pending":
+    return page_opened_by(command) if command and payment.status == "pending" else ""
+
+
+def page_opened_by(command: Command) -> str:
+    """The address of the payment page that a change has opened; "" if it has not."""
+    if command.kind != CHECKOUT_KIND or command.state != CommandState.SUCCEEDED:
         return ""
     return str(command.results[-1].get("url") or "") if command.results else ""
 

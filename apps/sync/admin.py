@@ -36,7 +36,7 @@ from apps.sync.models import (
     SyncRun,
 )
 from apps.sync.outbox import requests
-from apps.sync.outbox.kinds import kind_of
+from apps.sync.outbox.kinds import kind_of, told_results
 
 S = CommandState
 
@@ -411,7 +411,7 @@ class CommandAdmin(SupportAdmin):
     @admin.display(description=_("Steps that have happened"))
     def what_has_happened(self, row: Command) -> SafeString | str:
         """Results of the steps."""
-        return json_block(row.results)
+        return json_block(told_results(row))
 
     @admin.display(description=_("Known before sending"))
     def known_before(self, row: Command) -> SafeString | str:

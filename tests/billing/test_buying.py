@@ -7,19 +7,24 @@ from datetime import timedelta
 
 import pytest
 from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
+from apps.audit.models import Entry
 from apps.billing.models import Payment, TopUp
-from apps.billing.remote import PURCHASE_KIND
+from apps.billing.remote import CHECKOUT_KIND, PURCHASE_KIND
 from apps.organizations.models import Connection, Role
 from apps.sync.models import Command, CommandState, Resource
+from apps.sync.outbox import outcome
 from tests.browsing import at_desk, refuse, tired
 from tests.factories import (
+    CommandFactory,
     ConnectionFactory,
     CreditFactory,
     GrantFactory,
     PaymentFactory,
     TopUpFactory,
+    UserFactory,
     with_billing,
 )
 
@@ -172,6 +177,63 @@ def test_whoever_comes_back_from_paying_finds_the_payment_and_has_it_asked_for(
     assert 'href="https://pay.example/checkout/1"' in page
     viewer = GrantFactory(organization=account.organization, role=Role.VIEWER).user
     assert "pay.example" not in at_desk(viewer).get(answer["Location"]).content.decode()
+
+
+def opened_page(account: Connection, payment_id: str) -> Command:
+    """A payment page that a worker has just opened for whoever asked."""
+    command: Command = CommandFactory(
+        connection=account,
+        kind=CHECKOUT_KIND,
+        state="sending",
+        attempts=1,
+        arguments={"cents": 2_500},
+    )
+    page = {"session": "cs_canary_session", "url": "https://pay.example/checkout/canary"}
+    outcome.happened(command, {"remote_id": payment_id, **page})
+    command.refresh_from_db()
+    assert command.state == CommandState.SUCCEEDED
+    return command
+
+
+def test_the_way_to_a_payment_page_stands_in_no_audit_and_is_not_for_support(
+    account: Connection,
+) -> None:
+    command = opened_page(account, "pay_1")
+    assert command.results[-1]["url"] == "https://pay.example/checkout/canary"
+    entry = Entry.objects.get(command_id=command.pk)
+    assert entry.details["results"][0]["remote_id"] == "pay_1"
+    owner = at_desk(GrantFactory(organization=account.organization, role=Role.OWNER).user)
+    home = f"/o/{account.organization.slug}"
+    support = at_desk(UserFactory(is_staff=True, second_factor=True))
+    for client, address in (
+        (owner, f"{home}/audit/{entry.sequence}/"),
+        (owner, f"{home}/audit/?export=csv"),
+        (support, reverse("admin:audit_entry_change", args=[entry.pk])),
+        (support, reverse("admin:sync_command_change", args=[command.pk])),
+    ):
+        answer = client.get(address)
+        content = b"".join(answer.streaming_content) if answer.streaming else answer.content
+        assert answer.status_code == 200, address
+        assert b"pay_1" in content or b"billing.checkout.done" in content, address
+        assert b"canary" not in content, address
+
+
+def test_a_page_whose_payment_has_no_name_is_reached_by_whoever_may_buy(
+    bea: Client, at: At, account: Connection
+) -> None:
+    command = opened_page(account, "")
+    assert not Payment.objects.exists()
+    answer = bea.get(at(f"begun/{command.uid}/"), follow=True)
+    link = 'href="https://pay.example/checkout/canary"'
+    assert link in answer.content.decode()
+    here = answer.redirect_chain[-1][0]
+    for role in (Role.VIEWER, Role.ADMIN):
+        client = at_desk(GrantFactory(organization=account.organization, role=role).user)
+        answer = client.get(here)
+        assert answer.status_code == 200
+        assert b"canary" not in answer.content
+    named = opened_page(account, "pay_1")
+    assert link not in bea.get(here.replace(str(command.uid), str(named.uid))).content.decode()
 
 
 def test_an_account_whose_key_may_not_buy_is_not_offered(

@@ -22,10 +22,13 @@ from apps.billing.models import (
 )
 from apps.billing.polling import LONGEST_SECONDS, next_poll
 from apps.organizations.models import Connection
+from apps.providers.errors import Unclear
+from apps.providers.guard import worker_scope
 from apps.providers.records import Page
 from apps.providers.records.billing import PaymentRecord
 from apps.sync import mirrors
-from apps.sync.models import RemoteChange, Resource
+from apps.sync.models import RemoteChange, Resource, SyncRun
+from apps.sync.walk import walk
 from tests.billing.conftest import walk_now
 from tests.desk import Desk
 from tests.sandbox_server import call
@@ -162,6 +165,85 @@ def test_a_declined_checkout_says_why(desk: Desk, cline: Connection) -> None:
     assert (payment.status, payment.failure_reason) == ("failed", "card_declined")
     assert (payment.poll_at, payment.processor_status) == (None, "requires_payment_method")
     assert Payment.objects.filter(awaited_id=payment.awaited_id).count() == 1
+
+
+@pytest.mark.parametrize(
+    ("operation", "trouble"),
+    [("get_organization_payment", "500"), ("get_organization_provider_payment", "garbage")],
+)
+def test_a_paid_checkout_is_paid_here_though_its_details_cannot_be_read(
+    desk: Desk, cline: Connection, operation: str, trouble: str
+) -> None:
+    payment, page = checkout(desk, cline)
+    call(desk.sandbox.base_url, "POST", page, b"outcome=pay")
+    Payment.objects.exclude(pk=payment.pk).delete()
+    desk.sandbox.control.fault(operation, trouble, count=None)
+    walk_now(cline, "payment_states")
+    payment.refresh_from_db()
+    assert (payment.status, payment.remote_id) == ("completed", payment.awaited_id)
+    assert (payment.poll_at, payment.detailed_at) == (None, None)
+    desk.sandbox.control.clear_faults()
+    walk_now(cline, "payment_states")
+    payment.refresh_from_db()
+    assert payment.detailed_at
+    assert payment.receipt_url
+    assert payment.processor_id
+
+
+class Unwell:
+    """The provider's adapter, to which some payments are a riddle."""
+
+    def __init__(self, adapter: Any, riddles: set[str]) -> None:
+        self.adapter, self.riddles = adapter, riddles
+        self.asked: list[str] = []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.adapter, name)
+
+    def get_organization_payment_status(self, remote_id: str) -> Any:
+        self.asked.append(remote_id)
+        if remote_id in self.riddles:
+            raise Unclear("It makes no sense.")
+        return self.adapter.get_organization_payment_status(remote_id)
+
+
+def test_a_payment_whose_state_cannot_be_read_keeps_no_other_waiting(
+    desk: Desk, cline: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    riddle, _page = checkout(desk, cline)
+    paid, page = checkout(desk, cline)
+    call(desk.sandbox.base_url, "POST", page, b"outcome=pay")
+    monkeypatch.setattr(
+        "apps.billing.polling.with_billing",
+        lambda adapter: Unwell(adapter, {riddle.awaited_id}),
+    )
+    walk_now(cline, "payment_states")
+    riddle.refresh_from_db()
+    paid.refresh_from_db()
+    assert (riddle.status, riddle.polls) == ("pending", 1)
+    assert riddle.poll_at is not None
+    assert riddle.poll_at > timezone.now()
+    assert (paid.status, paid.poll_at) == ("completed", None)
+
+
+def test_where_nothing_can_be_read_asking_ends_and_goes_on_with_others(
+    desk: Desk, cline: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = [checkout(desk, cline)[0].awaited_id for _each in range(4)]
+    made: list[Unwell] = []
+
+    def unwell(adapter: Any) -> Unwell:
+        made.append(Unwell(adapter, set(names)))
+        return made[-1]
+
+    monkeypatch.setattr("apps.billing.polling.with_billing", unwell)
+    with worker_scope():
+        run = walk(resource_of(cline, "payment_states").pk)
+    assert run is not None
+    assert (run.state, run.error) == (SyncRun.State.CUT_SHORT, "It makes no sense.")
+    assert made[0].asked == names[:3]
+    due = Payment.objects.filter(poll_at__lte=timezone.now())
+    assert [one.awaited_id for one in due] == names[3:], "the next walk begins with that one"
 
 
 def test_a_payment_that_nobody_knows_stops_no_walk(desk: Desk, cline: Connection) -> None:

@@ -175,6 +175,34 @@ def test_money_is_sent_again_by_two_persons_alone(desk: Desk, workers: Workers) 
     assert_paid_once(desk, again)
 
 
+@pytest.mark.parametrize("how", ["refused", "cancelled", "approved, then cancelled"])
+def test_what_is_sent_again_keeps_its_demand_of_a_second_person(
+    desk: Desk, workers: Workers, how: str
+) -> None:
+    bea = GrantFactory.create(organization=desk.organization, role=Role.BILLING).user
+    command = buy(desk)
+    desk.sandbox.control.fault("purchase_organization_credits", "reset_before")
+    workers.settle(command)
+    again = requests.resend(command=command, actor=desk.owner)
+    for number in range(2):  # a third as much as the second
+        if how == "refused":
+            requests.refuse_approval(command=again, actor=bea)
+        elif how == "cancelled":
+            requests.cancel(command=again, actor=desk.owner)
+        else:
+            requests.approve(command=again, actor=bea)
+            requests.cancel(command=again, actor=desk.owner)
+        again = requests.ask_again(command=again, actor=desk.owner, nonce=f"{again.uid}{number}")
+        assert again.state == S.AWAITING_APPROVAL
+    with pytest.raises(requests.RequestRefused, match="yourself"):
+        requests.approve(command=again, actor=desk.owner)
+    workers.kicked.clear()
+    requests.approve(command=again, actor=bea)
+    workers.settle(again)
+    assert_paid_once(desk, again)
+    assert (again.actor, again.approved_by) == (desk.owner, bea)
+
+
 def test_only_one_purchase_of_an_account_is_on_its_way(desk: Desk, workers: Workers) -> None:
     first = buy(desk)
     with pytest.raises(requests.TargetBusy):
@@ -227,6 +255,10 @@ def test_after_a_restore_a_purchase_is_for_a_person(desk: Desk, workers: Workers
     assert command.state == S.OPERATOR
     assert [one["id"] for one in command.candidates] == [payments(desk, command)[0]["id"]]
     assert charged(desk) == {"purchase_organization_credits": 1}
+    assert command.attempts == 0
+    requests.abandon(command=command, actor=desk.owner, reason="It is there already.")
+    with pytest.raises(requests.RequestRefused, match="two persons"):
+        requests.ask_again(command=command, actor=desk.owner, nonce="after a restore")
 
 
 # --- On the provider's page -----------------------------------------------------------------------

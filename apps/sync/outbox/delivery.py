@@ -51,6 +51,8 @@ from apps.sync.outbox.turns import BUDGET_PATIENCE
 log = structlog.get_logger(__name__)
 S = CommandState
 Answer = TypeVar("Answer")
+DEFINITE = (Forbidden, NotFound, Refused)  # asked again, the provider says the same
+REFUSED_CHECKS = 3  # read-backs of money that fail before such an answer is taken for the last word
 
 # Called at every gap between two commits with its name; the chaos run hooks in here.
 checkpoint_hooks: list[Callable[[str, Command], None]] = []
@@ -315,10 +317,19 @@ def _asked(command: Command, ask: Callable[[Adapter], Answer]) -> Answer | None:
     except ProviderError as error:
         if isinstance(error, NotSent | Unclear):
             health.note_failure(command.connection, error)
+        if command.is_money and command.checks >= REFUSED_CHECKS and isinstance(error, DEFINITE):
+            _for_a_person(command, error)
+            return None
         _look_again(command, error.message, error.retry_after)
         return None
     health.note_success(command.connection)
     return answer
+
+
+def _for_a_person(command: Command, error: ProviderError) -> None:
+    """Money that the provider will not tell of: asking for ever would hide it from everybody."""
+    words = _("The provider does not let the portal look at what has become of this.")
+    outcome.undecided(command, Undecided(f"{words} {error.message}"))
 
 
 def _go_on(command: Command) -> None:

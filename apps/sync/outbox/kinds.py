@@ -10,6 +10,7 @@ from typing import Any
 
 from apps.organizations.policy import POLICY
 from apps.organizations.sealing import Secret
+from apps.providers.masking import MASK
 from apps.providers.protocol import Adapter, Words
 from apps.sync.models import Command
 
@@ -109,7 +110,8 @@ class Kind:
     ``check`` says, just before sending, why it can no longer be done ("" if it can). ``capability``
     is probed again after a 403. ``resource`` is the mirror it changes. ``final``: it cannot be taken
     back by anybody, so whoever asks for it types something first. ``ends_key``: the connection's own key
-    dies of it, so that it is read back even where the key is refused.
+    dies of it, so that it is read back even where the key is refused. ``private``: fields of its results
+    that are for whoever may ask for it alone, so neither the audit nor support sees them.
     """
 
     name: str
@@ -127,6 +129,7 @@ class Kind:
     is_money: bool = False
     final: bool = False
     ends_key: bool = False
+    private: frozenset[str] = frozenset()
 
 
 KINDS: dict[str, Kind] = {}
@@ -146,3 +149,12 @@ def register(kind: Kind) -> None:
 def kind_of(command: Command) -> Kind:
     """The kind of a Command."""
     return KINDS[command.kind]
+
+
+def told_results(command: Command) -> list[Json]:
+    """What its steps have brought, as the audit and support may see it."""
+    hidden = kind_of(command).private
+    return [
+        {name: MASK if name in hidden else value for name, value in result.items()}
+        for result in command.results
+    ]

@@ -17,7 +17,7 @@ from apps.audit.record import record
 from apps.providers.errors import ProviderError
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox import secrets
-from apps.sync.outbox.kinds import Brought, Json, Kind, Step, Undecided, kind_of
+from apps.sync.outbox.kinds import Brought, Json, Kind, Step, Undecided, kind_of, told_results
 from apps.sync.outbox.states import Overtaken, move, note_event
 from apps.sync.outbox.word import announce
 
@@ -229,7 +229,7 @@ def _record(command: Command, verb: str, actor: User | None = None) -> None:
         details={
             "state": command.state,
             "before": command.before,
-            "results": command.results,
+            "results": told_results(command),
             "error": command.error,
             "remote_request_id": command.remote_request_id,
         },

@@ -125,9 +125,10 @@ def command_of(wish: Wish, actor: User, nonce: str, state: CommandState) -> Comm
     )
 
 
-def ask(wish: Wish | Refusal, *, actor: User, nonce: str) -> Command:
+def ask(wish: Wish | Refusal, *, actor: User, nonce: str, second_person: bool = False) -> Command:
     """Ask for one change. The same ``nonce`` again gives the same Command, whatever else is said.
 
+    ``second_person``: one must approve it, even where the organization does not demand that.
     Raises PermissionDenied, RequestRefused (the shelf or the connection cannot) and TargetBusy.
     """
     if isinstance(wish, Refusal):
@@ -139,7 +140,8 @@ def ask(wish: Wish | Refusal, *, actor: User, nonce: str) -> Command:
         return asked
     if why := why_not(kind, wish.connection):
         raise RequestRefused(why)
-    command = command_of(wish, actor, nonce, first_state(kind, organization))
+    state = S.AWAITING_APPROVAL if second_person else first_state(kind, organization)
+    command = command_of(wish, actor, nonce, state)
     try:
         with transaction.atomic(durable=True):
             kind.begin([command])
@@ -282,19 +284,33 @@ def cancel_waiting(connection: Connection, actor: User | None) -> None:
 
 
 def ask_again(*, command: Command, actor: User, nonce: str) -> Command:
-    """Ask anew for a change that was refused, given up or cancelled; the old one keeps its end."""
+    """Ask anew for a change that was refused, given up or cancelled; the old one keeps its end.
+
+    Money that waited for a second person waits for one again, however often it is asked for anew.
+    """
     if command.is_open or command.state == S.SUCCEEDED:
         raise RequestRefused(_("Only a change that has failed can be tried again."))
     if command.step:
         raise RequestRefused(_("Its first step has happened: start anew from its own page."))
     if was_left_unknown(command):
         raise RequestRefused(_("Money is sent again by two persons only."))
-    return ask(_wish_of(command), actor=actor, nonce=nonce)
+    waited = command.is_money and _has_been(command, S.AWAITING_APPROVAL)
+    return ask(_wish_of(command), actor=actor, nonce=nonce, second_person=waited)
 
 
 def was_left_unknown(command: Command) -> bool:
-    """Whether it may have moved money, and somebody gave up finding out."""
-    return command.is_money and command.attempts > 0 and command.state == S.CANCELLED
+    """Whether it may have moved money, and somebody gave up finding out.
+
+    One that was put back by a backup may have been sent although it knows of no attempt.
+    """
+    if not command.is_money or command.state != S.CANCELLED:
+        return False
+    return command.attempts > 0 or _has_been(command, S.UNKNOWN, S.OPERATOR)
+
+
+def _has_been(command: Command, *states: CommandState) -> bool:
+    """Whether its timeline has one of these states."""
+    return command.events.filter(state__in=states).exists()
 
 
 def _wish_of(command: Command) -> Wish:

@@ -163,6 +163,28 @@ def test_a_read_back_that_fails_looks_again_later(bo: Member, owner: Grant, remo
     assert command.state == S.SUCCEEDED
 
 
+@pytest.mark.parametrize("money", [True, False])
+def test_money_that_the_provider_will_not_tell_of_is_for_a_person(
+    bo: Member, owner: Grant, remote: Remote, settings: object, money: bool
+) -> None:
+    settings.OUTBOX_MONEY_QUIET_SECONDS = 0  # type: ignore[attr-defined]  # the fixture is untyped
+    remote.fail = [(errors.Unclear("timed out"), True)]
+    remote.fail_reads = [errors.Forbidden("Not for this key.") for _ in range(20)]
+    command = ask_for_role(bo, owner)
+    Command.objects.filter(pk=command.pk).update(is_money=money)
+    carry(command)
+    assert command.state == S.UNKNOWN
+    for _again in range(10):
+        carry(command)
+    if money:
+        assert command.state == S.OPERATOR
+        assert "does not let the portal look" in command.error
+        assert "Not for this key." in command.error
+        assert (command.checks, len(remote.fail_reads)) == (3, 16)
+    else:
+        assert (command.state, command.checks) == (S.UNKNOWN, 10)
+
+
 def test_a_removal_that_finds_nothing_has_succeeded(
     bo: Member, owner: Grant, remote: Remote
 ) -> None:
