@@ -7,6 +7,7 @@ import ipaddress
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from apps.providers.hosts import is_named_loopback, is_public
@@ -33,6 +34,16 @@ def checked(url: str) -> str:
         raise AddressRefused(_("The address must begin with https://."))
     _must_be_public(host)
     return url
+
+
+def abridged(url: str) -> str:
+    """``https://host/… (1a2b3c4d)``: what may be kept of an address whose path lets anybody post there.
+
+    The eight characters, keyed with this portal's own key, tell two addresses of one host apart.
+    """
+    parts = urlsplit(url)
+    mark = salted_hmac("notices.address", url, algorithm="sha256").hexdigest()[:8]
+    return f"{parts.scheme}://{parts.netloc}/… ({mark})"
 
 
 def _must_be_public(host: str) -> None:

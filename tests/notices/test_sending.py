@@ -310,6 +310,22 @@ def test_a_secret_is_kept_sealed_and_stands_in_no_log(
     assert endpoints.unseal_secret(made).reveal() == secret
 
 
+def test_an_address_by_which_anybody_can_post_stands_in_no_log(organization: Organization) -> None:
+    owner = organization.grants.get().user
+    made, _secret = webhook(organization, "https://hooks.example/services/T0/first")
+    given: dict[str, Any] = {"endpoint": made, "actor": owner, "name": "Ours", "topics": []}
+    endpoints.change_endpoint(url="https://hooks.example/services/T0/second", **given)
+    endpoints.delete_endpoint(endpoint=made, actor=owner)
+
+    verbs = [f"notices.webhooks.{verb}" for verb in ("create", "change", "delete")]
+    first, change, last = (Entry.objects.get(verb=verb).details["url"] for verb in verbs)
+    assert change == [first, last]
+    assert first != last
+    assert first.startswith("https://hooks.example/… (")
+    kept = json.dumps(list(Entry.objects.values_list("details", flat=True)))
+    assert "services" not in kept
+
+
 def test_a_name_that_leads_into_the_private_network_is_refused_when_sent(
     quiet: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
