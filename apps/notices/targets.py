@@ -6,6 +6,7 @@ What a name leads to is looked at again whenever something is sent, when the con
 import ipaddress
 from urllib.parse import urlsplit
 
+import httpx2
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
@@ -22,7 +23,8 @@ def checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname or "", parts.port
-    except ValueError:
+        httpx2.URL(url)  # what sends it is stricter about names and signs than urlsplit
+    except (ValueError, httpx2.InvalidURL):
         raise AddressRefused(_("This is not an address.")) from None
     if not host or any(one.isspace() or ord(one) < 32 for one in url):
         raise AddressRefused(_("This is not an address."))
