@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from apps.notices.models import Delivery, Endpoint, Notice
+from apps.notices.targets import abridged
 from apps.organizations.support import Link, SupportAdmin
 
 
@@ -44,13 +45,18 @@ class EndpointAdmin(SupportAdmin):
     """Where an organization's webhooks go."""
 
     reads = "notices.deliveries"
-    list_display = ("name", "organization", "url", "paused_at", "created_at")
+    list_display = ("name", "organization", "address", "paused_at", "created_at")
     list_select_related = ("organization",)
-    search_fields = ("name", "url")
-    fields = ("name", "organization", "url", "topics", "paused_at", "created_by", "created_at")
+    search_fields = ("name",)
+    fields = ("name", "organization", "address", "topics", "paused_at", "created_by", "created_at")
     links = (
         Link(_("Deliveries"), "notices_delivery", lambda row: {"endpoint__id__exact": row.pk}),
     )
+
+    @admin.display(description=_("address"))
+    def address(self, row: Endpoint) -> str:
+        """Without what lets anybody post there."""
+        return abridged(row.url)
 
 
 @admin.register(Delivery)

@@ -13,7 +13,7 @@ from apps.accounts.models import User
 from apps.audit.record import record
 from apps.notices.models import Channel, Delivery, Endpoint
 from apps.notices.own_letters import TEST
-from apps.notices.targets import checked
+from apps.notices.targets import abridged, checked
 from apps.notices.word import kick_after_commit
 from apps.organizations.credentials import Resealed, hint_of
 from apps.organizations.models import Organization
@@ -78,7 +78,7 @@ def create_endpoint(
     secret = _new_secret(endpoint)
     with transaction.atomic(durable=True):
         endpoint.save()
-        _record(endpoint, actor, "create", {"url": url, "topics": endpoint.topics})
+        _record(endpoint, actor, "create", {"url": abridged(url), "topics": endpoint.topics})
     return endpoint, secret
 
 
@@ -97,6 +97,8 @@ def change_endpoint(
         return
     for field, (_before, after) in changes.items():
         setattr(endpoint, field, after)
+    if "url" in changes:
+        changes["url"] = [abridged(one) for one in changes["url"]]
     with transaction.atomic(durable=True):
         endpoint.save(update_fields=list(changes))
         _record(endpoint, actor, "change", changes)
@@ -127,7 +129,7 @@ def delete_endpoint(*, endpoint: Endpoint, actor: User) -> None:
     """End a webhook, with what still waits for it and its log."""
     must(actor, "notices.webhooks", endpoint.organization)
     with transaction.atomic(durable=True):
-        _record(endpoint, actor, "delete", {"url": endpoint.url})
+        _record(endpoint, actor, "delete", {"url": abridged(endpoint.url)})
         endpoint.delete()
 
 

@@ -42,16 +42,17 @@ def send(delivery: Delivery, letter: Letter) -> Result:
     try:
         mail.send()
     except SMTPRecipientsRefused as error:
-        return _refused(*next(iter(error.recipients.values()), (0, b"")))
+        code, words = next(iter(error.recipients.values()), (0, b""))
+        # 5xx of an address is final: there is nobody of that name.
+        return _refused(code, words, final=500 <= code <= 599)
     except SMTPResponseException as error:
-        return _refused(error.smtp_code, error.smtp_error)
+        # What it says of ourselves, our sender or the letter (535, 550, 554) whoever runs it can mend.
+        return _refused(error.smtp_code, error.smtp_error, final=False)
     except (OSError, SMTPException) as error:
         return O.UNCLEAR, None, mask_text(f"{type(error).__name__}: {error}")[:500], False
     return O.SENT, None, "", False
 
 
-def _refused(code: int, words: bytes | str) -> Result:
+def _refused(code: int, words: bytes | str, *, final: bool) -> Result:
     said = words.decode("utf-8", "replace") if isinstance(words, bytes) else str(words)
-    # 5xx of an address is final; what the server says of ourselves (535: the password) may be mended.
-    final = 550 <= code <= 559
     return O.REFUSED, code or None, mask_text(f"{code} {said}")[:500], final

@@ -25,6 +25,7 @@ from apps.notices.models import Attempt, Channel, Delivery, Endpoint, Severity
 from apps.notices.own_letters import TEST
 from apps.notices.own_topics import WEBHOOK_FAILED
 from apps.notices.services import tell
+from apps.providers.errors import CallNotAllowed
 
 log = structlog.get_logger(__name__)
 S = Delivery.State
@@ -80,6 +81,8 @@ def sweep() -> None:
         now = timezone.now()
         _take_back(now)
         open_ones = Delivery.objects.filter(due(now)).order_by("due_at", "pk")
+        if cache.get(MAIL_RESTS):  # mails that must wait take no webhook's place
+            open_ones = open_ones.exclude(channel=Channel.MAIL)
         for pk in list(open_ones.values_list("pk", flat=True)[:AT_ONCE]):
             if monotonic() > ends_at:
                 break
@@ -105,11 +108,29 @@ def send(pk: int) -> None:
         letter = letters.write(delivery)
     except Withheld as reason:
         _drop(delivery, str(reason))
-        return
-    _settle(delivery, _sent(delivery, letter))
+    except Exception as error:  # noqa: BLE001 - a bug of one kind of letter must not hold up all others
+        _settle(delivery, _unforeseen(delivery, error))
+    else:
+        _settle(delivery, _sent(delivery, letter))
+
+
+def _unforeseen(delivery: Delivery, error: Exception) -> Outcome:
+    """Tried again like what got no answer; the type alone is shown, its words may hold anything."""
+    log.exception("delivery_failed", delivery=delivery.pk, error=type(error).__name__)
+    said = _("The portal itself failed: %(why)s") % {"why": type(error).__name__}
+    return Outcome(Attempt.Outcome.UNCLEAR, said=said, blames=False)
 
 
 def _sent(delivery: Delivery, letter: Letter) -> Outcome:
+    try:
+        return _handed_over(delivery, letter)
+    except CallNotAllowed:
+        raise
+    except Exception as error:  # noqa: BLE001 - one receiver's oddity must not hold up everybody's
+        return _unforeseen(delivery, error)
+
+
+def _handed_over(delivery: Delivery, letter: Letter) -> Outcome:
     if delivery.channel == Channel.MAIL:
         return Outcome(*post.send(delivery, letter))
     return Outcome(*webhook.send(delivery, letter))

@@ -21,7 +21,25 @@ from apps.providers.wire import Wire
 
 O = Attempt.Outcome  # noqa: E741 - as short as it is near
 Result = tuple[str, int | None, str, bool]
-ANSWER_LIMIT = 64 * 1024  # bytes of an answer that nobody reads
+ANSWER_LIMIT = 1024  # bytes; of an answer nothing but its head is read
+BODY_HEADERS = (b"content-encoding", b"content-length", b"transfer-encoding")
+
+
+class _HeadAlone(httpx2.BaseTransport):
+    """Leaves an answer's body unread: a receiver has taken something once its status says so, however
+    much follows, how slowly, or packed in what way."""
+
+    def __init__(self, inner: httpx2.BaseTransport) -> None:
+        self._inner = inner
+
+    def handle_request(self, request: httpx2.Request) -> httpx2.Response:
+        answer = self._inner.handle_request(request)
+        answer.close()
+        head = [one for one in answer.headers.raw if one[0].lower() not in BODY_HEADERS]
+        return httpx2.Response(answer.status_code, headers=head)
+
+    def close(self) -> None:
+        self._inner.close()
 
 
 def body_of(letter: Letter, at: datetime) -> bytes:
@@ -68,7 +86,7 @@ def _posted(
         secret=secret,
         deadline=settings.NOTICES_CALL_DEADLINE,
         answer_limit=ANSWER_LIMIT,
-        transport=transport or Wire(typed=not may_be_loopback(url)),
+        transport=_HeadAlone(transport or Wire(typed=not may_be_loopback(url))),
     )
     try:
         answer = channel.call(
@@ -78,6 +96,9 @@ def _posted(
             read_words=_words,
         )
     except ProviderError as error:
+        if error.status is not None and 200 <= error.status < 300:
+            # Taken, if only just within the deadline.
+            return O.SENT, error.status, "", False
         return _kind(error), error.status, error.message, error.status == 410
     finally:
         channel.close()

@@ -2,18 +2,20 @@
 
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
 @dataclass
 class Receiver:
-    """What came in, as (headers, body); ``answers`` are statuses in turn, then 204 for ever."""
+    """What came in, as (headers, body); ``answers`` are statuses in turn, then 204 for ever;
+    ``body`` is what it answers with."""
 
     url: str = ""
     got: list[tuple[dict[str, str], bytes]] = field(default_factory=list)
     answers: list[int] = field(default_factory=list)
+    body: bytes = b""
 
 
 @contextmanager
@@ -29,8 +31,11 @@ def receiving() -> Iterator[Receiver]:
             self.send_response(status)
             if status in (301, 302, 307):
                 self.send_header("Location", "http://169.254.169.254/latest/")
-            self.send_header("Content-Length", "0")
+            self.send_header("Content-Length", str(len(told.body)))
+            self.send_header("Content-Encoding", "identity" if not told.body else "br")
             self.end_headers()
+            with suppress(ConnectionError):  # whoever asked may have heard enough
+                self.wfile.write(told.body)
 
         def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - as http.server has it
             """Say nothing."""

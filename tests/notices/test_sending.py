@@ -3,7 +3,13 @@
 import json
 from collections.abc import Iterator
 from datetime import timedelta
-from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
+from smtplib import (
+    SMTPConnectError,
+    SMTPDataError,
+    SMTPRecipientsRefused,
+    SMTPSenderRefused,
+    SMTPServerDisconnected,
+)
 from typing import Any
 
 import pytest
@@ -14,7 +20,7 @@ from django.utils import timezone
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from apps.audit.models import Entry
-from apps.notices import endpoints, sending, services
+from apps.notices import endpoints, letters, sending, services
 from apps.notices.models import Attempt, Channel, Choice, Delivery, Endpoint, Notice
 from apps.notices.targets import AddressRefused, checked
 from apps.organizations.credentials import Resealed
@@ -130,6 +136,22 @@ def test_an_address_that_there_is_not_is_given_up_at_once(
     assert "No such user" in only().said
 
 
+@pytest.mark.parametrize("refusal", [SMTPSenderRefused, SMTPConnectError, SMTPDataError])
+def test_a_mail_server_that_refuses_the_portal_itself_is_asked_again(
+    organization: Organization, refusal: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    more = ["us@x.example"] if refusal is SMTPSenderRefused else []
+
+    def refuse(*args: Any) -> int:
+        raise refusal(550, b"Not from here", *more)
+
+    tell(organization)
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse)
+    sweep()
+    assert (only().state, only().attempts) == (S.WAITING, 1)
+    assert "Not from here" in only().said
+
+
 def test_a_worker_that_dies_between_sending_and_noting_doubles_the_mail_and_loses_none(
     organization: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -193,6 +215,38 @@ def test_after_a_restore_nothing_leaves_until_somebody_says_so(organization: Org
     assert len(mail.outbox) == 1
 
 
+def test_one_that_cannot_be_sent_holds_up_no_other(
+    organization: Organization, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = tell(organization), tell(organization, "storm:2")
+    plain, given_up = letters.write, EmailBackend.send_messages
+
+    def broken(delivery: Delivery) -> letters.Letter:
+        if delivery.subject_id == first.pk:
+            raise KeyError("what nobody foresaw")
+        return plain(delivery)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(letters, "write", broken)
+        sweep()
+    assert (only(subject_id=first.pk).state, only(subject_id=first.pk).attempts) == (S.WAITING, 1)
+    assert only(subject_id=first.pk).said.endswith("KeyError")
+    assert only(subject_id=second.pk).state == S.SENT
+
+    tell(organization, "storm:3")
+
+    def odd(backend: EmailBackend, messages: list[Any]) -> int:
+        if len(mail.outbox) == 1:
+            mail.outbox.append(messages[0])
+            raise UnicodeError("what nobody foresaw")
+        return given_up(backend, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", odd)
+    sweep(later=timedelta(minutes=1))
+    states = sorted(Delivery.objects.values_list("state", flat=True))
+    assert states == [S.SENT, S.SENT, S.WAITING]
+
+
 # --- Webhooks -------------------------------------------------------------------------------------
 
 
@@ -240,6 +294,17 @@ def test_a_webhook_is_repeated_under_the_same_id_and_follows_no_redirect(
     assert statuses == [(302, "refused"), (500, "refused"), (204, "sent")]
 
 
+def test_whoever_says_that_they_have_it_has_it_however_much_they_say(
+    quiet: Organization, receiver: Receiver
+) -> None:
+    webhook(quiet, receiver.url)
+    tell(quiet)
+    receiver.answers, receiver.body = [200], b"x" * (1 << 20)
+    sweep()
+    assert only().state == S.SENT
+    assert only().tries.get().status == 200
+
+
 def test_a_receiver_that_is_away_is_left_alone_whatever_waits(
     quiet: Organization, receiver: Receiver
 ) -> None:
@@ -271,6 +336,18 @@ def test_a_receiver_that_never_answers_well_is_told_of_once(
     told = Notice.objects.get(topic="notices.webhook_failed")
     assert str(made) in told.title
     assert not Delivery.objects.filter(subject_id=told.pk, channel=Channel.WEBHOOK).exists()
+
+
+def test_mails_that_must_wait_take_no_webhooks_place(
+    organization: Organization, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "AT_ONCE", 1)
+    tell(organization)
+    webhook(organization, receiver.url)
+    tell(organization, "storm:2")
+    cache.set(sending.MAIL_RESTS, True)
+    sweep()
+    assert (len(receiver.got), mail.outbox) == (1, [])
 
 
 def test_what_failed_is_sent_again_when_asked(quiet: Organization, receiver: Receiver) -> None:
@@ -308,6 +385,22 @@ def test_a_secret_is_kept_sealed_and_stands_in_no_log(
     made.refresh_from_db()
     assert (done.resealed, made.secret[:3]) == (1, "v2.")
     assert endpoints.unseal_secret(made).reveal() == secret
+
+
+def test_an_address_by_which_anybody_can_post_stands_in_no_log(organization: Organization) -> None:
+    owner = organization.grants.get().user
+    made, _secret = webhook(organization, "https://hooks.example/services/T0/first")
+    given: dict[str, Any] = {"endpoint": made, "actor": owner, "name": "Ours", "topics": []}
+    endpoints.change_endpoint(url="https://hooks.example/services/T0/second", **given)
+    endpoints.delete_endpoint(endpoint=made, actor=owner)
+
+    verbs = [f"notices.webhooks.{verb}" for verb in ("create", "change", "delete")]
+    first, change, last = (Entry.objects.get(verb=verb).details["url"] for verb in verbs)
+    assert change == [first, last]
+    assert first != last
+    assert first.startswith("https://hooks.example/… (")
+    kept = json.dumps(list(Entry.objects.values_list("details", flat=True)))
+    assert "services" not in kept
 
 
 def test_a_name_that_leads_into_the_private_network_is_refused_when_sent(
@@ -350,6 +443,9 @@ REFUSED = [
     "https://hooks .example/",
     "https:///path",
     "not an address",
+    "https://☃.example.com/",
+    "https://exämple..com/",
+    "https://hooks.example/\x7f",
 ]
 
 

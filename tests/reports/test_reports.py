@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -23,6 +24,7 @@ from apps.notices.models import Delivery, Notice
 from apps.organizations.models import Grant, Organization, Role
 from apps.providers.guard import worker_scope
 from apps.reports import pages, running, services
+from apps.reports.letters import report
 from apps.reports.models import Run, Schedule
 from apps.reports.tables import read_table
 from apps.ui.models import SavedView
@@ -169,6 +171,47 @@ def test_a_worker_that_dies_while_it_makes_one_leaves_it_to_another(
     assert len(mail.outbox) == 1
 
 
+def test_a_report_that_cannot_be_made_fails_in_the_end_and_holds_up_no_other(
+    owner: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, other = people_report(owner, name="Broken"), people_report(owner)
+    due(broken)
+    due(other)
+    made = running._made
+
+    def odd(schedule: Schedule) -> pages.Made:
+        if schedule.pk == broken.pk:
+            raise AttributeError("what nobody foresaw")
+        return made(schedule)
+
+    monkeypatch.setattr(running, "_made", odd)
+    for _ in range(6):
+        work()
+        Run.objects.filter(state=Run.State.WAITING).update(due_at=timezone.now())
+    assert Run.objects.get(schedule=other).state == Run.State.MADE
+    failed = Run.objects.get(schedule=broken)
+    assert (failed.state, failed.attempts, failed.said) == ("failed", 4, "AttributeError")
+
+
+def test_a_report_that_kills_its_worker_is_not_made_for_ever(
+    owner: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due(people_report(owner))
+
+    def die(*args: Any) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(running, "_made", die)
+    for _ in range(4):
+        with pytest.raises(SystemExit):
+            work()
+        Run.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    work()
+    run = Run.objects.get()
+    assert (run.state, run.attempts) == (Run.State.FAILED, 4)
+    assert run.said
+
+
 def test_whoever_loses_their_role_gets_no_mail_and_others_still_do(owner: Grant) -> None:
     lost = factories.GrantFactory(organization=owner.organization, role=Role.VIEWER)
     schedule = people_report(owner, users=[owner.user, lost.user])
@@ -284,6 +327,78 @@ def test_a_viewer_changes_their_own_report_and_nobody_elses(owner: Grant) -> Non
         where = reverse("reports:delete", args=[owner.organization.slug, schedule.pk])
         assert desk.post(where).status_code == status
     assert list(Schedule.objects.all()) == [theirs]
+
+
+def test_whoever_may_not_choose_webhooks_leaves_them_as_they_are(owner: Grant) -> None:
+    viewer = factories.GrantFactory(organization=owner.organization, role=Role.VIEWER)
+    made, _secret = endpoints.create_endpoint(
+        organization=owner.organization,
+        actor=owner.user,
+        name="Ours",
+        url="https://hooks.example/in",
+        topics=[],
+    )
+    schedule = people_report(viewer, endpoints=[made])
+    where = reverse("reports:change", args=[owner.organization.slug, schedule.pk])
+    # The webhook gets it, so that nobody by mail is no mistake.
+    given = {"name": "Renamed", "rhythm": "week:0", "hour": "8"}
+    assert at_desk(viewer.user).post(where, given).status_code == 302
+    schedule.refresh_from_db()
+    assert schedule.name == "Renamed"
+    assert list(schedule.endpoints.all()) == [made]
+
+
+def test_notices_are_mailed_to_whoever_may_read_all_that_their_maker_reads(owner: Grant) -> None:
+    admin, viewer = (
+        factories.GrantFactory(organization=owner.organization, role=role)
+        for role in (Role.ADMIN, Role.VIEWER)
+    )
+    everybody = [owner.user, admin.user, viewer.user]
+    notices = {"list_name": "notices", "url_name": "notices:list", "users": everybody}
+    due(people_report(owner, **notices))
+    due(people_report(viewer, name="Theirs", **notices))
+    work()
+    got = sorted((one.subject.split()[-1], one.to[0]) for one in mail.outbox)
+    assert got == sorted(
+        [("Everybody", one.email) for one in everybody[:2]]
+        + [("Theirs", one.email) for one in everybody]
+    )
+    withheld = Delivery.objects.get(state=Delivery.State.DROPPED)
+    assert (withheld.user, "role" in withheld.said) == (viewer.user, True)
+
+
+def test_another_hour_on_a_day_already_sent_counts_from_the_next(owner: Grant) -> None:
+    given: dict[str, Any] = {"name": "Daily", "rhythm": "day", "users": [owner.user]}
+    with time_machine.travel(MONDAY - timedelta(days=1), tick=False):
+        schedule = people_report(owner, **given)
+    with time_machine.travel(MONDAY, tick=False):
+        change = {"schedule": schedule, "actor": owner.user, "endpoints": None, **given}
+        services.change_schedule(hour=15, **change)
+        assert schedule.next_at == MONDAY.replace(hour=15, minute=0)
+        services.change_schedule(hour=9, **change)
+        due(schedule)
+        work()
+        services.change_schedule(hour=15, **change)
+        assert schedule.next_at == MONDAY.replace(hour=15, minute=0) + timedelta(days=1)
+        services.change_schedule(hour=0, **change)
+        assert schedule.next_at == MONDAY.replace(hour=0, minute=0) + timedelta(days=1)
+
+
+def test_a_mail_says_of_a_csv_what_became_of_it(owner: Grant) -> None:
+    schedule = people_report(owner)
+    run = Run(organization=owner.organization, schedule=schedule, csv_name="x.csv")
+    run.digest = {"headings": ["Name"], "rows": [["Ada"]], "more": 3}
+    words = ("more rows are in the CSV", "too large", "not kept any more")
+    for csv_, rows, said in ((b"Name", 4, words[0]), (None, None, words[1]), (None, 4, words[2])):
+        run.pk, run.uid, run.period, run.csv, run.rows = None, uuid4(), f"now:{said}", csv_, rows
+        run.save(force_insert=True)
+        letter = report(
+            Delivery(
+                organization=owner.organization, subject_id=run.pk, channel="mail", user=owner.user
+            )
+        )
+        for text in (letter.text, letter.html):
+            assert [one for one in words if one in text] == [said]
 
 
 # --- From a page ----------------------------------------------------------------------------------
