@@ -123,10 +123,21 @@ def ask(*, connection: Connection, actor: User) -> MinuteReading:
     return reading
 
 
+def kept_from() -> int:
+    """The first minute that is kept: what lies before is forgotten, or will be in a moment."""
+    return minute_of(timezone.now() - timedelta(hours=HOURS_KEPT))
+
+
+def kept(reading: MinuteReading) -> range:
+    """The minutes of a reading that are kept; empty where none are, or nothing was read."""
+    if reading.first is None or reading.last is None:
+        return range(0)
+    return range(max(reading.first, kept_from()), reading.last + 1)
+
+
 def prune() -> int:
     """Forget minutes that are past their hours; how many rows."""
-    before = minute_of(timezone.now() - timedelta(hours=HOURS_KEPT))
-    gone, _each = MinuteUse.objects.filter(minute__lt=before).delete()
+    gone, _each = MinuteUse.objects.filter(minute__lt=kept_from()).delete()
     return gone
 
 

@@ -251,6 +251,41 @@ def test_headroom_is_the_highest_minute_against_the_limit_of_models_and_workspac
         headroom.Peaks([claude.pk], [(claude.pk, lab.remote_id or "")])
 
 
+def test_minutes_that_are_forgotten_are_no_zero(
+    claude: Connection, owner: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RateLimitFactory(
+        connection=claude,
+        group="model_group",
+        model_names=OPUS,
+        kind="output_tokens_per_minute",
+        value=100,
+        workspace_remote_id="",
+    )
+    last = had(claude)
+    for back, output in ((170, 90), (10, 40)):
+        MinuteUse.objects.create(
+            connection=claude, minute=last - back, workspace="-", model=OPUS, output=output
+        )
+    browser = at_desk(owner.user)
+    address = reverse("limits:list", args=[claude.organization.slug])
+    assert '">90 %' in browser.get(address).text
+    reading = MinuteReading.objects.get()
+    # An hour of the three is still kept: what was read begins with it.
+    monkeypatch.setattr(minutes, "kept_from", lambda: last - 59)
+    prune_minutes()
+    assert '">40 %' in browser.get(address).text
+    drawn = headroom.by_minute(reading)
+    assert len(drawn) == 60
+    assert drawn[0][0] == minutes.moment_of(last - 59)
+    monkeypatch.setattr(minutes, "kept_from", lambda: last + 1)
+    prune_minutes()
+    page = browser.get(address).text
+    assert "The last hours are not read yet." in page
+    assert '">0 %' not in page
+    assert headroom.by_minute(reading) == []
+
+
 def test_the_page_asks_shows_and_waits(claude: Connection, owner: Grant) -> None:
     browser: Client = at_desk(owner.user)
     slug = claude.organization.slug
