@@ -168,17 +168,17 @@ class _Keeping:
             # What a person has resolved they knew of, as far as it had come by then.
             known = settled.settled_day or 0
             far = [one for one in far if one.day > known]
-            if far and settled.last >= far[0].day - AGAIN:
+            if far and settled.last >= far[0].day - AGAIN and self._counts_alike(settled):
                 return self._again(settled, subject, far)
         return self._new(subject, far) if far else None
 
     def _goes_on(self, one: Incident, subject: Subject, far: list[Judged]) -> _Change | None:
-        before = dict(one.daily)
+        before = (one.unit, one.currency, dict(one.daily))
         self._take(one, far)
         over = one.muted_until is not None and one.last > one.muted_until
         if one.state == State.MUTED and over:
             return self._again(one, subject, far)
-        if one.daily == before:
+        if (one.unit, one.currency, one.daily) == before:
             return None
         self._judge(one, subject, far)
         return _Change(one, far)
@@ -211,11 +211,18 @@ class _Keeping:
     def _is_news(self, far: Sequence[Judged]) -> bool:
         return far[-1].day >= self.today - TELL
 
+    def _counts_alike(self, one: Incident) -> bool:
+        """Whether its amounts are of what this look counts: tokens and money, or two currencies, are no sum."""
+        return (one.unit, one.currency) == (self.sight.observed.unit, self.sight.currency)
+
     def _take(self, one: Incident, far: Iterable[Judged]) -> None:
-        """Days that were judged now replace what was said of them before."""
+        """Days that were judged now replace what was said of them before; all of it, where that was counted
+        in something else."""
         judged = set(self.sight.days)
+        before = one.daily if self._counts_alike(one) else {}
+        one.unit, one.currency = self.sight.observed.unit, self.sight.currency
         daily: dict[int, Any] = {
-            int(day): row for day, row in one.daily.items() if int(day) not in judged
+            int(day): row for day, row in before.items() if int(day) not in judged
         }
         daily |= {it.day: [it.observed, it.expected, it.limit] for it in far}
         one.take(daily)

@@ -48,16 +48,18 @@ def _checked(shape: type[Shape], request: Request) -> dict[str, Any]:
     return found
 
 
-def _params(request: Request, connections: Sequence[Connection]) -> QueryDict:
-    """The address as the page has it: connections by the number that stands there."""
+def _params(
+    request: Request, connections: Sequence[Connection], asked: Mapping[str, Any]
+) -> QueryDict:
+    """The address as the page has it: connections by the number that stands there. ``asked``: as checked."""
     params = request.query_params.copy()
     if "connection" in params:
         known = {str(one.uid): str(one.pk) for one in connections}
-        asked = [str(one).lower() for one in params.getlist("connection")]
-        if any(one not in known for one in asked):
+        wanted = [str(one).lower() for one in params.getlist("connection")]
+        if any(one not in known for one in wanted):
             raise serializers.ValidationError({"connection": [_("There is no such connection.")]})
-        params.setlist("connection", [known[one] for one in asked])
-    params["compare"] = "1" if params.get("compare", "").lower() in ("1", "true") else ""
+        params.setlist("connection", [known[one] for one in wanted])
+    params["compare"] = "1" if asked.get("compare") else ""
     if "group" not in params:
         params["group"] = ""
     return params
@@ -86,7 +88,7 @@ class UsageView(DeskAPIMixin):
         """Tokens and money by whatever the page of usage can group and filter by; estimates are marked."""
         asked = _checked(UsageAsked, request)
         connections = reads.connections_of(request.user, self.organization)
-        params = _params(request, connections)
+        params = _params(request, connections, asked)
         asking = Asking(params, kept_from=kept_from(connections), connections=connections)
         question = _question(asking)
         by = question.by if question.by_asked else ""
@@ -127,9 +129,13 @@ class UsageView(DeskAPIMixin):
     def _sums(
         question: Question, connections: Sequence[Connection], by: str, first: date, last: date
     ) -> reads.Totals:
-        """The rows in an order that stays: by period, then the dearest first."""
+        """The rows in an order that stays: by period, then the dearest first. 400 for hours not kept any more."""
         group_by = [*([by] if by else []), *question.group_by]
-        found = reads.totals(connections, first, last, group_by, question.filters)
+        try:
+            found = reads.totals(connections, first, last, group_by, question.filters)
+        except reads.BadQuestion as error:
+            name = "by" if (first, last) == (question.first, question.last) else "compare"
+            raise serializers.ValidationError({name: [str(error)]}) from error
         found.rows.sort(
             key=lambda row: (
                 str(row.group.get(by, "")),
@@ -202,10 +208,10 @@ class CodingView(DeskAPIMixin):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Who used Claude Code, what came of it, and what the provider thinks it cost."""
-        _checked(CodingAsked, request)
+        asked = _checked(CodingAsked, request)
         every = reads.connections_of(request.user, self.organization)
         connections = telling(every)
-        params = _params(request, connections)
+        params = _params(request, connections, asked)
         asking = CodingAsking(
             params, kept_from=kept_from(connections, ReportName.CODING), connections=connections
         )

@@ -42,6 +42,18 @@ PLACE_GOOD_FOR = timedelta(minutes=30)
 LATE_ENTRY = timedelta(minutes=10)
 FRESH = timedelta(minutes=1)  # a ledger read so lately is not read again
 FORGOTTEN_AT_ONCE = 1_000
+# What a reading writes of its ledger; the rest is the wish, which may change meanwhile.
+PROGRESS = (
+    "due",
+    "read_at",
+    "reached",
+    "ended",
+    "began_at",
+    "so_far",
+    "cursor",
+    "unreadable",
+    "error",
+)
 COLUMNS = (
     "account",
     "at",
@@ -90,10 +102,12 @@ def ask(
             raise PermissionDenied(_("Your role here does not allow this any more."))
         if why := why_not(current):
             raise CallsRefused(why)
+        resource, _made = Resource.objects.get_or_create(connection=current, name=NAME)
+        # A reading holds it first, and its ledger then: so neither waits for the other.
+        Resource.objects.select_for_update().get(pk=resource.pk)
         asked = [one for one in accounts if _want(current, one, wanted, now)]
         if not asked:
             return
-        resource, _made = Resource.objects.get_or_create(connection=current, name=NAME)
         Resource.objects.filter(pk=resource.pk).update(due_at=now)
         schedule.kick(resource.pk, SyncRun.Cause.ASKED)
         record(
@@ -115,9 +129,12 @@ def _want(connection: Connection, account: str, wanted: datetime, now: datetime)
     )
     if made:
         return True
+    row = CallLedger.objects.select_for_update().get(pk=row.pk)
     far = row.ended or (row.reached is not None and row.reached <= wanted)
     if far and row.read_at is not None and now - row.read_at < FRESH and not row.due:
         return False
+    if row.due:  # somebody else waits for it already, and may want more
+        wanted = max(min(wanted, row.wanted_from), kept_from(now))
     row.asked_at, row.due, row.error = now, True, ""
     row.wanted_from = wanted
     row.save(update_fields=["asked_at", "due", "error", "wanted_from"])
@@ -211,15 +228,21 @@ class LedgerReading:
             ledger.so_far = min(filter(None, (ledger.so_far, oldest)))
         ledger.unreadable += len(page.unreadable)
         ledger.cursor = following
-        far = ledger.so_far is not None and ledger.so_far < ledger.wanted_from
-        joins = self._joins(ledger)
-        done = not following or far or joins
-        if done:
-            self._close(ledger, at_end=not following, joins=joins)
         with transaction.atomic(durable=True):
             self._hold()
             _write(self.errand.connection, ledger.account, page.rows)
-            ledger.save()
+            # Somebody may have asked for older ones meanwhile.
+            ledger.wanted_from = (
+                CallLedger.objects.select_for_update()
+                .values_list("wanted_from", flat=True)
+                .get(pk=ledger.pk)
+            )
+            far = ledger.so_far is not None and ledger.so_far < ledger.wanted_from
+            joins = self._joins(ledger)
+            done = not following or far or joins
+            if done:
+                self._close(ledger, at_end=not following, joins=joins)
+            ledger.save(update_fields=PROGRESS)
         self.errand.run.seen += len(page.rows)
         self.errand.hold()
         return done
@@ -248,7 +271,7 @@ class LedgerReading:
             setattr(ledger, name, value)
         with transaction.atomic(durable=True):
             self._hold()
-            ledger.save()
+            ledger.save(update_fields=PROGRESS)
 
     def _hold(self) -> None:
         leases.hold(self.errand.resource.pk, self.errand.run.fence, timezone.now())

@@ -83,15 +83,12 @@ class Peaks:
 
     def __init__(self, connections: Iterable[int], overrides: Iterable[tuple[int, str]]) -> None:
         """``overrides``: connection and remote id of workspaces that are looked at by themselves."""
-        self.readings = {
-            one.connection_id: one
-            for one in MinuteReading.objects.filter(
-                connection__in=list(connections), read_at__isnull=False
-            )
-        }
+        read = MinuteReading.objects.filter(connection__in=list(connections), read_at__isnull=False)
+        # Of minutes that are forgotten nothing is known: that is no zero.
+        self.readings = {one.connection_id: one for one in read if minutes.kept(one)}
         windows = Q(pk__in=[])
         for one in self.readings.values():
-            windows |= Q(connection=one.connection_id, minute__gte=one.first, minute__lte=one.last)
+            windows |= _window(one)
         rows = MinuteUse.objects.filter(windows).order_by()
         self._whole = _by_model(rows, ("connection_id",))
         wanted = {workspace for _connection, workspace in overrides}
@@ -111,6 +108,12 @@ class Peaks:
         if at is None or not found[at]:
             return Headroom(limit, 0, None, where)
         return Headroom(limit, found[at], minutes.moment_of(at), where)
+
+
+def _window(reading: MinuteReading) -> Q:
+    """The minutes of a reading that are kept."""
+    kept = minutes.kept(reading)
+    return Q(connection=reading.connection_id, minute__gte=kept.start, minute__lt=kept.stop)
 
 
 def _by_model(rows: Any, names: tuple[str, ...]) -> dict[tuple[Any, ...], ByModel]:
@@ -227,9 +230,7 @@ class Busiest:
 
 def busiest(reading: MinuteReading, most: int) -> list[Busiest]:
     """The models and workspaces with the highest minutes of input, the highest first. One query."""
-    rows = MinuteUse.objects.filter(
-        connection=reading.connection_id, minute__gte=reading.first, minute__lte=reading.last
-    )
+    rows = MinuteUse.objects.filter(_window(reading))
     found: dict[tuple[str, str], list[tuple[int, int, int, int]]] = defaultdict(list)
     names = ("workspace", "model", "minute", "fresh", "cached", "output")
     for workspace, model, minute, fresh, cached, output in rows.values_list(*names):
@@ -248,13 +249,11 @@ def busiest(reading: MinuteReading, most: int) -> list[Busiest]:
 
 
 def by_minute(reading: MinuteReading) -> list[tuple[datetime, Used]]:
-    """Every minute that was read, the oldest first, with the tokens of all. One query."""
-    rows = MinuteUse.objects.filter(
-        connection=reading.connection_id, minute__gte=reading.first, minute__lte=reading.last
-    )
+    """Every minute that was read and is kept, the oldest first, with the tokens of all. One query."""
+    rows = MinuteUse.objects.filter(_window(reading))
     sums = (
         rows.order_by().values_list("minute").annotate(Sum("fresh"), Sum("cached"), Sum("output"))
     )
     found = {minute: (fresh, cached, output) for minute, fresh, cached, output in sums}
-    every = range(reading.first or 0, (reading.last or -1) + 1)
+    every = minutes.kept(reading)
     return [(minutes.moment_of(one), found.get(one, (0, 0, 0))) for one in every]

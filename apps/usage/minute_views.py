@@ -50,19 +50,17 @@ class Standing:
     @property
     def has_minutes(self) -> bool:
         """Whether there is something to show. What was read is forgotten after some hours."""
-        reading = self.reading
-        kept = minutes.minute_of(timezone.now()) - minutes.HOURS_KEPT * 60
-        return bool(reading and reading.last is not None and reading.last > kept)
+        return bool(self.reading and minutes.kept(self.reading))
 
     @property
     def first(self) -> datetime:
         """When the minutes begin."""
-        return minutes.moment_of(self.reading.first or 0)  # type: ignore[union-attr]  # has_minutes
+        return minutes.moment_of(minutes.kept(self.reading).start)  # type: ignore[arg-type]  # has_minutes
 
     @property
     def last(self) -> datetime:
         """When they end."""
-        return minutes.moment_of((self.reading.last or 0) + 1)  # type: ignore[union-attr]  # likewise
+        return minutes.moment_of(minutes.kept(self.reading).stop)  # type: ignore[arg-type]  # likewise
 
     @property
     def wanted(self) -> int:

@@ -54,6 +54,10 @@ class NotNow(Exception):
     """A wish that cannot be met; the text says why, in plain words."""
 
 
+class _AskedAnew(Exception):
+    """Another reading has taken the place of this one: stop, and write nothing."""
+
+
 def minute_of(when: datetime) -> int:
     """The number of the minute that an aware time lies in."""
     return int(when.timestamp()) // 60
@@ -123,10 +127,21 @@ def ask(*, connection: Connection, actor: User) -> MinuteReading:
     return reading
 
 
+def kept_from() -> int:
+    """The first minute that is kept: what lies before is forgotten, or will be in a moment."""
+    return minute_of(timezone.now() - timedelta(hours=HOURS_KEPT))
+
+
+def kept(reading: MinuteReading) -> range:
+    """The minutes of a reading that are kept; empty where none are, or nothing was read."""
+    if reading.first is None or reading.last is None:
+        return range(0)
+    return range(max(reading.first, kept_from()), reading.last + 1)
+
+
 def prune() -> int:
     """Forget minutes that are past their hours; how many rows."""
-    before = minute_of(timezone.now() - timedelta(hours=HOURS_KEPT))
-    gone, _each = MinuteUse.objects.filter(minute__lt=before).delete()
+    gone, _each = MinuteUse.objects.filter(minute__lt=kept_from()).delete()
     return gone
 
 
@@ -140,19 +155,28 @@ def read(reading_id: int, fence: int) -> None:
         return
     reading = MinuteReading.objects.select_related("connection__organization").get(pk=reading_id)
     connection = reading.connection
+    connection.breaker_trial = False  # the row may tell of another's
     try:
-        if why := schedule.why_not(connection):
-            raise errors.Refused(why)
-        if health.breaker_allows(connection) is not None:
-            raise errors.NotSent(_("The provider cannot be reached just now."))
+        why = schedule.why_not(connection)
+        if not why and health.breaker_allows(connection) is not None:
+            why = _("The provider cannot be reached just now.")
+        if why:
+            mine.update(state=State.FAILED, error=why[:500], heartbeat_at=timezone.now())
+            return
         _Minutes(reading).go()
+    except _AskedAnew:
+        health.leave_trial(connection)
+        log.info("minutes_asked_anew", reading=reading_id)
     except errors.ProviderError as error:
+        if isinstance(error, errors.NotSent | errors.Unclear):
+            health.note_failure(connection, error)
+        else:
+            health.leave_trial(connection)
         if isinstance(error, errors.Unauthorized):
             health.freeze(connection, error)
-        elif isinstance(error, errors.NotSent | errors.Unclear):
-            health.note_failure(connection, error)
         mine.update(state=State.FAILED, error=error.message[:500], heartbeat_at=timezone.now())
     except Exception as error:  # a bug must not leave it running for ever; it is raised again
+        health.leave_trial(connection)
         mine.update(state=State.FAILED, error=f"Internal error: {type(error).__name__}")
         raise
 
@@ -246,7 +270,7 @@ class _Minutes:
         self.reading.done += minutes
         mine = MinuteReading.objects.filter(pk=self.reading.pk, fence=self.reading.fence)
         if not mine.update(done=self.reading.done, heartbeat_at=timezone.now()):
-            raise errors.Unclear(_("Somebody has asked for it anew."))
+            raise _AskedAnew
 
     def _take(self, bucket: UsageBucket, grouping: tuple[str, ...]) -> None:
         minute = minute_of(bucket.starts_at)
@@ -262,6 +286,7 @@ class _Minutes:
     def _write(self, first: int, end: int) -> None:
         """Exchange the minutes from ``first`` to ``end``, some at a time, each transaction whole minutes."""
         pk = self.reading.connection_id
+        mine = MinuteReading.objects.filter(pk=self.reading.pk, fence=self.reading.fence)
         rows: list[tuple[Any, ...]] = sorted((*key, *counts) for key, counts in self.sums.items())
         at, begin = 0, first
         while begin < end:
@@ -270,6 +295,9 @@ class _Minutes:
                 until = max(rows[at + MOST_ROWS][0], begin + 1)
             to = next((n for n in range(at, len(rows)) if rows[n][0] >= until), len(rows))
             with transaction.atomic(durable=True):
+                # Held to the end of the transaction: whoever asks anew waits, and writes after us.
+                if mine.select_for_update().first() is None:
+                    raise _AskedAnew
                 MinuteUse.objects.filter(
                     connection=pk, minute__gte=begin, minute__lt=until
                 ).delete()

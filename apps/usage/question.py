@@ -18,6 +18,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.usage import reads, retention
+from apps.usage.days import date_of
 
 if TYPE_CHECKING:
     from apps.usage.controls import Found
@@ -364,11 +365,20 @@ class Asking:
     def _within_hours(self, found: Question, usual: str) -> None:
         """Hours are kept for a while, days for ever."""
         earliest = retention.hours_from(one.pk for one in self.connections.values())
-        if earliest is not None and found.first < earliest:
-            self.errors["by"] = _("Hours are kept from %(day)s on; before that there are days.") % {
-                "day": earliest.isoformat()
-            }
+        if earliest is None:  # none are there: those that are kept have nothing in them
+            earliest = date_of(retention.kept_from())
+        words = {"day": earliest.isoformat()}
+        if found.first < earliest:
+            self.errors["by"] = (
+                _("Hours are kept from %(day)s on; before that there are days.") % words
+            )
             found.by, found.by_asked = usual, False
+        elif found.compare and found.previous()[0] < earliest:
+            self.errors["compare"] = (
+                _("Hours are kept from %(day)s on: the period before has none to compare with.")
+                % words
+            )
+            found.compare = False
 
     def _lines(self, found: Question) -> None:
         """Line items have money alone, and only by what they are billed by."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
+from pytest_django.fixtures import Settings
 from rest_framework.test import APIClient
 
 from apps.organizations.models import Connection, Grant, Role
@@ -133,6 +134,28 @@ def test_what_cannot_be_asked_is_an_error_beside_its_parameter(
     assert answer.status_code == 400, answer.content
     assert answer["Content-Type"] == "application/problem+json"
     assert pointer in [one["pointer"] for one in answer.json()["errors"]]
+
+
+def test_hours_that_are_not_kept_are_an_error_of_the_range_or_of_the_comparison(
+    api: APIClient, base: str, claude: Connection, settings: Settings
+) -> None:
+    settings.USAGE_HOURS_KEPT_DAYS = 10
+    for query, pointer in (
+        (f"from={back(20)}&to={back(15)}", "#/by"),
+        (f"from={back(8)}&to={back(0)}&compare=on", "#/compare"),
+    ):
+        answer = api.get(f"{base}usage/?by=hour&{query}")
+        assert answer.status_code == 400, answer.content
+        assert [one["pointer"] for one in answer.json()["errors"]] == [pointer]
+    hours = ask(api, base, f"?by=hour&from={back(2)}&to={back(0)}&compare=on")
+    assert hours["previous"]["first"] == back(5).isoformat()
+
+
+@pytest.mark.parametrize("yes", ["1", "true", "yes", "on", "t"])
+def test_a_comparison_is_made_however_yes_is_written(
+    api: APIClient, base: str, claude: Connection, yes: str
+) -> None:
+    assert ask(api, base, f"?range=7d&compare={yes}")["previous"]["last"] == back(7).isoformat()
 
 
 def test_rows_come_in_parts_and_in_an_order_that_stays(

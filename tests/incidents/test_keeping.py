@@ -19,7 +19,7 @@ from apps.notices.models import Notice
 from apps.organizations.models import Connection, Grant, Role
 from apps.sync import mirrors
 from apps.usage.days import day_of
-from apps.usage.models import Correction, ReadDay, Report, Rollup
+from apps.usage.models import Correction, Dimension, ReadDay, Report, Rollup
 from tests.factories import GrantFactory, KeyFactory, MemberFactory, PersonFactory
 from tests.incidents.spending import DAYS, back, evenly, look, spend
 
@@ -112,6 +112,31 @@ def test_what_comes_back_after_weeks_is_another_incident(busy: Connection, owner
     (other,) = look(busy)
     assert other.pk != one.pk
     assert other.expected == 20_000_000  # the days of the first tell nothing of what is usual
+
+
+def test_amounts_of_two_currencies_are_never_added_up(busy: Connection, owner: Grant) -> None:
+    run_away(busy)
+    (one,) = look(busy)
+    # A day of it lies too far back to be judged anew.
+    long_ago = {str(day_of(back(40))): [90_000_000, 20_000_000, 50_000_000]}
+    Incident.objects.filter(pk=one.pk).update(
+        daily={**long_ago, **one.daily}, since=day_of(back(40))
+    )
+    Dimension.objects.filter(connection=busy).update(currency="EUR")
+    (same,) = look(busy)
+    assert (same.pk, same.unit, same.currency) == (one.pk, "money", "EUR")
+    assert same.daily == one.daily, "begun anew"
+    assert (same.since, same.observed) == (day_of(back(0)), 420_000_000)
+    assert look(busy) == []
+    # Resolved, it was another one.
+    services.resolve(incident=same, actor=owner.user, reason="Switched off.")
+    Incident.objects.filter(pk=one.pk).update(settled_day=day_of(back(1)))
+    Dimension.objects.filter(connection=busy).update(currency="CHF")
+    (other,) = look(busy)
+    assert other.pk != one.pk
+    assert (other.state, other.currency, other.observed) == (State.OPEN, "CHF", 420_000_000)
+    one.refresh_from_db()
+    assert (one.state, one.currency) == (State.RESOLVED, "EUR")
 
 
 def test_a_muted_one_is_quiet_until_its_time_is_over(busy: Connection, owner: Grant) -> None:

@@ -145,6 +145,30 @@ def test_a_long_ledger_is_read_in_several_turns_and_then_only_what_is_new(
     assert row.reached.date() == earliest
 
 
+def test_a_wish_for_older_calls_counts_while_the_ledger_is_being_read(
+    usage_desk: Desk, busy: Member, reader: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    earliest = calls.kept_from().date()
+    ask(reader, busy, back(0))
+    original = calls.LedgerReading._page
+
+    def wished_meanwhile(reading: Any, ledger: Any) -> Any:
+        page = original(reading, ledger)
+        if reading.pages == 1:
+            ask(reader, busy, back(60))
+            ask(reader, busy, back(1))  # wants less: that takes nothing from the other
+        return page
+
+    monkeypatch.setattr(calls.LedgerReading, "_page", wished_meanwhile)
+    (run,) = read(busy.connection, "calls")
+    assert run.pages > 1
+    row = CallLedger.objects.get()
+    assert not row.due
+    assert row.reached is not None
+    assert row.wanted_from.date() == row.reached.date() == earliest
+    assert Call.objects.count() == len(told(usage_desk, str(busy.remote_id), earliest))
+
+
 def test_what_is_too_old_is_forgotten(busy: Member, reader: Client, settings: Settings) -> None:
     ask(reader, busy, back(6))
     read(busy.connection, "calls")

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.db.models import F
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -168,6 +169,60 @@ def test_a_worker_that_died_is_said_and_its_late_word_counts_for_nothing(
     assert second.state == State.QUEUED
 
 
+def test_a_reading_fails_nobody_elses_trial_and_leaves_its_own(
+    claude: Connection, owner: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row = Connection.objects.filter(pk=claude.pk)
+    until = timezone.now() + timedelta(minutes=1)
+    reading = ask(claude, owner.user)
+    row.update(breaker_open_until=until, breaker_trial=True, failures=5)
+    failed = read(reading)
+    assert (failed.state, failed.error) == (
+        State.FAILED,
+        "The provider cannot be reached just now.",
+    )
+    claude.refresh_from_db()
+    assert (claude.failures, claude.breaker_trial, claude.breaker_open_until) == (5, True, until)
+
+    def refuse(*asked: Any) -> Any:
+        claude.refresh_from_db()
+        assert claude.breaker_trial, "let through to try"
+        raise errors.Refused("No.")
+
+    monkeypatch.setattr(AnthropicAdapter, "usage_by_minute", refuse)
+    reading = ask(claude, owner.user)
+    row.update(breaker_open_until=timezone.now(), breaker_trial=False)
+    assert read(reading).error == "No."
+    claude.refresh_from_db()
+    assert (claude.failures, claude.breaker_trial) == (5, False)
+    assert claude.breaker_open_until is not None
+    assert claude.breaker_open_until <= timezone.now(), "the next may try at once"
+
+
+@pytest.mark.parametrize("during", ["the call", "the writing"])
+def test_whoever_is_asked_anew_writes_nothing_and_blames_nobody(
+    claude: Connection, owner: Grant, monkeypatch: pytest.MonkeyPatch, during: str
+) -> None:
+    where, name = {
+        "the call": (AnthropicAdapter, "usage_by_minute"),
+        "the writing": (minutes._Minutes, "_write"),
+    }[during]
+    original = getattr(where, name)
+
+    def overtaken(*given: Any) -> Any:
+        MinuteReading.objects.update(fence=F("fence") + 1, state=State.QUEUED)
+        return original(*given)
+
+    monkeypatch.setattr(where, name, overtaken)
+    now = minutes.minute_of(timezone.now())
+    MinuteUse.objects.create(connection=claude, minute=now - 60, workspace="-", model=OPUS)
+    reading = read(ask(claude, owner.user))
+    assert (reading.state, reading.error) == (State.QUEUED, "")
+    assert list(MinuteUse.objects.values_list("minute", flat=True)) == [now - 60]
+    claude.refresh_from_db()
+    assert (claude.failures, claude.last_error) == (0, "")
+
+
 def test_old_minutes_are_forgotten(claude: Connection) -> None:
     now = minutes.minute_of(timezone.now())
     for back in (10, minutes.HOURS_KEPT * 60 + 1):
@@ -249,6 +304,41 @@ def test_headroom_is_the_highest_minute_against_the_limit_of_models_and_workspac
     assert "Lab: 150 / 200 (" in text
     with django_assert_num_queries(3):
         headroom.Peaks([claude.pk], [(claude.pk, lab.remote_id or "")])
+
+
+def test_minutes_that_are_forgotten_are_no_zero(
+    claude: Connection, owner: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    RateLimitFactory(
+        connection=claude,
+        group="model_group",
+        model_names=OPUS,
+        kind="output_tokens_per_minute",
+        value=100,
+        workspace_remote_id="",
+    )
+    last = had(claude)
+    for back, output in ((170, 90), (10, 40)):
+        MinuteUse.objects.create(
+            connection=claude, minute=last - back, workspace="-", model=OPUS, output=output
+        )
+    browser = at_desk(owner.user)
+    address = reverse("limits:list", args=[claude.organization.slug])
+    assert '">90 %' in browser.get(address).text
+    reading = MinuteReading.objects.get()
+    # An hour of the three is still kept: what was read begins with it.
+    monkeypatch.setattr(minutes, "kept_from", lambda: last - 59)
+    prune_minutes()
+    assert '">40 %' in browser.get(address).text
+    drawn = headroom.by_minute(reading)
+    assert len(drawn) == 60
+    assert drawn[0][0] == minutes.moment_of(last - 59)
+    monkeypatch.setattr(minutes, "kept_from", lambda: last + 1)
+    prune_minutes()
+    page = browser.get(address).text
+    assert "The last hours are not read yet." in page
+    assert '">0 %' not in page
+    assert headroom.by_minute(reading) == []
 
 
 def test_the_page_asks_shows_and_waits(claude: Connection, owner: Grant) -> None:

@@ -15,6 +15,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from openpyxl import load_workbook
+from pytest_django.fixtures import Settings
 
 from apps.organizations.models import Connection, Grant
 from apps.usage.days import day_of
@@ -241,6 +242,23 @@ def test_hours_are_tokens_and_leave_out_who_tells_days_alone(
     assert "by the hour there are tokens alone" in page
     assert shown(page) == ["claude-sonnet-4-6"]
     assert "Cline tells days alone" in page
+
+
+def test_hours_of_the_period_before_that_are_not_kept_are_said_and_nothing_is_compared(
+    olga: Client, at: At, claude: Connection, settings: Settings
+) -> None:
+    settings.USAGE_HOURS_KEPT_DAYS = 10
+    used(claude, back(1), cost="3", counts={"output": 1})
+    too_far = f"from={back(8)}&to={back(0)}&by=hour"
+    page = body(olga, at(f"?{too_far}&compare=1"))
+    words = f"Hours are kept from {back(10)} on: the period before has none to compare with."
+    assert f'id="usage-compare-error">{words}' in page
+    assert 'name="compare" value="1" checked' not in page
+    assert words not in body(olga, at(f"?from={back(3)}&to={back(0)}&by=hour&compare=1"))
+    slug = claude.organization.slug
+    assert words in body(olga, f"/o/{slug}/usage/models/claude-sonnet-4-6/?{too_far}")
+    page = body(olga, at(f"?from={back(20)}&to={back(15)}&by=hour"))
+    assert "before that there are days" in page, "also where no hour is there at all"
 
 
 # --- What is missing, nothing yet ------------------------------------------------------------------
