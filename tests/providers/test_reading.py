@@ -1089,6 +1089,7 @@ def test_an_anthropic_capability_that_is_refused_is_off_with_the_reason(
         "organization.delete",
         "config.read",
         "config.change",
+        "credit.read",
     }
     assert found.abilities["invites.create"].reason == "No."
     assert "Claude Console" in found.abilities["keys.create"].reason
