@@ -38,6 +38,7 @@ from apps.sync.outbox.kinds import (
 
 PURCHASE_KIND, CHECKOUT_KIND = "billing.purchase", "billing.checkout"
 CLOCKS = timedelta(minutes=5)  # by how much theirs and ours may differ
+BELATED = timedelta(days=1)  # how long after it was given up a purchase may still show
 
 
 def amount_of(command: Command) -> Decimal:
@@ -113,6 +114,8 @@ def _read_purchase(adapter: Adapter, command: Command) -> Verdict:
     new = _unclaimed(command, [one for one in found if one.remote_id not in known])
     if len(new) != 1 or _from_a_page(command, {one.remote_id for one in listed}):
         return _undecided(new)
+    if _left_unknown(command):
+        return _undecided(new)
     # Unknown counts as could, and so does what was so when it was sent: it may have been changed since.
     if command.baseline.get("automatic", True) or _automatic(there, amount):
         return _undecided(new)
@@ -144,6 +147,18 @@ def _from_a_page(command: Command, listed: set[str]) -> bool:
     over = Payment.objects.filter(status__in=SETTLED, changed_at__lt=command.sent_at)
     pages = pages.exclude(pk__in=over.filter(command__in=pages).values("command"))
     return any(one not in listed for one in pages.values_list("remote_id", flat=True))
+
+
+def _left_unknown(command: Command) -> bool:
+    """Whether an earlier purchase of that amount was given up unknown, so that its payment may come late."""
+    return Command.objects.filter(
+        connection_id=command.connection_id,
+        kind=PURCHASE_KIND,
+        arguments__cents=command.arguments["cents"],
+        state=CommandState.CANCELLED,
+        settled_at__gte=command.created_at - BELATED,
+        events__state=CommandState.OPERATOR,
+    ).exists()
 
 
 def _automatic(there: BillingAdapter, amount: Decimal) -> bool:

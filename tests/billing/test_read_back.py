@@ -14,7 +14,7 @@ from apps.billing.remote import CHECKOUT_KIND, PURCHASE, PURCHASE_KIND
 from apps.providers import errors
 from apps.providers.records import Page
 from apps.providers.records.billing import AutoTopUp, PaymentRecord
-from apps.sync.models import Command
+from apps.sync.models import Command, CommandEvent
 from apps.sync.outbox.kinds import Done, Undecided, Verdict
 from tests.factories import CommandFactory, PaymentFactory
 
@@ -182,3 +182,22 @@ def test_a_page_that_was_paid_or_failed_before_or_was_never_opened_is_no_explana
     assert verdict.result["remote_id"] == "pay_1"
     Payment.objects.update(changed_at=timezone.now())
     assert isinstance(read_back(seller, purchase), Undecided)
+
+
+@pytest.mark.parametrize(("hours", "ours"), [(1, False), (48, True)])
+def test_the_late_payment_of_one_that_was_given_up_is_not_taken_for_its_successor(
+    seller: Seller, purchase: Command, hours: int, ours: bool
+) -> None:
+    given_up = CommandFactory(
+        connection=purchase.connection,
+        kind=PURCHASE_KIND,
+        arguments=purchase.arguments,
+        state="cancelled",
+        is_money=True,
+        attempts=1,
+        settled_at=timezone.now() - timedelta(hours=hours),
+    )
+    CommandEvent.objects.create(command=given_up, at=timezone.now(), state="operator")
+    look(seller, purchase)
+    seller.charge("pay_1")
+    assert isinstance(read_back(seller, purchase), Done if ours else Undecided)
