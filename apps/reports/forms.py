@@ -34,8 +34,14 @@ class ScheduleForm(forms.Form):
     )
 
     def __init__(
-        self, *args: Any, organization: Organization, may_use_webhooks: bool, **kwargs: Any
+        self,
+        *args: Any,
+        organization: Organization,
+        may_use_webhooks: bool,
+        others: int = 0,
+        **kwargs: Any,
     ) -> None:
+        """``others`` is how many webhooks get it that whoever fills the form in may not choose."""
         super().__init__(*args, **kwargs)
         colleagues = User.objects.filter(grants__organization=organization, is_active=True)
         self.fields["users"].queryset = colleagues.order_by("name", "email")  # type: ignore[attr-defined]  # it has one
@@ -47,11 +53,13 @@ class ScheduleForm(forms.Form):
             self.fields["endpoints"].queryset = webhooks  # type: ignore[attr-defined]  # it has one
         else:
             del self.fields["endpoints"]
+        self._others = 0 if "endpoints" in self.fields else others
 
     def clean(self) -> dict[str, Any]:
         """Somebody or something must get it."""
         data: dict[str, Any] = super().clean() or self.cleaned_data
-        data.setdefault("endpoints", Endpoint.objects.none())
-        if "users" in data and not data["users"] and not data["endpoints"]:
+        # None: left as they are.
+        chosen = data.setdefault("endpoints", None)
+        if "users" in data and not data["users"] and not chosen and not self._others:
             self.add_error("users", _("Choose at least one receiver."))
         return data

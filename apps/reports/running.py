@@ -7,7 +7,7 @@ by compare-and-swap, and its deliveries are unique by run and receiver. Making o
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import DatabaseError, transaction
+from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -33,13 +33,20 @@ def start_due() -> None:
     now = timezone.now()
     for schedule in _due(now):
         _begin(schedule, now)
-    left = Run.objects.filter(state=S.MAKING, leased_until__lte=now)
-    left.update(state=S.WAITING, due_at=now, leased_until=None)
+    _take_back(now)
     waiting = Run.objects.filter(state=S.WAITING, due_at__lte=now).order_by("due_at", "pk")
     for pk in list(waiting.values_list("pk", flat=True)[:AT_ONCE]):
         make(pk)
     old = now - timedelta(days=KEPT_DAYS)
     Run.objects.filter(made_at__lt=old, csv__isnull=False).update(csv=None)
+
+
+def _take_back(now: datetime) -> None:
+    """Those whose worker has died wait for another attempt, or have failed: what kills its worker (by
+    its memory, say) would kill the next ones too."""
+    for run in list(Run.objects.filter(state=S.MAKING, leased_until__lte=now)[:AT_ONCE]):
+        log.error("report_lost", run=run.pk, schedule=run.schedule_id, attempt=run.attempts)
+        _fail(run, _("The worker ended before it was made."), due_at=now)
 
 
 def _due(now: datetime) -> list[Schedule]:
@@ -79,14 +86,12 @@ def make(pk: int) -> None:
         return
     schedule = run.schedule
     try:
-        made = _made(schedule)
+        _finish(run, _made(schedule))
     except CannotSee as why:
         _stop(run, str(why))
-    except (DatabaseError, ValueError, LookupError, TypeError, ArithmeticError) as error:
+    except Exception as error:  # a bug of one page must not hold up everybody's reports
         log.exception("report_failed", run=run.pk, schedule=schedule.pk)
         _fail(run, type(error).__name__)
-    else:
-        _finish(run, made)
 
 
 def _made(schedule: Schedule) -> Made:
@@ -152,12 +157,18 @@ def _finish(run: Run, made: Made) -> None:
         )
 
 
-def _fail(run: Run, said: str) -> None:
+def _fail(run: Run, said: str, *, due_at: datetime | None = None) -> None:
+    """Another attempt at ``due_at``, by default after a while; none after the last."""
     again = run.attempts <= len(WAITS)
-    now = timezone.now()
-    due_at = now + timedelta(seconds=WAITS[run.attempts - 1]) if again else None
+    if again and due_at is None:
+        due_at = timezone.now() + timedelta(seconds=WAITS[run.attempts - 1])
     with transaction.atomic(durable=True):
-        _settled(run, state=S.WAITING if again else S.FAILED, due_at=due_at, said=said[:500])
+        _settled(
+            run,
+            state=S.WAITING if again else S.FAILED,
+            due_at=due_at if again else None,
+            said=said[:500],
+        )
 
 
 def _stop(run: Run, why: str) -> None:

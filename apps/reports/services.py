@@ -44,7 +44,7 @@ def create_schedule(
     rhythm: str,
     hour: int,
     users: Sequence[User],
-    endpoints: Sequence[Endpoint],
+    endpoints: Sequence[Endpoint] | None = None,
 ) -> Schedule:
     """Have a page sent from now on. ``view`` is one of the actor's own; without one, or where its
     filters are others than ``query``, one is saved."""
@@ -66,7 +66,7 @@ def create_schedule(
         schedule.view = view
         schedule.save()
         schedule.users.set(users)
-        schedule.endpoints.set(endpoints)
+        schedule.endpoints.set(endpoints or [])
         _record(schedule, actor, "create", _told(schedule))
     return schedule
 
@@ -96,9 +96,9 @@ def change_schedule(
     rhythm: str,
     hour: int,
     users: Sequence[User],
-    endpoints: Sequence[Endpoint],
+    endpoints: Sequence[Endpoint] | None,
 ) -> None:
-    """Change when it is sent to whom, and what it is called."""
+    """Change when it is sent to whom, and what it is called. ``endpoints`` None: they stay."""
     _must(actor, schedule)
     before = _told(schedule)
     schedule.name, schedule.rhythm, schedule.hour = name, rhythm, hour
@@ -107,7 +107,8 @@ def change_schedule(
     with transaction.atomic(durable=True):
         schedule.save(update_fields=["name", "rhythm", "hour", "next_at"])
         schedule.users.set(users)
-        schedule.endpoints.set(endpoints)
+        if endpoints is not None:
+            schedule.endpoints.set(endpoints)
         after = _told(schedule)
         changes = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
         if changes:

@@ -77,12 +77,13 @@ def _wanted(request: DeskRequest) -> _Wanted:
     return _Wanted(match, parts.path, parts.query, list_name, view)
 
 
-def _form(request: DeskRequest, initial: dict[str, Any]) -> ScheduleForm:
+def _form(request: DeskRequest, initial: dict[str, Any], others: int = 0) -> ScheduleForm:
     return ScheduleForm(
         request.POST if request.method == "POST" else None,
         initial=initial,
         organization=request.organization,
         may_use_webhooks=request.may("notices.deliveries"),
+        others=others,
     )
 
 
@@ -185,6 +186,7 @@ def report(request: DeskRequest, pk: int) -> HttpResponse:
 def change(request: DeskRequest, pk: int) -> HttpResponse:
     """Another time, name or receiver."""
     schedule = _to_change(request, pk)
+    webhooks = list(schedule.endpoints.values_list("pk", flat=True))
     form = _form(
         request,
         {
@@ -192,8 +194,9 @@ def change(request: DeskRequest, pk: int) -> HttpResponse:
             "rhythm": schedule.rhythm,
             "hour": str(schedule.hour),
             "users": list(schedule.users.values_list("pk", flat=True)),
-            "endpoints": list(schedule.endpoints.values_list("pk", flat=True)),
+            "endpoints": webhooks,
         },
+        others=len(webhooks),
     )
     page = reverse("reports:report", kwargs={"slug": request.organization.slug, "pk": pk})
     if request.method == "POST" and form.is_valid():

@@ -169,6 +169,47 @@ def test_a_worker_that_dies_while_it_makes_one_leaves_it_to_another(
     assert len(mail.outbox) == 1
 
 
+def test_a_report_that_cannot_be_made_fails_in_the_end_and_holds_up_no_other(
+    owner: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broken, other = people_report(owner, name="Broken"), people_report(owner)
+    due(broken)
+    due(other)
+    made = running._made
+
+    def odd(schedule: Schedule) -> pages.Made:
+        if schedule.pk == broken.pk:
+            raise AttributeError("what nobody foresaw")
+        return made(schedule)
+
+    monkeypatch.setattr(running, "_made", odd)
+    for _ in range(6):
+        work()
+        Run.objects.filter(state=Run.State.WAITING).update(due_at=timezone.now())
+    assert Run.objects.get(schedule=other).state == Run.State.MADE
+    failed = Run.objects.get(schedule=broken)
+    assert (failed.state, failed.attempts, failed.said) == ("failed", 4, "AttributeError")
+
+
+def test_a_report_that_kills_its_worker_is_not_made_for_ever(
+    owner: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    due(people_report(owner))
+
+    def die(*args: Any) -> None:
+        raise SystemExit
+
+    monkeypatch.setattr(running, "_made", die)
+    for _ in range(4):
+        with pytest.raises(SystemExit):
+            work()
+        Run.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    work()
+    run = Run.objects.get()
+    assert (run.state, run.attempts) == (Run.State.FAILED, 4)
+    assert run.said
+
+
 def test_whoever_loses_their_role_gets_no_mail_and_others_still_do(owner: Grant) -> None:
     lost = factories.GrantFactory(organization=owner.organization, role=Role.VIEWER)
     schedule = people_report(owner, users=[owner.user, lost.user])
@@ -284,6 +325,25 @@ def test_a_viewer_changes_their_own_report_and_nobody_elses(owner: Grant) -> Non
         where = reverse("reports:delete", args=[owner.organization.slug, schedule.pk])
         assert desk.post(where).status_code == status
     assert list(Schedule.objects.all()) == [theirs]
+
+
+def test_whoever_may_not_choose_webhooks_leaves_them_as_they_are(owner: Grant) -> None:
+    viewer = factories.GrantFactory(organization=owner.organization, role=Role.VIEWER)
+    made, _secret = endpoints.create_endpoint(
+        organization=owner.organization,
+        actor=owner.user,
+        name="Ours",
+        url="https://hooks.example/in",
+        topics=[],
+    )
+    schedule = people_report(viewer, endpoints=[made])
+    where = reverse("reports:change", args=[owner.organization.slug, schedule.pk])
+    # The webhook gets it, so that nobody by mail is no mistake.
+    given = {"name": "Renamed", "rhythm": "week:0", "hour": "8"}
+    assert at_desk(viewer.user).post(where, given).status_code == 302
+    schedule.refresh_from_db()
+    assert schedule.name == "Renamed"
+    assert list(schedule.endpoints.all()) == [made]
 
 
 # --- From a page ----------------------------------------------------------------------------------
