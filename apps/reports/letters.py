@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from apps.notices.letters import Attached, Letter, Withheld, absolute, one_line, subject_of
 from apps.notices.models import Channel, Delivery
 from apps.reports.models import Run, Schedule
-from apps.reports.pages import may_see, path_of
+from apps.reports.pages import may_see, path_of, reads_as_much
 
 REPORT = "report"
 MOST_INLINE = 256 * 1024  # bytes of a CSV within a webhook
@@ -38,6 +38,8 @@ def report(delivery: Delivery) -> Letter:
         "digest": run.digest,
         "organization": schedule.organization,
         "attached": run.csv is not None,
+        # How many rows there were is known unless they were too many to keep.
+        "too_large": run.csv is None and run.rows is None,
         "url": url,
         "report_url": absolute(f"/o/{schedule.organization.slug}/reports/{schedule.pk}/"),
     }
@@ -60,6 +62,8 @@ def _may_have(delivery: Delivery, schedule: Schedule) -> None:
         raise Withheld(_("They do not want this report any more."))
     if not may_see(user, schedule.organization, schedule.url_name, schedule.url_kwargs):
         raise Withheld(_("They have lost their role here."))
+    if not reads_as_much(user, schedule.owner, schedule.organization, schedule.url_name):
+        raise Withheld(_("Their role does not read all that whoever made it reads."))
 
 
 def _data(run: Run, schedule: Schedule, url: str) -> dict[str, Any]:

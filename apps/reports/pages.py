@@ -18,7 +18,7 @@ from django.utils.translation import gettext as _
 from django_htmx.middleware import HtmxDetails
 
 from apps.accounts.models import User
-from apps.organizations.models import Organization
+from apps.organizations.models import Organization, Role
 from apps.organizations.policy import role_may, role_of
 from apps.reports.tables import Table, read_table
 
@@ -64,6 +64,27 @@ _digesters: dict[str, Digester] = {}
 def digest_by(url_name: str, digester: Digester) -> None:
     """Have ``digester`` say what a mail shows of that page; by default it is the CSV's first rows."""
     _digesters[url_name] = digester
+
+
+# url_name → what a role reads of the page. It holds the same for all that may open it, unless this says.
+_parts: dict[str, Callable[[Role | None], frozenset[str]]] = {}
+
+
+def rows_by_role(url_name: str, parts: Callable[[Role | None], frozenset[str]]) -> None:
+    """Have a page sent to those alone who read every part of it that its maker reads."""
+    _parts[url_name] = parts
+
+
+def reads_as_much(
+    user: User, maker: User | None, organization: Organization, url_name: str
+) -> bool:
+    """Whether ``user`` may read every row of a page that ``maker`` may read, as their roles are now."""
+    parts = _parts.get(url_name)
+    if parts is None or user == maker:
+        return True
+    of_maker = role_of(maker, organization) if maker else None
+    # Of whoever has no role any more nobody knows what they could read.
+    return of_maker is not None and parts(of_maker) <= parts(role_of(user, organization))
 
 
 def find(path: str, organization: Organization) -> ResolverMatch | None:

@@ -1,7 +1,7 @@
 """Reports set up, changed, paused, sent."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -13,7 +13,7 @@ from apps.audit.record import record
 from apps.notices.models import Endpoint
 from apps.organizations.models import Organization, Role
 from apps.organizations.policy import role_may, role_of
-from apps.reports.calendar import next_after
+from apps.reports.calendar import moment_of, next_after
 from apps.reports.models import Run, Schedule
 from apps.reports.word import kick_after_commit
 from apps.ui.models import SavedView
@@ -102,8 +102,7 @@ def change_schedule(
     _must(actor, schedule)
     before = _told(schedule)
     schedule.name, schedule.rhythm, schedule.hour = name, rhythm, hour
-    zone = schedule.organization.zone
-    schedule.next_at = next_after(schedule.when, zone, timezone.now())
+    schedule.next_at = _next(schedule, timezone.now())
     with transaction.atomic(durable=True):
         schedule.save(update_fields=["name", "rhythm", "hour", "next_at"])
         schedule.users.set(users)
@@ -115,6 +114,15 @@ def change_schedule(
             _record(schedule, actor, "change", changes)
 
 
+def _next(schedule: Schedule, now: datetime) -> datetime:
+    """The first time that it is due and will be sent: none on a local day that it was sent on already."""
+    zone = schedule.organization.zone
+    today = now.astimezone(zone).date()
+    if schedule.runs.filter(period=today.isoformat()).exists():
+        now = moment_of(today + timedelta(days=1), 0, zone) - timedelta(microseconds=1)
+    return next_after(schedule.when, zone, now)
+
+
 def pause_schedule(*, schedule: Schedule, actor: User, paused: bool) -> None:
     """Send nothing for the time being; or go on, also after it had to stop, with the next time due."""
     _must(actor, schedule)
@@ -122,8 +130,7 @@ def pause_schedule(*, schedule: Schedule, actor: User, paused: bool) -> None:
         return
     schedule.paused_at = timezone.now() if paused else None
     schedule.stopped_at, schedule.stopped_why = None, ""
-    zone = schedule.organization.zone
-    schedule.next_at = next_after(schedule.when, zone, timezone.now())
+    schedule.next_at = _next(schedule, timezone.now())
     with transaction.atomic(durable=True):
         schedule.save(update_fields=["paused_at", "stopped_at", "stopped_why", "next_at"])
         _record(schedule, actor, "pause" if paused else "resume", {})

@@ -6,6 +6,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
+from uuid import uuid4
 
 import pytest
 import time_machine
@@ -23,6 +24,7 @@ from apps.notices.models import Delivery, Notice
 from apps.organizations.models import Grant, Organization, Role
 from apps.providers.guard import worker_scope
 from apps.reports import pages, running, services
+from apps.reports.letters import report
 from apps.reports.models import Run, Schedule
 from apps.reports.tables import read_table
 from apps.ui.models import SavedView
@@ -344,6 +346,59 @@ def test_whoever_may_not_choose_webhooks_leaves_them_as_they_are(owner: Grant) -
     schedule.refresh_from_db()
     assert schedule.name == "Renamed"
     assert list(schedule.endpoints.all()) == [made]
+
+
+def test_notices_are_mailed_to_whoever_may_read_all_that_their_maker_reads(owner: Grant) -> None:
+    admin, viewer = (
+        factories.GrantFactory(organization=owner.organization, role=role)
+        for role in (Role.ADMIN, Role.VIEWER)
+    )
+    everybody = [owner.user, admin.user, viewer.user]
+    notices = {"list_name": "notices", "url_name": "notices:list", "users": everybody}
+    due(people_report(owner, **notices))
+    due(people_report(viewer, name="Theirs", **notices))
+    work()
+    got = sorted((one.subject.split()[-1], one.to[0]) for one in mail.outbox)
+    assert got == sorted(
+        [("Everybody", one.email) for one in everybody[:2]]
+        + [("Theirs", one.email) for one in everybody]
+    )
+    withheld = Delivery.objects.get(state=Delivery.State.DROPPED)
+    assert (withheld.user, "role" in withheld.said) == (viewer.user, True)
+
+
+def test_another_hour_on_a_day_already_sent_counts_from_the_next(owner: Grant) -> None:
+    given: dict[str, Any] = {"name": "Daily", "rhythm": "day", "users": [owner.user]}
+    with time_machine.travel(MONDAY - timedelta(days=1), tick=False):
+        schedule = people_report(owner, **given)
+    with time_machine.travel(MONDAY, tick=False):
+        change = {"schedule": schedule, "actor": owner.user, "endpoints": None, **given}
+        services.change_schedule(hour=15, **change)
+        assert schedule.next_at == MONDAY.replace(hour=15, minute=0)
+        services.change_schedule(hour=9, **change)
+        due(schedule)
+        work()
+        services.change_schedule(hour=15, **change)
+        assert schedule.next_at == MONDAY.replace(hour=15, minute=0) + timedelta(days=1)
+        services.change_schedule(hour=0, **change)
+        assert schedule.next_at == MONDAY.replace(hour=0, minute=0) + timedelta(days=1)
+
+
+def test_a_mail_says_of_a_csv_what_became_of_it(owner: Grant) -> None:
+    schedule = people_report(owner)
+    run = Run(organization=owner.organization, schedule=schedule, csv_name="x.csv")
+    run.digest = {"headings": ["Name"], "rows": [["Ada"]], "more": 3}
+    words = ("more rows are in the CSV", "too large", "not kept any more")
+    for csv_, rows, said in ((b"Name", 4, words[0]), (None, None, words[1]), (None, 4, words[2])):
+        run.pk, run.uid, run.period, run.csv, run.rows = None, uuid4(), f"now:{said}", csv_, rows
+        run.save(force_insert=True)
+        letter = report(
+            Delivery(
+                organization=owner.organization, subject_id=run.pk, channel="mail", user=owner.user
+            )
+        )
+        for text in (letter.text, letter.html):
+            assert [one for one in words if one in text] == [said]
 
 
 # --- From a page ----------------------------------------------------------------------------------
