@@ -9,7 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
+from apps.notices import services
 from apps.notices.models import Choice, Delivery, Endpoint, Hearing, Notice
+from apps.notices.topics import Topic, register
 from apps.organizations.models import Grant, Role
 from tests import factories
 from tests.browsing import at_desk
@@ -46,6 +48,22 @@ def test_the_bell_counts_until_it_is_read(owner: Grant, desk: Client) -> None:
 
     answer = desk.get(url(owner, "notice", pk=first.pk))
     assert "It rains." in text(answer)
+    assert "1 notice that you have not read" in desk.get(url(owner, "own")).content.decode()
+
+
+def test_the_bell_leaves_out_what_a_lesser_role_no_longer_reads(owner: Grant, desk: Client) -> None:
+    register(Topic("tests.secret", "Secrets", frozenset({Role.OWNER}), "grants.change"))
+    tell(owner.organization)
+    services.tell(
+        topic="tests.secret",
+        organization=owner.organization,
+        cause="1",
+        title="x",
+        text="",
+        url="/",
+    )
+    assert "2 notices that you have not read" in desk.get(url(owner, "own")).content.decode()
+    Grant.objects.filter(pk=owner.pk).update(role=Role.VIEWER)
     assert "1 notice that you have not read" in desk.get(url(owner, "own")).content.decode()
 
 
