@@ -81,6 +81,8 @@ def sweep() -> None:
         now = timezone.now()
         _take_back(now)
         open_ones = Delivery.objects.filter(due(now)).order_by("due_at", "pk")
+        if cache.get(MAIL_RESTS):  # mails that must wait take no webhook's place
+            open_ones = open_ones.exclude(channel=Channel.MAIL)
         for pk in list(open_ones.values_list("pk", flat=True)[:AT_ONCE]):
             if monotonic() > ends_at:
                 break

@@ -338,6 +338,18 @@ def test_a_receiver_that_never_answers_well_is_told_of_once(
     assert not Delivery.objects.filter(subject_id=told.pk, channel=Channel.WEBHOOK).exists()
 
 
+def test_mails_that_must_wait_take_no_webhooks_place(
+    organization: Organization, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sending, "AT_ONCE", 1)
+    tell(organization)
+    webhook(organization, receiver.url)
+    tell(organization, "storm:2")
+    cache.set(sending.MAIL_RESTS, True)
+    sweep()
+    assert (len(receiver.got), mail.outbox) == (1, [])
+
+
 def test_what_failed_is_sent_again_when_asked(quiet: Organization, receiver: Receiver) -> None:
     webhook(quiet, receiver.url)
     tell(quiet)
