@@ -21,6 +21,8 @@ from apps.notices.word import kick_after_commit
 from apps.organizations.models import Organization
 from apps.organizations.policy import role_of
 
+AT_ONCE = 500  # notices acknowledged in one transaction
+
 
 def tell(
     *,
@@ -113,29 +115,35 @@ def dispatch(
 
 def acknowledge(*, notice: Notice, actor: User) -> bool:
     """Say for everybody that ``notice`` has been seen to; False where somebody has said so before."""
-    return acknowledge_many(notices=[notice], actor=actor) == 1
+    return acknowledge_many(organization=notice.organization, pks=[notice.pk], actor=actor) == 1
 
 
-def acknowledge_many(*, notices: Iterable[Notice], actor: User) -> int:
-    """The same for several of one organization; how many had not been acknowledged yet."""
-    notices = list(notices)
-    for one in notices[:1]:
-        must(actor, "notices.acknowledge", one.organization)
-    with transaction.atomic(durable=True):
-        fresh = [one for one in notices if _acknowledged(one, actor)]
-        _note_in_audit(fresh, actor)
-    return len(fresh)
+def acknowledge_many(*, organization: Organization, pks: Sequence[int], actor: User) -> int:
+    """The same for several of one organization; how many had not been acknowledged yet.
+
+    In transactions of a few hundred, so that nobody else waits for the audit log for long.
+    """
+    must(actor, "notices.acknowledge", organization)
+    done = 0
+    for begin in range(0, len(pks), AT_ONCE):
+        with transaction.atomic(durable=True):
+            done += _acknowledged(pks[begin : begin + AT_ONCE], organization, actor)
+    return done
 
 
-def _acknowledged(notice: Notice, actor: User) -> bool:
-    now = timezone.now()
-    waiting = Notice.objects.filter(pk=notice.pk, acknowledged_at__isnull=True)
-    if not waiting.update(acknowledged_at=now, acknowledged_by=actor):
-        return False
-    notice.acknowledged_at, notice.acknowledged_by = now, actor
+def _acknowledged(pks: Sequence[int], organization: Organization, actor: User) -> int:
+    waiting = Notice.objects.filter(
+        pk__in=pks, organization=organization, acknowledged_at__isnull=True
+    )
+    # Locked, so that of two who say it at once the second finds what the first wrote.
+    fresh = list(waiting.select_for_update().order_by("pk"))
+    now, theirs = timezone.now(), [one.pk for one in fresh]
+    Notice.objects.filter(pk__in=theirs).update(acknowledged_at=now, acknowledged_by=actor)
     # Somebody sees to it: nobody's bell need count it any more.
-    Hearing.objects.filter(notice=notice, read_at__isnull=True).update(read_at=now)
-    return True
+    Hearing.objects.filter(notice__in=theirs, read_at__isnull=True).update(read_at=now)
+    lines = [Line("notices.acknowledge", one, details={"topic": one.topic}) for one in fresh]
+    record_many(organization=organization, actor=actor, lines=lines)
+    return len(fresh)
 
 
 def mark_read(*, notices: Iterable[Notice], user: User) -> int:
@@ -171,12 +179,6 @@ def choose(
                 target=user,
                 details={"before": before, "after": after},
             )
-
-
-def _note_in_audit(notices: Sequence[Notice], actor: User) -> None:
-    if notices:
-        lines = [Line("notices.acknowledge", one, details={"topic": one.topic}) for one in notices]
-        record_many(organization=notices[0].organization, actor=actor, lines=lines)
 
 
 def settle(*, topic: str, organization: Organization, cause: str) -> bool:

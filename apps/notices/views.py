@@ -68,24 +68,29 @@ def acknowledge(request: DeskRequest, pk: int) -> HttpResponse:
 def bulk_acknowledge(request: DeskRequest) -> HttpResponse:
     """Ask, then acknowledge what was chosen in the list."""
     chosen = NoticeList.chosen(request)
-    rows = list(chosen.rows.filter(acknowledged_at__isnull=True).select_related("organization"))
+    rows = chosen.rows.filter(acknowledged_at__isnull=True)
+    number = rows.count()
     back = reverse("notices:list", kwargs={"slug": request.organization.slug})
-    if not rows:
+    if not number:
         messages.info(request, _("All of those were acknowledged already."))
         return redirect(back)
     if not request.POST.get("confirmed"):
         context = {
             "title": ngettext(
-                "Acknowledge this notice?", "Acknowledge these %(n)d notices?", len(rows)
+                "Acknowledge this notice?", "Acknowledge these %(n)d notices?", number
             )
-            % {"n": len(rows)},
+            % {"n": number},
             "rows": rows[:20],
-            "more": max(0, len(rows) - 20),
+            "more": max(0, number - 20),
             "fields": chosen.fields,
             "cancel_url": back,
         }
         return render(request, "notices/acknowledge.html", context)
-    done = services.acknowledge_many(notices=rows, actor=request.user)
+    done = services.acknowledge_many(
+        organization=request.organization,
+        pks=list(rows.values_list("pk", flat=True)),
+        actor=request.user,
+    )
     words = ngettext("Acknowledged %(n)d notice.", "Acknowledged %(n)d notices.", done)
     messages.success(request, words % {"n": done})
     return redirect(back)

@@ -144,6 +144,23 @@ def test_acknowledging_counts_once_and_is_audited() -> None:
 
 
 @pytest.mark.django_db
+def test_acknowledging_many_asks_no_more_for_each(
+    django_assert_max_num_queries: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    organization, other = factories.OrganizationFactory(), factories.OrganizationFactory()
+    owner = colleague(organization, Role.OWNER)
+    pks = [tell(organization, str(n)).pk for n in range(12)]
+    pks.append(tell(other).pk)
+    with django_assert_max_num_queries(15):
+        assert services.acknowledge_many(organization=organization, pks=pks[:9], actor=owner) == 9
+    monkeypatch.setattr(services, "AT_ONCE", 5)
+    assert services.acknowledge_many(organization=organization, pks=pks, actor=owner) == 3
+    assert Notice.objects.filter(acknowledged_at__isnull=True).get().organization == other
+    assert Entry.objects.filter(verb="notices.acknowledge").count() == 12
+    assert not Hearing.objects.filter(user=owner, read_at__isnull=True).exists()
+
+
+@pytest.mark.django_db
 def test_notices_are_those_of_the_readers_organizations_and_role() -> None:
     organization, other = factories.OrganizationFactory(), factories.OrganizationFactory()
     viewer, stranger = colleague(organization, Role.VIEWER), colleague(other, Role.OWNER)
