@@ -10,5 +10,8 @@ WEBHOOK_FAILED = Topic(
     _("A webhook fails"),
     ADMINS,
     "notices.deliveries",
-    _("A receiver has not taken something for a day; told once a day and webhook."),
+    _(
+        "A receiver has not taken something for some 15 hours, or says that it never will; told once "
+        "a day and webhook."
+    ),
 )

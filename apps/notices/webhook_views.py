@@ -147,7 +147,7 @@ def renew_secret(request: DeskRequest, pk: int) -> HttpResponse:
         title=_("Give it a new secret?"),
         question=_(
             "Everything that is sent from then on is signed with the new one. Until the receiver "
-            "knows it, it will refuse what it gets; that is tried again for a day."
+            "knows it, it will refuse what it gets; that is tried again for some 15 hours."
         ),
         submit=_("Make a new secret"),
     )
