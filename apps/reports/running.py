@@ -89,7 +89,7 @@ def make(pk: int) -> None:
         _finish(run, _made(schedule))
     except CannotSee as why:
         _stop(run, str(why))
-    except Exception as error:
+    except Exception as error:  # a bug of one page must not hold up everybody's reports
         log.exception("report_failed", run=run.pk, schedule=schedule.pk)
         _fail(run, type(error).__name__)
 
