@@ -29,6 +29,7 @@ from .people import SIZES
 from .state import State, StateError
 
 DRIPS = 20
+GLANCE = 1.0  # seconds: so late is a signal heeded that comes just before a wait for callers
 
 
 class Door:
@@ -63,6 +64,7 @@ class Door:
 
     def _listen(self) -> socket.socket:
         listener = self._bound(self.port)
+        listener.settimeout(GLANCE)
         listener.listen(256)
         self._open.set()
         return listener
@@ -72,8 +74,9 @@ class Door:
             try:
                 connection, address = self._listener.accept()
             except OSError:
-                # The listener was shut: for good, or until ``stop_accepting`` opens it again.
-                self._open.wait(timeout=1)
+                # Nobody called for a while; or the listener was shut: for good, or until
+                # ``stop_accepting`` opens it again.
+                self._open.wait(timeout=GLANCE)
                 continue
             threading.Thread(target=self._talk, args=(connection, address), daemon=True).start()
 
