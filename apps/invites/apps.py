@@ -6,7 +6,7 @@ class InvitesConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell sync what this shelf mirrors and can change; add to the pages of people, the overview."""
-        from apps.invites import drawing
+        from apps.invites import drawing, news
         from apps.invites.badges import INVITED, pending_badges
         from apps.invites.mirror import INVITES, reconsider
         from apps.invites.remote import register_kinds
@@ -15,6 +15,7 @@ class InvitesConfig(AppConfig):
         from apps.sync import mirrors
         from apps.ui import slots
 
+        news.register()
         mirrors.register(INVITES)
         for listing in ("members", "invites"):
             mirrors.after_complete(listing, reconsider)

@@ -6,7 +6,7 @@ class KeysConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell sync what this shelf mirrors and can change; draw into the pages of others."""
-        from apps.keys import drawing
+        from apps.keys import drawing, news
         from apps.keys.leaving import THEIR_KEYS
         from apps.keys.mirror import KEYS, SHARED_KEYS, end_with_workspaces, look_at_marks
         from apps.keys.remote import register_kinds
@@ -16,6 +16,7 @@ class KeysConfig(AppConfig):
         from apps.workspaces.lists import add_figure
         from apps.workspaces.mirror import when_archived
 
+        news.register()
         mirrors.register(KEYS)
         mirrors.register(SHARED_KEYS)
         mirrors.after_complete("keys", look_at_marks)

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from apps.notices import sending
+from apps.notices import looking, sending
 from apps.providers.guard import worker_scope
 
 
@@ -18,3 +18,9 @@ def deliver_due() -> None:
     """Send whatever is due: second attempts, lost kicks, what a dead worker left."""
     with worker_scope():
         sending.sweep()
+
+
+@shared_task(name="walks.look_for_news")
+def look_for_news() -> None:
+    """Tell what is so now and was not told, and settle what is over."""
+    looking.look_around()
