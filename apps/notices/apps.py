@@ -15,6 +15,7 @@ class NoticesConfig(AppConfig):
         words.name(WORDS)
         topics.register(own_topics.WEBHOOK_FAILED)
         letters.register(own_letters.NOTICE, own_letters.notice)
+        letters.register(own_letters.DIGEST, own_letters.digest)
         letters.register(own_letters.TEST, own_letters.test)
         if endpoints.reseal not in credentials.also_sealed:
             credentials.also_sealed.append(endpoints.reseal)

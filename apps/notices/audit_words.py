@@ -5,6 +5,7 @@ from django.utils.translation import gettext_lazy as _
 WORDS = {
     "notices.acknowledge": _("Acknowledged a notice"),
     "notices.choose": _("Changed what they hear of"),
+    "notices.habit": _("Changed when mails come"),
     "notices.webhooks.create": _("Set up a webhook"),
     "notices.webhooks.change": _("Changed a webhook"),
     "notices.webhooks.renew_secret": _("Gave a webhook a new secret"),

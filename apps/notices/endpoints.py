@@ -61,11 +61,17 @@ def _new_secret(endpoint: Endpoint) -> Secret:
 
 
 def create_endpoint(
-    *, organization: Organization, actor: User, name: str, url: str, topics: Sequence[str]
+    *,
+    organization: Organization,
+    actor: User,
+    name: str,
+    url: str,
+    topics: Sequence[str],
+    speaks: str = Endpoint.Speaks.SIGNED,
 ) -> tuple[Endpoint, Secret]:
     """Make a webhook; its secret is here to be shown, once. AddressRefused where it may not go.
 
-    ``topics`` are names of topics; none means all.
+    ``topics`` are names of topics; none means all. ``speaks``: what reads it, an ``Endpoint.Speaks``.
     """
     must(actor, "notices.webhooks", organization)
     endpoint = Endpoint(
@@ -73,21 +79,23 @@ def create_endpoint(
         name=name,
         url=checked(url),
         topics=list(topics),
+        speaks=speaks,
         created_by=actor,
     )
     secret = _new_secret(endpoint)
     with transaction.atomic(durable=True):
         endpoint.save()
-        _record(endpoint, actor, "create", {"url": abridged(url), "topics": endpoint.topics})
+        told = {"url": abridged(url), "topics": endpoint.topics, "speaks": endpoint.speaks}
+        _record(endpoint, actor, "create", told)
     return endpoint, secret
 
 
 def change_endpoint(
-    *, endpoint: Endpoint, actor: User, name: str, url: str, topics: Sequence[str]
+    *, endpoint: Endpoint, actor: User, name: str, url: str, topics: Sequence[str], speaks: str
 ) -> None:
-    """Change name, address or topics. AddressRefused where it may not go."""
+    """Change name, address, topics or what reads it. AddressRefused where it may not go."""
     must(actor, "notices.webhooks", endpoint.organization)
-    wanted = {"name": name, "url": checked(url), "topics": list(topics)}
+    wanted = {"name": name, "url": checked(url), "topics": list(topics), "speaks": speaks}
     changes = {
         field: [getattr(endpoint, field), value]
         for field, value in wanted.items()

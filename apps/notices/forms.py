@@ -5,7 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
-from apps.notices.models import Endpoint
+from apps.notices.models import Endpoint, Rhythm
 from apps.notices.targets import AddressRefused, checked
 from apps.notices.topics import Topic, open_to
 from apps.organizations.models import Organization, Role
@@ -17,6 +17,15 @@ class EndpointForm(forms.Form):
 
     name = forms.CharField(
         label=_("Name"), max_length=80, help_text=_("What it is for, so that you know it again.")
+    )
+    speaks = forms.ChoiceField(
+        label=_("What reads it"),
+        choices=Endpoint.Speaks.choices,
+        initial=Endpoint.Speaks.SIGNED,
+        help_text=_(
+            "Slack: the address of an incoming webhook. Teams: that of a workflow that posts to a "
+            "channel when a webhook request is received."
+        ),
     )
     url = forms.CharField(
         label=_("Address"),
@@ -55,6 +64,36 @@ class EndpointForm(forms.Form):
             return checked(self.cleaned_data["url"].strip())
         except AddressRefused as refused:
             raise forms.ValidationError(str(refused)) from None
+
+
+HOURS = [("", _("None"))] + [(str(hour), f"{hour:02}:00") for hour in range(24)]
+
+
+class HabitForm(forms.Form):
+    """When mails about notices come: their rhythm, and hours without any."""
+
+    rhythm = forms.ChoiceField(
+        label=_("Mails come"), choices=Rhythm.choices, widget=forms.RadioSelect
+    )
+    quiet_from = forms.TypedChoiceField(
+        label=_("No mails from"), choices=HOURS, coerce=int, empty_value=None, required=False
+    )
+    quiet_until = forms.TypedChoiceField(
+        label=_("until"), choices=HOURS, coerce=int, empty_value=None, required=False
+    )
+
+    def clean(self) -> dict[str, Any]:
+        """Quiet hours have a beginning and an end that differ, or are none."""
+        data: dict[str, Any] = super().clean() or {}
+        begin, end = data.get("quiet_from"), data.get("quiet_until")
+        if (begin is None) != (end is None):
+            missing = "quiet_from" if begin is None else "quiet_until"
+            self.add_error(missing, _("Quiet hours need a beginning and an end."))
+        elif begin is not None and begin == end:
+            self.add_error(
+                "quiet_until", _("They would last no time, or all day. Choose another hour.")
+            )
+        return data
 
 
 class ChoicesForm(forms.Form):

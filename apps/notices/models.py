@@ -90,13 +90,67 @@ class Notice(models.Model):
         return str(TOPICS[self.topic].label) if self.topic in TOPICS else self.topic
 
 
+class Rhythm(models.TextChoices):
+    """When mails about notices come."""
+
+    AT_ONCE = "at_once", _("Each at once")
+    DAILY = "daily", _("One a day, at eight in the morning")
+    WEEKLY = "weekly", _("One a week, on Monday at eight")
+
+
+class Habit(models.Model):
+    """When one user wants mails about one organization's notices; without a row each comes at once.
+
+    Quiet hours are of the user's own clock, from the one to the other, over midnight if need be.
+    """
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    rhythm = models.CharField(max_length=8, choices=Rhythm, default=Rhythm.AT_ONCE)
+    quiet_from = models.PositiveSmallIntegerField(null=True, blank=True)
+    quiet_until = models.PositiveSmallIntegerField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("habit")
+        verbose_name_plural = _("habits")
+        constraints = [
+            models.UniqueConstraint(fields=["organization", "user"], name="one_habit_per_user")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} · {self.rhythm}"
+
+
+class Digest(models.Model):
+    """One mail that gathers what one user has heard of until it leaves."""
+
+    organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
+    due_at = models.DateTimeField()
+
+    class Meta:
+        verbose_name = _("digest")
+        verbose_name_plural = _("digests")
+        constraints = [
+            models.UniqueConstraint(
+                fields=["organization", "user", "due_at"], name="one_digest_per_time"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.user_id} · {self.due_at:%Y-%m-%d %H:%M}"
+
+
 class Hearing(models.Model):
-    """That a notice is one user's to read; what the bell counts."""
+    """That a notice is one user's to read; what the bell counts. ``digest``: the mail that tells of it."""
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="+")
     notice = models.ForeignKey(Notice, models.CASCADE, related_name="hearings")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="hearings")
     read_at = models.DateTimeField(null=True, blank=True)
+    digest = models.ForeignKey(
+        Digest, models.SET_NULL, null=True, blank=True, related_name="hearings"
+    )
 
     class Meta:
         verbose_name = _("hearing")
@@ -152,11 +206,22 @@ class EndpointQuerySet(models.QuerySet["Endpoint"]):
 
 
 class Endpoint(models.Model):
-    """Where webhooks of one organization go. ``secret`` is sealed, and signs each of them."""
+    """Where webhooks of one organization go. ``secret`` is sealed, and signs each of them.
+
+    A chat takes no signature: whoever knows its address may post there, so its secret signs nothing.
+    """
+
+    class Speaks(models.TextChoices):
+        SIGNED = "signed", _("A program, by signed webhooks")
+        SLACK = "slack", _("Slack")
+        TEAMS = "teams", _("Microsoft Teams")
 
     uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="endpoints")
     name = models.CharField(_("name"), max_length=80)
+    speaks = models.CharField(
+        _("what reads it"), max_length=8, choices=Speaks, default=Speaks.SIGNED
+    )
     url = models.CharField(_("address"), max_length=500)
     topics = models.JSONField(default=list, blank=True)  # names; empty: all of them
     secret = models.TextField(editable=False)
@@ -181,6 +246,11 @@ class Endpoint(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def is_signed(self) -> bool:
+        """Whether what is sent there is signed with its secret."""
+        return self.speaks == self.Speaks.SIGNED
 
     def wants(self, topic: str) -> bool:
         """Whether notices of ``topic`` go there. That a webhook failed is told to people alone."""

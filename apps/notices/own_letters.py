@@ -5,14 +5,16 @@ from datetime import UTC
 from django.template.loader import render_to_string
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps.notices import hearers
 from apps.notices.letters import Letter, Withheld, absolute, one_line, subject_of
-from apps.notices.models import Channel, Delivery, Notice
+from apps.notices.models import Channel, Delivery, Digest, Notice
 from apps.notices.topics import TOPICS
 from apps.organizations.models import Organization
 
-NOTICE, TEST = "notice", "test"
+NOTICE, DIGEST, TEST = "notice", "digest", "test"
+MOST = 100  # notices in one digest
 
 
 def notice(delivery: Delivery) -> Letter:
@@ -52,6 +54,34 @@ def _still_hears(delivery: Delivery, told: Notice) -> None:
     listeners = hearers.of(told.organization, topic) if topic else []
     if all(one.user.pk != delivery.user_id or not one.by_mail for one in listeners):
         raise Withheld(_("They have lost their role here, or do not want to hear of this."))
+
+
+def digest(delivery: Delivery) -> Letter:
+    """What its receiver has heard of since the last one and hears of still; Withheld if that is nothing."""
+    gathered: Digest = subject_of(delivery, Digest)
+    organization = gathered.organization
+    told = Notice.objects.visible_to(gathered.user).filter(hearings__digest=gathered)
+    wanted: dict[str, bool] = {}
+    for name in set(told.order_by().values_list("topic", flat=True)):
+        topic = TOPICS.get(name)
+        listeners = hearers.of(organization, topic) if topic else []
+        wanted[name] = any(one.user.pk == gathered.user_id and one.by_mail for one in listeners)
+    notices = list(told.filter(topic__in=[name for name, yes in wanted.items() if yes])[:MOST])
+    if not notices:
+        raise Withheld(_("They hear of none of it any more."))
+    given = {
+        "organization": organization,
+        "notices": [
+            (one, absolute(f"/o/{organization.slug}/notices/{one.pk}/")) for one in notices
+        ],
+        "all_url": absolute(f"/o/{organization.slug}/notices/"),
+        "choices_url": absolute(f"/o/{organization.slug}/notices/own/"),
+    }
+    with timezone.override(gathered.user.zone):
+        text = render_to_string("notices/mail/digest.txt", given)
+        html = render_to_string("notices/mail/digest.html", given)
+    words = ngettext("%(n)d notice", "%(n)d notices", len(notices)) % {"n": len(notices)}
+    return Letter(subject=one_line(f"[{organization.name}] {words}"), text=text, html=html)
 
 
 def test(delivery: Delivery) -> Letter:

@@ -6,16 +6,28 @@ Whoever tells need not know whether it was told before: one (organization, topic
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.audit.record import Line, record, record_many
-from apps.notices import endpoints, hearers
+from apps.notices import endpoints, hearers, rhythm
 from apps.notices.endpoints import must
-from apps.notices.models import Channel, Choice, Delivery, Endpoint, Hearing, Notice, Severity
-from apps.notices.own_letters import NOTICE
+from apps.notices.models import (
+    Channel,
+    Choice,
+    Delivery,
+    Endpoint,
+    Habit,
+    Hearing,
+    Notice,
+    Severity,
+)
+from apps.notices.own_letters import DIGEST, NOTICE
 from apps.notices.topics import open_to, topic_of
 from apps.notices.word import kick_after_commit
 from apps.organizations.models import Organization
@@ -72,18 +84,37 @@ def _tell(notice: Notice) -> Notice:
 
 
 def _send_out(notice: Notice) -> None:
-    listeners = hearers.of(notice.organization, topic_of(notice.topic))
+    organization = notice.organization
+    listeners = hearers.of(organization, topic_of(notice.topic))
+    alone, gathered = rhythm.plan(notice, listeners)
     Hearing.objects.bulk_create(
-        Hearing(organization=notice.organization, notice=notice, user=one.user) for one in listeners
+        Hearing(
+            organization=organization,
+            notice=notice,
+            user=one.user,
+            digest=gathered.get(one.user.pk),
+        )
+        for one in listeners
     )
     dispatch(
         kind=NOTICE,
         subject_id=notice.pk,
-        organization=notice.organization,
+        organization=organization,
         label=notice.title,
-        users=[one.user for one in listeners if one.by_mail],
-        endpoints=[one for one in endpoints.of(notice.organization) if one.wants(notice.topic)],
+        users=[one.user for one in listeners if one.user.pk in alone],
+        endpoints=[one for one in endpoints.of(organization) if one.wants(notice.topic)],
+        due=alone,
     )
+    for digest in gathered.values():
+        dispatch(
+            kind=DIGEST,
+            subject_id=digest.pk,
+            organization=organization,
+            label=_("Notices since the last digest"),
+            users=[digest.user],
+            endpoints=[],
+            due={digest.user_id: digest.due_at},
+        )
 
 
 def dispatch(
@@ -94,21 +125,28 @@ def dispatch(
     label: str,
     users: Iterable[User],
     endpoints: Iterable[Endpoint],
+    due: Mapping[int, datetime] | None = None,
 ) -> None:
     """Put a letter on its way to each of ``users`` by mail and each of ``endpoints`` by webhook.
 
     In the caller's transaction, and after its commit to the workers. ``kind`` is registered with
-    ``letters``. Who has been sent this subject already is left out.
+    ``letters``. Who has been sent this subject already is left out. ``due``: when a user's mail leaves,
+    by their number; at once where it does not say.
     """
+    now, due = timezone.now(), due or {}
     about = {
         "organization": organization,
         "kind": kind,
         "subject_id": subject_id,
         "label": label[:200],
-        "due_at": timezone.now(),
     }
-    found = [Delivery(channel=Channel.MAIL, user=one, **about) for one in users]
-    found += [Delivery(channel=Channel.WEBHOOK, endpoint=one, **about) for one in endpoints]
+    found = [
+        Delivery(channel=Channel.MAIL, user=one, due_at=due.get(one.pk, now), **about)
+        for one in users
+    ]
+    found += [
+        Delivery(channel=Channel.WEBHOOK, endpoint=one, due_at=now, **about) for one in endpoints
+    ]
     Delivery.objects.bulk_create(found, ignore_conflicts=True)
     kick_after_commit(kind, subject_id)
 
@@ -179,6 +217,28 @@ def choose(
                 target=user,
                 details={"before": before, "after": after},
             )
+
+
+def keep_habit(*, user: User, organization: Organization, habit: Mapping[str, Any]) -> None:
+    """When mails about notices come to ``user`` from now on: ``rhythm``, ``quiet_from``, ``quiet_until``."""
+    names = ("rhythm", "quiet_from", "quiet_until")
+    with transaction.atomic(durable=True):
+        row = Habit.objects.filter(user=user, organization=organization).first()
+        row = row or Habit(user=user, organization=organization)
+        before = {name: getattr(row, name) for name in names}
+        after = {name: habit[name] for name in names}
+        if after == before:
+            return
+        for name, value in after.items():
+            setattr(row, name, value)
+        row.save()
+        record(
+            organization=organization,
+            actor=user,
+            verb="notices.habit",
+            target=user,
+            details={"before": before, "after": after},
+        )
 
 
 def settle(*, topic: str, organization: Organization, cause: str) -> bool:

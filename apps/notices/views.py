@@ -1,6 +1,7 @@
 """Pages of notices, and of what one hears of oneself."""
 
 from django.contrib import messages
+from django.forms.models import model_to_dict
 from django.http import HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
@@ -9,9 +10,9 @@ from django.utils.translation import ngettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.notices import services
-from apps.notices.forms import ChoicesForm
+from apps.notices.forms import ChoicesForm, HabitForm
 from apps.notices.lists import NoticeList, severity, standing
-from apps.notices.models import Choice, Delivery, Notice
+from apps.notices.models import Choice, Delivery, Habit, Notice
 from apps.notices.own_letters import NOTICE
 from apps.organizations.access import DeskRequest, desk_view
 
@@ -110,11 +111,15 @@ def own(request: DeskRequest) -> HttpResponse:
     """What one hears of oneself, and which of it by mail."""
     mine = Choice.objects.filter(user=request.user, organization=request.organization)
     said = {one.topic: (one.hears, one.by_mail) for one in mine}
-    form = ChoicesForm(
-        request.POST if request.method == "POST" else None, role=request.role, said=said
-    )
-    if request.method == "POST" and form.is_valid():
-        services.choose(user=request.user, organization=request.organization, wanted=form.wanted())
+    typed = request.POST if request.method == "POST" else None
+    form = ChoicesForm(typed, role=request.role, said=said)
+    habit = Habit.objects.filter(user=request.user, organization=request.organization).first()
+    when = HabitForm(typed, initial=model_to_dict(habit or Habit(), fields=HabitForm.base_fields))
+    if request.method == "POST" and form.is_valid() and when.is_valid():
+        user, organization = request.user, request.organization
+        services.choose(user=user, organization=organization, wanted=form.wanted())
+        services.keep_habit(user=user, organization=organization, habit=when.cleaned_data)
         messages.success(request, _("Kept. It holds for what is told from now on."))
         return redirect("notices:own", slug=request.organization.slug)
-    return render(request, "notices/own.html", {"title": _("What I hear of"), "form": form})
+    context = {"title": _("What I hear of"), "form": form, "when": when}
+    return render(request, "notices/own.html", context)

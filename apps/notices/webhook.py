@@ -1,4 +1,4 @@
-"""Webhooks: JSON, signed as standardwebhooks.com has it, one POST within a deadline."""
+"""Webhooks: JSON, signed as standardwebhooks.com has it or as a chat reads it, one POST within a deadline."""
 
 import json
 from collections.abc import Mapping
@@ -10,6 +10,7 @@ from django.conf import settings
 from django.utils.translation import gettext as _
 from standardwebhooks.webhooks import Webhook
 
+from apps.notices.chat import body_for
 from apps.notices.endpoints import unseal_secret
 from apps.notices.letters import Letter
 from apps.notices.models import Attempt, Delivery, Endpoint
@@ -22,6 +23,7 @@ from apps.providers.wire import Wire
 O = Attempt.Outcome  # noqa: E741 - as short as it is near
 Result = tuple[str, int | None, str, bool]
 ANSWER_LIMIT = 1024  # bytes; of an answer nothing but its head is read
+JSON = {"Content-Type": "application/json"}
 BODY_HEADERS = (b"content-encoding", b"content-length", b"transfer-encoding")
 
 
@@ -44,14 +46,16 @@ class _HeadAlone(httpx2.BaseTransport):
 
 def body_of(letter: Letter, at: datetime) -> bytes:
     """What is signed and sent: ``{"type", "timestamp", "data"}``."""
-    given = {"type": letter.type, "timestamp": at.isoformat(), "data": letter.data}
+    return _packed({"type": letter.type, "timestamp": at.isoformat(), "data": letter.data})
+
+
+def _packed(given: Mapping[str, Any]) -> bytes:
     return json.dumps(given, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def signed(uid: object, secret: str, body: bytes, at: datetime) -> dict[str, str]:
     """The headers by which the receiver knows who sent it, and whether they have had it before."""
-    return {
-        "Content-Type": "application/json",
+    return JSON | {
         "webhook-id": str(uid),
         "webhook-timestamp": str(int(at.timestamp())),
         "webhook-signature": Webhook(secret).sign(str(uid), at, body.decode()),
@@ -64,11 +68,13 @@ def send(
     """Post the letter: (outcome, HTTP status or None, what was said, no use in another try)."""
     endpoint: Endpoint = delivery.endpoint  # type: ignore[assignment]  # a webhook has one
     try:
-        url, secret = checked(endpoint.url), unseal_secret(endpoint).reveal()
-    except AddressRefused as refused:
+        url = checked(endpoint.url)
+        if not endpoint.is_signed:
+            # Whoever knows a chat's address may post there: it is the secret.
+            return _posted(url, url, _packed(body_for(endpoint.speaks, letter)), JSON, transport)
+        secret = unseal_secret(endpoint).reveal()
+    except (AddressRefused, SealBroken) as refused:
         return O.REFUSED, None, str(refused), True
-    except SealBroken as broken:
-        return O.REFUSED, None, str(broken), True
     at = datetime.now(UTC)
     body = body_of(letter, at)
     return _posted(url, secret, body, signed(delivery.uid, secret, body, at), transport)

@@ -49,7 +49,7 @@ def _endpoint(request: DeskRequest, pk: int) -> Endpoint:
 def _form(request: DeskRequest, endpoint: Endpoint | None = None) -> EndpointForm:
     initial: dict[str, Any] = {}
     if endpoint is not None:
-        initial = {"name": endpoint.name, "url": endpoint.url, "topics": endpoint.topics}
+        initial = {name: getattr(endpoint, name) for name in ("name", "speaks", "url", "topics")}
     return EndpointForm(
         request.POST if request.method == "POST" else None,
         initial=initial,
@@ -69,7 +69,10 @@ def new(request: DeskRequest) -> HttpResponse:
         endpoint, secret = endpoints.create_endpoint(
             organization=request.organization, actor=request.user, **form.cleaned_data
         )
-        return _shown(request, endpoint, secret)
+        if endpoint.is_signed:
+            return _shown(request, endpoint, secret)
+        messages.success(request, _("It is set up. Send a test to see whether it arrives."))
+        return redirect("notices:webhook", slug=request.organization.slug, pk=endpoint.pk)
     context = {
         "title": _("A new webhook"),
         "form": form,
@@ -116,7 +119,12 @@ def change(request: DeskRequest, pk: int) -> HttpResponse:
     form = _form(request, endpoint)
     page = reverse("notices:webhook", kwargs={"slug": request.organization.slug, "pk": pk})
     if request.method == "POST" and form.is_valid():
+        was_signed = endpoint.is_signed
         endpoints.change_endpoint(endpoint=endpoint, actor=request.user, **form.cleaned_data)
+        if endpoint.is_signed and not was_signed:
+            messages.info(
+                request, _("What is sent there is signed now. Replace its secret to see it.")
+            )
         return redirect(page)
     context = {
         "title": _("Change this webhook"),

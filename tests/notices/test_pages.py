@@ -121,7 +121,9 @@ def test_another_tenants_notice_is_absent(owner: Grant, desk: Client) -> None:
 
 
 def test_whoever_does_not_want_to_hear_says_so(owner: Grant, desk: Client) -> None:
-    answer = desk.post(url(owner, "own"), {"tests.weather:mail": "on"}, follow=True)
+    answer = desk.post(
+        url(owner, "own"), {"tests.weather:mail": "on", "rhythm": "at_once"}, follow=True
+    )
     assert "Kept." in text(answer)
     assert not Choice.objects.get(topic="tests.weather").hears
     tell(owner.organization)
@@ -130,7 +132,7 @@ def test_whoever_does_not_want_to_hear_says_so(owner: Grant, desk: Client) -> No
 
 
 def test_a_webhook_shows_its_secret_once(owner: Grant, desk: Client) -> None:
-    given = {"name": "Ours", "url": "https://hooks.example/in"}
+    given = {"name": "Ours", "url": "https://hooks.example/in", "speaks": "signed"}
     answer = desk.post(url(owner, "new_webhook"), given)
     assert "no-store" in answer["Cache-Control"]
     secret = re.search(r"whsec_[A-Za-z0-9+/=]+", answer.content.decode())

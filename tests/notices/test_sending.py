@@ -391,6 +391,7 @@ def test_an_address_by_which_anybody_can_post_stands_in_no_log(organization: Org
     owner = organization.grants.get().user
     made, _secret = webhook(organization, "https://hooks.example/services/T0/first")
     given: dict[str, Any] = {"endpoint": made, "actor": owner, "name": "Ours", "topics": []}
+    given["speaks"] = made.speaks
     endpoints.change_endpoint(url="https://hooks.example/services/T0/second", **given)
     endpoints.delete_endpoint(endpoint=made, actor=owner)
 
