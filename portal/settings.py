@@ -152,6 +152,7 @@ INSTALLED_APPS = [
     "apps.usage",
     "apps.billing",
     "apps.incidents",
+    "apps.budgets",
     "apps.configuration",
     "apps.personal",
 ]

@@ -226,6 +226,7 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
         connection=_with_workspaces(tenant)
     ),
     "incident": _incident,
+    "budget": lambda tenant, user: factories.BudgetFactory(organization=tenant.organization),
     "command": lambda tenant, user: factories.CommandFactory(
         for_organization=tenant.organization, actor=user
     ),
@@ -563,6 +564,16 @@ PAGES: dict[str, Page] = {
     "incidents:deactivate": Desk(
         read="keys.change", change="keys.change", objects={"pk": "incident"}
     ),
+    # --- Budgets
+    "budgets:list": Desk(read="budgets.read", change="budgets.read", query=SAVED_VIEW),
+    "budgets:new": Desk(read="budgets.change", change="budgets.change"),
+    "budgets:one": Desk(read="budgets.read", objects={"pk": "budget"}),
+    "budgets:change": Desk(
+        read="budgets.change", change="budgets.change", objects={"pk": "budget"}
+    ),
+    "budgets:delete": Desk(
+        read="budgets.change", change="budgets.change", objects={"pk": "budget"}
+    ),
     # --- Walks
     "sync:progress": Desk(read="connections.read", objects={"uid": "connection"}),
     "sync:start": Desk(change="sync.start", objects={"uid": "connection"}),
@@ -771,6 +782,13 @@ PAGES: dict[str, Page] = {
     ),
     "api:usage": Api(read="usage.read"),
     "api:claude_code": Api(read="usage.read"),
+    "api:budgets": Api(read="budgets.read", change="budgets.change"),
+    "api:budget": Api(
+        read="budgets.read",
+        methods={"PATCH": "budgets.change", "DELETE": "budgets.change"},
+        objects={"pk": "budget"},
+    ),
+    "api:budget_periods": Api(read="budgets.read", objects={"pk": "budget"}),
     "api:limits": Api(read="limits.read"),
     "api:changes": Api(read="activity.read"),
     "api:change": Api(read="activity.read", objects={"uid": "command"}),

@@ -444,6 +444,8 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "reports.change": admins,
         "incidents.read": everyone,
         "incidents.change": admins | spenders,
+        "budgets.read": everyone,
+        "budgets.change": admins | spenders,
         "billing.read": everyone,
         "billing.buy": spenders,
         "billing.top_up": spenders,

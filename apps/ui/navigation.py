@@ -38,6 +38,7 @@ ENTRIES = [
     Entry(_("Keys"), "key", "keys:list"),
     Entry(_("Usage and cost"), "chart-bar", "usage:usage"),
     Entry(_("Incidents"), "alert-triangle", "incidents:list"),
+    Entry(_("Budgets"), "hourglass", "budgets:list"),
     Entry(_("Claude Code"), "terminal-2", "usage:coding"),
     Entry(_("Reports"), "calendar", "reports:list"),
     Entry(_("Billing"), "credit-card", "billing:overview"),

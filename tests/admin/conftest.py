@@ -14,6 +14,7 @@ from apps.accounts.models import User
 from apps.audit.models import Entry
 from apps.audit.record import record
 from apps.billing.models import Credit, CreditPoint, Payment, Subscription, TopUp
+from apps.budgets.models import Budget, Standing
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.incidents.models import Incident
 from apps.keys.models import Key, SharedKey
@@ -180,6 +181,8 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
             day=20_000 + number,
             coder=Coder.objects.get_or_create(connection=connection, email="a@example.com")[0],
         ),
+        Budget: lambda: factories.BudgetFactory(organization=organization),
+        Standing: lambda: factories.StandingFactory(budget__organization=organization),
         Incident: lambda: factories.IncidentFactory(connection=connection),
         Notice: lambda: factories.NoticeFactory(organization=organization),
         Endpoint: lambda: factories.EndpointFactory(organization=organization),
