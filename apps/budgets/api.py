@@ -11,7 +11,7 @@ from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from apps.budgets import past, scopes, services
+from apps.budgets import past, scopes, services, words
 from apps.budgets.drawing import running
 from apps.budgets.models import Budget, Period, Scope, Standing
 from apps.budgets.scopes import Place
@@ -32,8 +32,7 @@ class Money(serializers.DecimalField):
 
     def to_representation(self, value: Any) -> str:
         """Never with an exponent, without zeros at the end."""
-        text = f"{Decimal(value):f}"
-        return text.rstrip("0").rstrip(".") if "." in text else text
+        return f"{words.exact(Decimal(value)):f}"
 
 
 class RunningSerializer(serializers.Serializer[Standing]):

@@ -105,7 +105,6 @@ class NewBudgetForm(TermsForm):
         currencies: Sequence[str],
         **kwargs: Any,
     ) -> None:
-        only = currencies[0] if len(currencies) == 1 else ""
         kwargs["initial"] = {
             "period": Period.MONTH,
             "currency": currencies[0],
@@ -113,13 +112,10 @@ class NewBudgetForm(TermsForm):
             "tell_forecast": True,
             **(kwargs.get("initial") or {}),
         }
-        super().__init__(*args, currency=only, **kwargs)
+        super().__init__(*args, **kwargs)
         self._places = {place.key: place for place, _name in places}
         self.fields["scope"].choices = _grouped(places)  # type: ignore[attr-defined]  # a ChoiceField
-        currency = self.fields["currency"]
-        currency.choices = [(one, one) for one in currencies]  # type: ignore[attr-defined]  # likewise
-        if only:
-            currency.widget = forms.HiddenInput()
+        self.fields["currency"].choices = [(one, one) for one in currencies]  # type: ignore[attr-defined]  # likewise
 
     @property
     def place(self) -> Place | None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from decimal import Decimal
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ from apps.budgets.models import NEAR, WHOLE, Budget, Period, Scope
 from apps.budgets.periods import name_of
 from apps.budgets.scopes import Called, connections_of
 from apps.organizations.models import Connection
+from apps.sync.schedule import freshness
 from apps.ui.filters import ChoiceFilter, Filter, SearchFilter
 from apps.ui.listing import Column, Empty, ListPage
 from apps.usage.days import day_of
@@ -90,10 +92,18 @@ def _period(row: Budget) -> str:
     return name_of(row.period, standing.first_date) if standing else row.get_period_display()
 
 
+def _exactly(row: Any, figure: str) -> Decimal | None:
+    """A figure of the running period for a file; None where nothing is read, which is no zero."""
+    standing = row.standing
+    if standing is None or standing.read_to is None:
+        return None
+    return words.exact(getattr(standing, figure))
+
+
 def _place(value: Any, row: Budget, page: Any) -> str:
     if not value.note:
         return escape(value.text)
-    return format_html('{}<div class="cell-note">{}</div>', value.text, value.note)
+    return format_html('<div>{}<div class="cell-note">{}</div></div>', value.text, value.note)
 
 
 class BudgetList(ListPage[Budget]):
@@ -119,19 +129,19 @@ class BudgetList(ListPage[Budget]):
             label=gettext_lazy("Spent"),
             cell=_spent,
             css="cell-budget",
-            export=lambda row: row.standing.spent if row.standing else None,
+            export=lambda row: _exactly(row, "spent"),
         ),
         Column(
             key="left",
             label=gettext_lazy("Left"),
             value=_left,
-            export=lambda row: row.standing.left if row.standing else None,
+            export=lambda row: _exactly(row, "left"),
         ),
         Column(
             key="forecast",
             label=gettext_lazy("Forecast (estimate)"),
             value=_forecast,
-            export=lambda row: row.standing.forecast if row.standing else None,
+            export=lambda row: _exactly(row, "forecast"),
         ),
         Column(key="days_left", label=gettext_lazy("Days left"), value=_days_left),
         Column(
@@ -141,7 +151,13 @@ class BudgetList(ListPage[Budget]):
             cell="badge",
             export=lambda row: _state(row)[1],
         ),
-        Column(key="amount", label=gettext_lazy("Amount"), sort="amount_micros", shown=False),
+        Column(
+            key="amount",
+            label=gettext_lazy("Amount"),
+            value=lambda row: words.exact(row.amount),
+            sort="amount_micros",
+            shown=False,
+        ),
         Column(key="currency", label=gettext_lazy("Currency"), shown=False),
         Column(
             key="percent",
@@ -152,13 +168,13 @@ class BudgetList(ListPage[Budget]):
         Column(
             key="low",
             label=gettext_lazy("Forecast from"),
-            value=lambda row: row.standing.low if row.standing else None,
+            value=lambda row: _exactly(row, "low"),
             shown=False,
         ),
         Column(
             key="high",
             label=gettext_lazy("Forecast to"),
-            value=lambda row: row.standing.high if row.standing else None,
+            value=lambda row: _exactly(row, "high"),
             shown=False,
         ),
         Column(
@@ -229,8 +245,11 @@ class BudgetList(ListPage[Budget]):
         return ngettext("%(n)s budget", "%(n)s budgets", count) % {"n": self.number(count)}
 
     def context(self) -> dict[str, Any]:
-        """Whether the reader may make one."""
-        return {"may_change": self.request.may("budgets.change")}
+        """Whether the reader may make one, and how fresh the figures are."""
+        return {
+            "may_change": self.request.may("budgets.change"),
+            "freshness": freshness(self.organization, "usage", "costs"),
+        }
 
     def nothing_yet(self) -> Empty:
         """What a budget is good for."""

@@ -87,7 +87,7 @@ def budget(request: DeskRequest, pk: int) -> HttpResponseBase:
         "daily": _daily(one, seen),
         "chart": chart_of(one, seen),
         "long": one.period != "month",
-        "told_at": words.thresholds(one),
+        "told_at": words.told_at(one),
         "told": _told(one),
         "hearers": [each.user for each in hearers.of(request.organization, topic_of(TOPIC))],
         "counted": words.counted(),

@@ -1,5 +1,6 @@
 """A budget in words: amounts, how it stands, what its notices say."""
 
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -14,6 +15,7 @@ from apps.budgets.reading import Figures
 from apps.organizations.models import Connection
 from apps.ui import amounts
 from apps.usage import missing_words
+from apps.usage.coverage import Coverage
 
 MOST = 6  # sentences on what is missing, in a letter
 
@@ -21,6 +23,14 @@ MOST = 6  # sentences on what is missing, in a letter
 def money(amount: Decimal | None, currency: str) -> str:
     """ "$1,234.56"."""
     return amounts.money(amount, currency)
+
+
+def exact(amount: Decimal | None) -> Decimal | None:
+    """To the last digit, without zeros behind it: for files and programs."""
+    if amount is None:
+        return None
+    plain = amount.normalize()
+    return plain.quantize(Decimal(1)) if plain == plain.to_integral_value() else plain
 
 
 def spent(standing: Standing) -> str:
@@ -40,11 +50,26 @@ def threshold(number: int) -> str:
 
 
 def thresholds(budget: Budget) -> str:
-    """What it is told at: "50%, 80%, 100% and when the forecast is over"."""
+    """What it is told at: "50%, 80%, 100%, forecast over"."""
     found = [threshold(one) for one in budget.thresholds]
     if budget.tell_forecast:
-        found.append(_("when the forecast is over"))
+        found.append(threshold(FORECAST))
     return ", ".join(found) or _("never")
+
+
+def told_at(budget: Budget) -> str:
+    """The same in a sentence."""
+    if not budget.thresholds:
+        if budget.tell_forecast:
+            return _("Once in a period, when the forecast is over the amount.")
+        return _("Nothing is told of it: it has no threshold.")
+    given = {"thresholds": ", ".join(threshold(one) for one in budget.thresholds)}
+    if budget.tell_forecast:
+        return (
+            _("At %(thresholds)s, and when the forecast is over the amount; each once in a period.")
+            % given
+        )
+    return _("At %(thresholds)s; each once in a period.") % given
 
 
 def state(standing: Standing | None) -> tuple[str, str]:
@@ -110,7 +135,7 @@ def counted() -> list[str]:
 
 def lacks(seen: Figures) -> list[str]:
     """What is not in the sum though it belongs there, a sentence each."""
-    found = missing_words.sentences(seen.coverage)
+    found = missing_words.sentences(_of_money(seen.coverage))
     found += [
         _("%(connection)s is read from %(day)s on: what was spent before is not in it.")
         % {"connection": one, "day": date_format(day, "j M Y")}
@@ -126,6 +151,12 @@ def lacks(seen: Figures) -> list[str]:
         for name, amount in sorted(seen.others.items())
     ]
     return found
+
+
+def _of_money(coverage: Coverage) -> Coverage:
+    """Without what is left out of hours and of other ways to tell use apart: no sum here has them."""
+    left = [replace(one, dropped=(), without_hours=False) for one in coverage.left]
+    return replace(coverage, left=left)
 
 
 def _ended(connection: Connection) -> str:
