@@ -40,6 +40,7 @@ ENTRIES = [
     Entry(_("Incidents"), "alert-triangle", "incidents:list"),
     Entry(_("Claude Code"), "terminal-2", "usage:coding"),
     Entry(_("Reports"), "calendar", "reports:list"),
+    Entry(_("Cost centres"), "building-community", "centres:list"),
     Entry(_("Billing"), "credit-card", "billing:overview"),
     Entry(_("Limits"), "adjustments", "limits:list"),
     Entry(_("Notices"), "bell", "notices:list"),

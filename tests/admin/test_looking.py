@@ -56,6 +56,8 @@ def test_what_support_sees_is_what_was_meant() -> None:
         "billing.payment",
         "billing.subscription",
         "billing.topup",
+        "centres.closing",
+        "centres.costcentre",
         "configuration.remoteconfiguration",
         "configuration.remoteorganization",
         "configuration.version",
