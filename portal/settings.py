@@ -151,6 +151,7 @@ INSTALLED_APPS = [
     "apps.keys",
     "apps.usage",
     "apps.billing",
+    "apps.centres",
     "apps.incidents",
     "apps.budgets",
     "apps.configuration",

@@ -14,6 +14,7 @@ from factory.django import DjangoModelFactory
 from apps.accounts.models import User
 from apps.billing.models import Credit, Payment, Subscription, TopUp
 from apps.budgets.models import Budget, Standing
+from apps.centres.models import CostCentre, Rule
 from apps.configuration.mirror import as_raw, digest
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.incidents.models import Incident
@@ -581,6 +582,29 @@ class CommandFactory(DjangoModelFactory[Command]):
     arguments_hash = factory.LazyAttribute(
         lambda o: hashlib.sha256(json.dumps(o.arguments, sort_keys=True).encode()).hexdigest()
     )
+
+
+class CostCentreFactory(DjangoModelFactory[CostCentre]):
+    """A centre that takes nothing yet."""
+
+    class Meta:
+        model = CostCentre
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"Centre {n}")
+    position = factory.Sequence(lambda n: n)
+
+
+class CentreRuleFactory(DjangoModelFactory[Rule]):
+    """It takes keys whose name begins so; nothing has been sorted by it."""
+
+    class Meta:
+        model = Rule
+
+    centre = factory.SubFactory(CostCentreFactory)
+    subject = "key"
+    kind = "begins"
+    text = factory.Sequence(lambda n: f"team{n}-")
 
 
 class IncidentFactory(DjangoModelFactory[Incident]):

@@ -227,6 +227,10 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     ),
     "incident": _incident,
     "budget": lambda tenant, user: factories.BudgetFactory(organization=tenant.organization),
+    "centre": lambda tenant, user: factories.CostCentreFactory(organization=tenant.organization),
+    "centre_rule": lambda tenant, user: factories.CentreRuleFactory(
+        centre__organization=tenant.organization
+    ),
     "command": lambda tenant, user: factories.CommandFactory(
         for_organization=tenant.organization, actor=user
     ),
@@ -551,6 +555,39 @@ PAGES: dict[str, Page] = {
         objects={"uid": "connection"},
     ),
     # --- Incidents
+    "centres:list": Desk(read="centres.read"),
+    "centres:new": Desk(read="centres.change", change="centres.change"),
+    "centres:unallocated": Desk(read="centres.read"),
+    "centres:give": Desk(
+        read="centres.change",
+        change="centres.change",
+        objects={"item": "person.pk"},
+        given={"subject": "person"},
+    ),
+    "centres:one": Desk(read="centres.read", objects={"pk": "centre"}),
+    "centres:change": Desk(
+        read="centres.change", change="centres.change", objects={"pk": "centre"}
+    ),
+    "centres:move": Desk(change="centres.change", objects={"pk": "centre"}),
+    "centres:remove": Desk(
+        read="centres.change", change="centres.change", objects={"pk": "centre"}
+    ),
+    "centres:rule_new": Desk(
+        read="centres.change", change="centres.change", objects={"pk": "centre"}
+    ),
+    "centres:rule_change": Desk(
+        read="centres.change", change="centres.change", objects={"pk": "centre_rule"}
+    ),
+    "centres:rule_move": Desk(change="centres.change", objects={"pk": "centre_rule"}),
+    "centres:rule_remove": Desk(
+        read="centres.change", change="centres.change", objects={"pk": "centre_rule"}
+    ),
+    "centres:statements": Desk(read="centres.read"),
+    "centres:month": Desk(read="centres.read", given={"month": "2026-01"}),
+    "centres:close": Desk(read="centres.close", change="centres.close", given={"month": "2026-01"}),
+    "centres:statement": Desk(
+        read="centres.read", objects={"centre": "centre.pk"}, given={"month": "2026-01"}
+    ),
     "incidents:list": Desk(read="incidents.read", change="incidents.read", query=SAVED_VIEW),
     "incidents:one": Desk(read="incidents.read", objects={"pk": "incident"}),
     "incidents:acknowledge": Desk(change="incidents.change", objects={"pk": "incident"}),

@@ -41,6 +41,7 @@ ENTRIES = [
     Entry(_("Budgets"), "hourglass", "budgets:list"),
     Entry(_("Claude Code"), "terminal-2", "usage:coding"),
     Entry(_("Reports"), "calendar", "reports:list"),
+    Entry(_("Cost centres"), "building-community", "centres:list"),
     Entry(_("Billing"), "credit-card", "billing:overview"),
     Entry(_("Limits"), "adjustments", "limits:list"),
     Entry(_("Notices"), "bell", "notices:list"),

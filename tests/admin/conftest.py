@@ -15,6 +15,7 @@ from apps.audit.models import Entry
 from apps.audit.record import record
 from apps.billing.models import Credit, CreditPoint, Payment, Subscription, TopUp
 from apps.budgets.models import Budget, Standing
+from apps.centres.models import Closing, CostCentre
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.incidents.models import Incident
 from apps.keys.models import Key, SharedKey
@@ -119,6 +120,10 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
             pk=factories.with_account(
                 factories.ConnectionFactory(organization=factories.own_desk())
             ).pk
+        ),
+        CostCentre: lambda: factories.CostCentreFactory(organization=organization),
+        Closing: lambda: Closing.objects.create(
+            organization=organization, month=20_000 + number, closed_at=now, closed_by=owner
         ),
         Entry: lambda: _entry(organization),
         Resource: lambda: resource_of(connection, f"listing{number}"),

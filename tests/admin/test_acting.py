@@ -62,6 +62,7 @@ def test_support_may_what_was_agreed_where_the_organization_allows_it(
         "billing.read",
         "incidents.read",
         "budgets.read",
+        "centres.read",
         "notices.read",
         "notices.deliveries",
         "reports.read",

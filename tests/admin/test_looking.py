@@ -58,6 +58,8 @@ def test_what_support_sees_is_what_was_meant() -> None:
         "billing.topup",
         "budgets.budget",
         "budgets.standing",
+        "centres.closing",
+        "centres.costcentre",
         "configuration.remoteconfiguration",
         "configuration.remoteorganization",
         "configuration.version",
