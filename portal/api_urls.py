@@ -10,6 +10,7 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from apps.budgets.api import BudgetPeriodViewSet, BudgetViewSet
 from apps.configuration.api import (
     ConfigurationViewSet,
     RemoteOrganizationViewSet,
@@ -164,6 +165,19 @@ urlpatterns: list[URLPattern] = [
     ),
     path(f"{ONE}usage/", UsageView.as_view(), name="usage"),
     path(f"{ONE}usage/claude-code/", CodingView.as_view(), name="claude_code"),
+    path(
+        f"{ONE}budgets/", BudgetViewSet.as_view({"get": "list", "post": "create"}), name="budgets"
+    ),
+    path(
+        f"{ONE}budgets/<int:pk>/",
+        BudgetViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="budget",
+    ),
+    path(
+        f"{ONE}budgets/<int:pk>/periods/",
+        BudgetPeriodViewSet.as_view({"get": "list"}),
+        name="budget_periods",
+    ),
     path(f"{ONE}limits/", LimitViewSet.as_view({"get": "list"}), name="limits"),
     path(f"{ONE}changes/", ChangeViewSet.as_view({"get": "list"}), name="changes"),
     path(f"{ONE}changes/<uuid:uid>/", ChangeViewSet.as_view({"get": "retrieve"}), name="change"),

@@ -43,6 +43,7 @@ EVERY = {
     "walks.prune_minutes": 600.0,
     "walks.tend_usage": 3600.0,
     "walks.forget_calls": 3600.0,
+    "walks.tend_budgets": 3600.0,
 }
 app.conf.beat_schedule = {
     name: {

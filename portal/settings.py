@@ -151,7 +151,9 @@ INSTALLED_APPS = [
     "apps.keys",
     "apps.usage",
     "apps.billing",
+    "apps.centres",
     "apps.incidents",
+    "apps.budgets",
     "apps.configuration",
     "apps.personal",
 ]

@@ -57,6 +57,8 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/workspaces/", include("apps.workspaces.urls")),
     path("o/<slug:slug>/keys/", include("apps.keys.urls")),
     path("o/<slug:slug>/incidents/", include("apps.incidents.urls")),
+    path("o/<slug:slug>/budgets/", include("apps.budgets.urls")),
+    path("o/<slug:slug>/centres/", include("apps.centres.urls")),
     path("o/<slug:slug>/", include("apps.usage.urls")),
     path("o/<slug:slug>/", include("apps.usage.backfill_urls")),
     path("o/<slug:slug>/billing/", include("apps.billing.urls")),

@@ -13,6 +13,8 @@ from factory.django import DjangoModelFactory
 
 from apps.accounts.models import User
 from apps.billing.models import Credit, Payment, Subscription, TopUp
+from apps.budgets.models import Budget, Standing
+from apps.centres.models import CostCentre, Rule
 from apps.configuration.mirror import as_raw, digest
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.incidents.models import Incident
@@ -582,6 +584,29 @@ class CommandFactory(DjangoModelFactory[Command]):
     )
 
 
+class CostCentreFactory(DjangoModelFactory[CostCentre]):
+    """A centre that takes nothing yet."""
+
+    class Meta:
+        model = CostCentre
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"Centre {n}")
+    position = factory.Sequence(lambda n: n)
+
+
+class CentreRuleFactory(DjangoModelFactory[Rule]):
+    """It takes keys whose name begins so; nothing has been sorted by it."""
+
+    class Meta:
+        model = Rule
+
+    centre = factory.SubFactory(CostCentreFactory)
+    subject = "key"
+    kind = "begins"
+    text = factory.Sequence(lambda n: f"team{n}-")
+
+
 class IncidentFactory(DjangoModelFactory[Incident]):
     """A key that cost $400 instead of $20 yesterday."""
 
@@ -605,6 +630,36 @@ class IncidentFactory(DjangoModelFactory[Incident]):
     expected = 20_000_000
     excess = 380_000_000
     opened_at = factory.LazyFunction(timezone.now)
+    looked_at = factory.LazyFunction(timezone.now)
+
+
+class BudgetFactory(DjangoModelFactory[Budget]):
+    """A thousand dollars a month for everything that an organization uses."""
+
+    class Meta:
+        model = Budget
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"Budget {n}")
+    scope = "organization"
+    currency = "USD"
+    amount_micros = 1_000_000_000
+    thresholds = factory.LazyFunction(lambda: [50, 80, 100])
+
+
+class StandingFactory(DjangoModelFactory[Standing]):
+    """A period that was looked at when $100 were spent in it."""
+
+    class Meta:
+        model = Standing
+
+    budget = factory.SubFactory(BudgetFactory)
+    first = factory.LazyFunction(lambda: day_of(timezone.now()) - 3)
+    last = factory.LazyAttribute(lambda one: one.first + 27)
+    amount_micros = 1_000_000_000
+    spent_micros = 100_000_000
+    percent = 10
+    read_to = factory.LazyFunction(timezone.now)
     looked_at = factory.LazyFunction(timezone.now)
 
 

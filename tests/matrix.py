@@ -226,6 +226,11 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
         connection=_with_workspaces(tenant)
     ),
     "incident": _incident,
+    "budget": lambda tenant, user: factories.BudgetFactory(organization=tenant.organization),
+    "centre": lambda tenant, user: factories.CostCentreFactory(organization=tenant.organization),
+    "centre_rule": lambda tenant, user: factories.CentreRuleFactory(
+        centre__organization=tenant.organization
+    ),
     "command": lambda tenant, user: factories.CommandFactory(
         for_organization=tenant.organization, actor=user
     ),
@@ -550,6 +555,39 @@ PAGES: dict[str, Page] = {
         objects={"uid": "connection"},
     ),
     # --- Incidents
+    "centres:list": Desk(read="centres.read"),
+    "centres:new": Desk(read="centres.change", change="centres.change"),
+    "centres:unallocated": Desk(read="centres.read"),
+    "centres:give": Desk(
+        read="centres.change",
+        change="centres.change",
+        objects={"item": "person.pk"},
+        given={"subject": "person"},
+    ),
+    "centres:one": Desk(read="centres.read", objects={"pk": "centre"}),
+    "centres:change": Desk(
+        read="centres.change", change="centres.change", objects={"pk": "centre"}
+    ),
+    "centres:move": Desk(change="centres.change", objects={"pk": "centre"}),
+    "centres:remove": Desk(
+        read="centres.change", change="centres.change", objects={"pk": "centre"}
+    ),
+    "centres:rule_new": Desk(
+        read="centres.change", change="centres.change", objects={"pk": "centre"}
+    ),
+    "centres:rule_change": Desk(
+        read="centres.change", change="centres.change", objects={"pk": "centre_rule"}
+    ),
+    "centres:rule_move": Desk(change="centres.change", objects={"pk": "centre_rule"}),
+    "centres:rule_remove": Desk(
+        read="centres.change", change="centres.change", objects={"pk": "centre_rule"}
+    ),
+    "centres:statements": Desk(read="centres.read"),
+    "centres:month": Desk(read="centres.read", given={"month": "2026-01"}),
+    "centres:close": Desk(read="centres.close", change="centres.close", given={"month": "2026-01"}),
+    "centres:statement": Desk(
+        read="centres.read", objects={"centre": "centre.pk"}, given={"month": "2026-01"}
+    ),
     "incidents:list": Desk(read="incidents.read", change="incidents.read", query=SAVED_VIEW),
     "incidents:one": Desk(read="incidents.read", objects={"pk": "incident"}),
     "incidents:acknowledge": Desk(change="incidents.change", objects={"pk": "incident"}),
@@ -562,6 +600,16 @@ PAGES: dict[str, Page] = {
     "incidents:take_up": Desk(change="incidents.change", objects={"pk": "incident"}),
     "incidents:deactivate": Desk(
         read="keys.change", change="keys.change", objects={"pk": "incident"}
+    ),
+    # --- Budgets
+    "budgets:list": Desk(read="budgets.read", change="budgets.read", query=SAVED_VIEW),
+    "budgets:new": Desk(read="budgets.change", change="budgets.change"),
+    "budgets:one": Desk(read="budgets.read", objects={"pk": "budget"}),
+    "budgets:change": Desk(
+        read="budgets.change", change="budgets.change", objects={"pk": "budget"}
+    ),
+    "budgets:delete": Desk(
+        read="budgets.change", change="budgets.change", objects={"pk": "budget"}
     ),
     # --- Walks
     "sync:progress": Desk(read="connections.read", objects={"uid": "connection"}),
@@ -771,6 +819,13 @@ PAGES: dict[str, Page] = {
     ),
     "api:usage": Api(read="usage.read"),
     "api:claude_code": Api(read="usage.read"),
+    "api:budgets": Api(read="budgets.read", change="budgets.change"),
+    "api:budget": Api(
+        read="budgets.read",
+        methods={"PATCH": "budgets.change", "DELETE": "budgets.change"},
+        objects={"pk": "budget"},
+    ),
+    "api:budget_periods": Api(read="budgets.read", objects={"pk": "budget"}),
     "api:limits": Api(read="limits.read"),
     "api:changes": Api(read="activity.read"),
     "api:change": Api(read="activity.read", objects={"uid": "command"}),

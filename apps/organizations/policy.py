@@ -89,6 +89,12 @@ POLICY: dict[str, Rule] = {
     # What is far off its usual: acknowledge, resolve, mute. Whoever answers for the bill may.
     "incidents.read": Rule(EVERYONE, support=True),
     "incidents.change": Rule(frozenset({OWNER, ADMIN, BILLING}), writes=True),
+    "budgets.read": Rule(EVERYONE, support=True),
+    "budgets.change": Rule(ADMINS | SPENDERS, writes=True),
+    # Who pays for what: centres, their rules, statements. A month that is closed stays so.
+    "centres.read": Rule(EVERYONE, support=True),
+    "centres.change": Rule(frozenset({OWNER, ADMIN, BILLING}), writes=True),
+    "centres.close": Rule(frozenset({OWNER, ADMIN, BILLING}), writes=True),
     # Credit, payments, plans, seats, promotions, the card.
     "billing.read": Rule(EVERYONE, support=True),
     "billing.buy": Rule(SPENDERS, writes=True, fresh=True, irreversible=True),

@@ -1,4 +1,4 @@
-"""What this month will come to, read for ``forecast.py`` and said in words."""
+"""What this month, or another running period, will come to, read for ``forecast.py`` and said in words."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,30 +23,45 @@ from apps.usage.usual import MILLION, WINDOW
 
 @dataclass(frozen=True, slots=True)
 class Coming:
-    """A month's end: an estimate, in ``currency``. ``so_far`` is exact."""
+    """The end of a month or period: an estimate, in ``currency``. ``so_far`` is exact."""
 
     told: Forecast
     so_far: Decimal
     currency: str
 
-    def _shown(self, rest: int) -> str:
+    def _with(self, rest: int) -> Decimal:
         """``so_far`` and ``rest`` millionths."""
-        return amounts.whole(self.so_far + Decimal(rest) / MILLION, self.currency)
+        return self.so_far + Decimal(rest) / MILLION
+
+    @property
+    def amount(self) -> Decimal:
+        """What it should come to."""
+        return self._with(self.told.rest)
+
+    @property
+    def lowest(self) -> Decimal:
+        """The lower end of the band."""
+        return self._with(self.told.low - self.told.so_far)
+
+    @property
+    def highest(self) -> Decimal:
+        """The upper end of the band."""
+        return self._with(self.told.high - self.told.so_far)
 
     @property
     def total(self) -> str:
         """ "$12,340"."""
-        return self._shown(self.told.rest)
+        return amounts.whole(self.amount, self.currency)
 
     @property
     def low(self) -> str:
-        """The lower end of the band."""
-        return self._shown(self.told.low - self.told.so_far)
+        """The lower end in words."""
+        return amounts.whole(self.lowest, self.currency)
 
     @property
     def high(self) -> str:
-        """The upper end of the band."""
-        return self._shown(self.told.high - self.told.so_far)
+        """The upper end in words."""
+        return amounts.whole(self.highest, self.currency)
 
     @property
     def month(self) -> str:
@@ -83,9 +98,9 @@ class Coming:
         return found
 
 
-def first_needed() -> date:
-    """The first UTC day that a forecast looks at."""
-    return min(utc_today().replace(day=1), utc_today() - timedelta(days=WINDOW))
+def first_needed(begin: date | None = None) -> date:
+    """The first UTC day that a forecast looks at: of this month, or of a period that began on ``begin``."""
+    return min(begin or utc_today().replace(day=1), utc_today() - timedelta(days=WINDOW))
 
 
 def coming(
@@ -96,22 +111,29 @@ def coming(
     return of_rows(connections, rows, currency)
 
 
-def of_rows(connections: Sequence[Connection], rows: Iterable[Row], currency: str) -> Coming | None:
-    """The same of rows by day that reach back to ``first_needed()``. Two queries."""
+def of_rows(
+    connections: Sequence[Connection],
+    rows: Iterable[Row],
+    currency: str,
+    period: tuple[date, date] | None = None,
+) -> Coming | None:
+    """The same of rows by day that reach back to ``first_needed()``, or, of a ``period`` that lasts, to
+    ``first_needed(its first day)``. Two queries."""
     today = day_of(utc_today())
-    first, _last = month_of(today)
+    first, last = (day_of(period[0]), day_of(period[1])) if period else month_of(today)
     exact: dict[int, Decimal] = {}
     for row in rows:
         if row.currency == currency:
             day = day_of(row.group["day"])
             exact[day] = exact.get(day, Decimal(0)) + row.cost
-    read = known_days(connections, day_of(first_needed()), today)
+    read = known_days(connections, day_of(first_needed(date_of(first))), today)
     hours = read.hours.get(today, 0)
     told = forecast(
         {day: int(amount * MILLION) for day, amount in exact.items()},
         read.whole,
         today,
         left_today=(HOURS - hours) * MILLION // HOURS,
+        period=(first, last),
     )
     if told is None or not told.total:
         return None

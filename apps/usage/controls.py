@@ -1,6 +1,6 @@
 """What the usage page's controls offer and hold, and what was typed into them made into filters."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,14 +22,22 @@ from apps.usage.question import (
     WIDTHS,
     Question,
 )
-from apps.usage.tuples import ALL, CUBES
+from apps.usage.tuples import ALL, CUBES, NONE
 
 Words = str | Promise
 MOST_OPTIONS = 300
 MOST_FOUND = 20  # keys or people that one name may mean
 # Filters with a menu, and the grain that has every value of theirs.
 MENUS = {"connection": "", "workspace": "workspace", "model": "model", "service_tier": "terms"}
+# Of groupings that a shelf adds: what can be chosen.
+Options = Callable[[Organization], Sequence[tuple[str, str]]]
+_OPTIONS: dict[str, Options] = {}
 _GRAINS = {grain.name: grain.id for grain in CUBES}
+
+
+def add_menu(name: str, options: Options) -> None:
+    """Have a menu for the filter of an added grouping."""
+    _OPTIONS[name] = options
 
 
 @dataclass(slots=True)
@@ -120,12 +128,13 @@ def controls_of(
     groups: Mapping[str, Words] = GROUPS,
     shows: Mapping[str, Words] = SHOWS,
     widths: Mapping[str, Words] = WIDTHS,
-    menus: Iterable[str] = tuple(MENUS),
+    menus: Iterable[str] | None = None,
     finds: bool = True,
 ) -> Controls:
     """The controls of a question. A fixed number of queries."""
     names = Names(organization, connections)
-    found = [_menu(name, question, connections, names) for name in menus]
+    wanted = (*MENUS, *_OPTIONS) if menus is None else menus
+    found = [_menu(name, question, connections, names) for name in wanted]
     first = question.typed["from"] or question.first.isoformat()
     last = question.typed["to"] or question.last.isoformat()
     if question.preset:
@@ -160,6 +169,10 @@ def _menu(name: str, question: Question, connections: Sequence[Connection], name
     chosen = _single(question, name)
     if name == "connection":
         options = [(str(one.pk), one.name) for one in connections]
+    elif name in _OPTIONS:
+        options = list(_OPTIONS[name](names.organization))
+        if options:
+            options.append((NONE, str(names.of(name, [(NONE, 0)])[NONE, 0])))
     else:
         rows = Dimension.objects.filter(
             connection__in=connections, grain=_GRAINS[MENUS[name]]
@@ -181,7 +194,7 @@ def _menu(name: str, question: Question, connections: Sequence[Connection], name
 def _chips(question: Question, names: Names) -> list[Chip]:
     chips = []
     for name, values in question.filters.items():
-        if name in MENUS and len(values) == 1:
+        if (name in MENUS or name in _OPTIONS) and len(values) == 1:
             continue
         chips.append(
             Chip(

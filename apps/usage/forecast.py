@@ -1,4 +1,5 @@
-"""What a month will come to: the exact sum so far, and for what is left what such days usually come to.
+"""What a month, or another period, will come to: the exact sum so far, and for what is left what such days
+usually come to.
 
 Pure functions over whole numbers of UTC days, as ``usual.py`` has them. It is an estimate, and says how many
 days it rests on; what nobody can tell is None and not a number.
@@ -24,7 +25,7 @@ DRIFT = 12  # one part in so many
 
 @dataclass(frozen=True, slots=True)
 class Forecast:
-    """The sum of a whole month, in the unit of what it was made of. ``rest`` is expected of the days to
+    """The sum of a whole month or period, in the unit of what it was made of. ``rest`` is expected of the days to
     come and of ``unread`` ones; ``low`` to ``high`` is the band of the month's sum. ``days``: it rests on."""
 
     last: int
@@ -38,7 +39,7 @@ class Forecast:
 
     @property
     def total(self) -> int:
-        """What the month should come to."""
+        """What it should come to."""
         return self.so_far + self.rest
 
 
@@ -55,15 +56,17 @@ def forecast(
     today: int,
     *,
     left_today: int = MILLION,
+    period: tuple[int, int] | None = None,
 ) -> Forecast | None:
-    """What the month of ``today`` comes to; None while too few days tell.
+    """What the month of ``today`` comes to, or ``period`` (first and last day, ``today`` within); None while
+    too few days tell.
 
     ``amounts``: by day, today's as far as it has come; a day of ``known`` (read whole) without one is a 0.
     ``left_today``: how much of today is not read yet, in millionths. Days before the first use count
-    for nothing. Days of the month that are not read are expected like those to come; None if they are
-    more than those that are.
+    for nothing. Days of it that are not read are expected like those to come; None if they are more than
+    those that are.
     """
-    first, last = month_of(today)
+    first, last = period or month_of(today)
     born = min((day for day in amounts if amounts[day]), default=today)
     history = {
         day: amounts.get(day, 0) for day in known if max(born, today - WINDOW) <= day < today

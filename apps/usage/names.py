@@ -1,7 +1,7 @@
 """What dimensions are called: a provider's ids and marks in words, with the page of what they name."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,9 @@ _SPELLED: dict[str, dict[str, Words]] = {
         "session_usage": gettext_lazy("Sessions"),
     },
 }
+# Groupings that a shelf adds (``added.py``).
+Namer = Callable[[Organization, Sequence[Value]], Mapping[Value, "Name"]]
+_NAMERS: dict[str, Namer] = {}
 # Spelled with underscores by their providers, and no names of anything.
 _PLAIN = frozenset({"service_tier", "geo", "speed", "operation", "cost_type", "token_type"})
 
@@ -73,6 +76,11 @@ class Name:
         return f"{self.text} · {self.note}" if self.note else self.text
 
 
+def add_names(group: str, namer: Namer, *, none: Words) -> None:
+    """Have the values of an added grouping named, and what belongs to none of them."""
+    _NAMERS[group], _NONE[group] = namer, none
+
+
 class Names:
     """Names within one organization. ``of`` takes at most two queries, whatever the number of values."""
 
@@ -90,7 +98,9 @@ class Names:
             "person": self._people,
             "connection": self._connections,
         }.get(group)
-        known = looked_up(rest) if looked_up else {}
+        known: Mapping[Value, Name] = looked_up(rest) if looked_up else {}
+        if group in _NAMERS and rest:
+            known = _NAMERS[group](self.organization, rest)
         names = {
             value: found[value] or known.get(value) or self._spelled(group, str(value[0]))
             for value in values

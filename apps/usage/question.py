@@ -46,7 +46,7 @@ GROUPS: dict[str, Words] = {
 # Their ids mean something at one connection alone.
 SCOPED = frozenset({"workspace", "key", "service_account"})
 # What no provider bills by: it knows tokens alone.
-UNBILLED = frozenset({"key", "person", "service_account", "speed", "operation"})
+UNBILLED = {"key", "person", "service_account", "speed", "operation"}
 # Groupings that lead further down, in the order tried.
 BENEATH = ("workspace", "key", "model", "person")
 BENEATH_LINES = ("description", "workspace", "model")
@@ -80,6 +80,14 @@ TYPED = ("from", "to", "find_key", "find_person")
 UNTOLD_IN_ADDRESS = "~"  # the empty mark, which an address cannot hold
 MOST_DAYS_OF_HOURS = reads.MOST_HOURS // 24
 MOST_DAYS = 800  # of any range; what is kept ends sooner
+
+
+def add_group(name: str, label: Words) -> None:
+    """Have the menu offer a grouping that a shelf adds, which no provider bills by. Before the total."""
+    total = GROUPS.pop("")
+    GROUPS[name] = label
+    GROUPS[""] = total
+    UNBILLED.add(name)
 
 
 def utc_today() -> date:

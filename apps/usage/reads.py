@@ -11,14 +11,14 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection as database
-from django.db.models import Q
+from django.db.models import Model, Q
 
 from apps.organizations.models import Connection, Organization
 from apps.usage import blocks, money, retention
 from apps.usage.coverage import Coverage, coverage_of
 from apps.usage.days import HOURS, date_of, day_of, moment_of
 from apps.usage.models import Block, BlockRollup, Dimension, Fact, Report, ReportName, Rollup
-from apps.usage.tuples import COLUMNS, COUNTS, CUBES, FULL, LOOKED_UP, Grain
+from apps.usage.tuples import COLUMNS, COUNTS, CUBES, FULL, LOOKED_UP, NONE, WHO, Grain
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 TIMES = ("hour", "day", "week", "month")
 MOST_HOURS = 24 * 14  # of a reading by the hour
+LONGEST_ID = 18  # digits of what is a number of ours for certain
 # What tokens are not told apart by: asked for, only money makes sense, and it is the billed one.
 LINES = frozenset({"cost_type", "token_type", "description"})
 # Of what has one of these, there are few dimensions among all.
@@ -118,14 +119,35 @@ class Grouping:
     matching: Callable[[Sequence[Connection], Sequence[Any]], set[tuple[int, str]]]
 
 
+@dataclass(frozen=True, slots=True)
+class Placing:
+    """A grouping that a shelf adds by a table of its own, decided by several columns at once.
+
+    ``table`` has a row for each Dimension of the grains in ``PLACED`` that belongs anywhere: its primary
+    key is ``dimension_id``, and ``column`` the number of what it belongs to. One without a row belongs to
+    NONE. So a database sums up by it, however many keys and people there are.
+    """
+
+    name: str
+    table: "type[Model]"
+    column: str
+
+
+# Grains whose dimensions have places, and the columns that may decide them.
+PLACED = (WHO, FULL)
+PLACED_BY = ("workspace", "key", "account")
 groupings: dict[str, Grouping] = {}
+placings: dict[str, Placing] = {}
 
 
-def add_grouping(grouping: Grouping) -> None:
+def add_grouping(grouping: Grouping | Placing) -> None:
     """Have ``totals`` know a grouping; for ``AppConfig.ready()``."""
     if grouping.name in (*COLUMNS, *TIMES, "connection"):
         raise ValueError(f"{grouping.name} is taken")
-    groupings[grouping.name] = grouping
+    if isinstance(grouping, Placing):
+        placings[grouping.name] = grouping
+    else:
+        groupings[grouping.name] = grouping
 
 
 def connections_of(user: "User | AnonymousUser", organization: Organization) -> list[Connection]:
@@ -244,7 +266,7 @@ def _days(
 def _check(first: date, last: date, asked: list[str], wanted: dict[str, list[Any]]) -> None:
     if last < first:
         raise BadQuestion("the end lies before the start")
-    known = {*COLUMNS, "connection", *groupings} - {"currency"}
+    known = {*COLUMNS, "connection", *groupings, *placings} - {"currency"}
     if unknown := [name for name in asked if name not in {*known, *TIMES}]:
         raise BadQuestion(f"nothing can be grouped by {unknown[0]}")
     if unknown := [name for name in wanted if name not in known]:
@@ -279,10 +301,16 @@ class _Reading:
             if name in groupings
         ]
         self.filters = {name: values for name, values in wanted.items() if name in COLUMNS}
+        self.placed = [placings[name] for name in asked if name in placings]
+        self.places = {
+            placings[name]: values for name, values in wanted.items() if name in placings
+        }
         # Columns read: what is grouped by, and what added groupings are made of.
         self.columns = [name for name in asked if name in COLUMNS]
         self.columns += [one.of for one in self.added if one.of not in self.columns]
         self.needed = {*self.columns, *self.filters, *(of for of, _ in self.pairs)}
+        if self.placed or self.places:
+            self.needed |= WHO.columns
         self.few = bool(FEW & {*self.filters, *(of for of, _ in self.pairs)})
         self.lines = bool(LINES & self.needed)
         self.grain = grain_for(self.needed)
@@ -329,12 +357,13 @@ class _Reading:
             found = f"(SELECT {shown}, {blocks.sums_of(blocks.SUMS)} FROM {found} GROUP BY {by}) u"  # noqa: S608  # likewise
         keys = ["d.connection_id", *(["at"] if self.time else [])]
         keys += [f'd."{name}"' for name in ("currency", *self.columns)]
+        keys += self._place_keys()
         # Where all that tells the grain's dimensions apart was asked for, none fall together.
         alone = self.grain.columns <= {*self.columns, "currency"}
         sums = names if alone else blocks.sums_of(blocks.SUMS)
         sql = (
             f"SELECT {', '.join(keys)}, {sums} FROM {found}"  # noqa: S608  # likewise
-            f" JOIN {_table(Dimension)} d ON d.id = u.dimension_id"
+            f" JOIN {_table(Dimension)} d ON d.id = u.dimension_id{self._place_joins('u')}"
         )
         with database.cursor() as cursor:
             cursor.execute(sql if alone else f"{sql} GROUP BY {', '.join(keys)}", given)
@@ -349,13 +378,14 @@ class _Reading:
             return []
         keys = ['r."connection_id"', 'r."hour"']
         keys += [f'd."{name}"' for name in ("currency", *self.columns)]
+        keys += self._place_keys()
         chosen, values = self._chosen()
         # The table lies by hour: a few are looked up in each, not sought among all.
         hours = list(range(begin, end)) if self.few else [begin, end - 1]
         within = f"IN ({_marks(hours)})" if self.few else "BETWEEN %s AND %s"
         sql = (
             f"SELECT {', '.join(keys)}, {blocks.sums_of(COUNTS)} FROM {_table(Fact)} r"  # noqa: S608  # names of our own models
-            f' JOIN {_table(Dimension)} d ON d."id" = r."dimension_id"'
+            f' JOIN {_table(Dimension)} d ON d."id" = r."dimension_id"{self._place_joins("r")}'
             f' WHERE r."connection_id" IN ({_marks(ids)}) AND r."hour" {within}'
             f"{chosen} GROUP BY {', '.join(keys)}"
         )
@@ -363,9 +393,18 @@ class _Reading:
             cursor.execute(sql, [*ids, *hours, *values])
             return [self._hour_row(list(row)) for row in cursor.fetchall()]
 
+    def _place_keys(self) -> list[str]:
+        return [f'p{at}."{one.column}"' for at, one in enumerate(self.placed)]
+
+    def _place_joins(self, rows: str) -> str:
+        return "".join(
+            f' LEFT JOIN {_table(one.table)} p{at} ON p{at}."dimension_id" = {rows}."dimension_id"'
+            for at, one in enumerate(self.placed)
+        )
+
     def _chosen(self) -> tuple[str, list[Any]]:
         """The filters as SQL: rows of the dimensions that pass."""
-        if not self.filters and not self.pairs:
+        if not self.filters and not self.pairs and not self.places:
             return "", []
         grain = FULL if self.time == "hour" else self.grain
         conditions = [f'"connection_id" IN ({_marks(self.ids)})', '"grain" = %s']
@@ -377,6 +416,10 @@ class _Reading:
             either = " OR ".join([f'("connection_id" = %s AND "{name}" = %s)'] * len(pairs))
             conditions.append(f"({either or '1 = 0'})")
             values += [part for pair in sorted(pairs) for part in pair]
+        for placing, accepted in self.places.items():
+            condition, numbers = _placed_in(placing, accepted)
+            conditions.append(condition)
+            values += numbers
         inner = f'SELECT "id" FROM {_table(Dimension)} WHERE {" AND ".join(conditions)}'  # noqa: S608  # names of our own models
         if self.few and database.vendor == "postgresql":
             # As an array it is found first, and then looked up in the index; IN is joined.
@@ -393,6 +436,9 @@ class _Reading:
         currency = row.pop(0)
         for name in self.columns:
             group[name] = row.pop(0)
+        for one in self.placed:
+            place = row.pop(0)
+            group[one.name] = NONE if place is None else place
         return group, currency
 
     def _day_row(self, row: list[Any]) -> Row:
@@ -444,6 +490,19 @@ class _Reading:
             else:
                 merged[key] = row
         return list(merged.values())
+
+
+def _placed_in(placing: Placing, accepted: Sequence[Any]) -> tuple[str, list[Any]]:
+    """What a Dimension must fulfil to belong to any of ``accepted``, as SQL, and its parameters."""
+    table = _table(placing.table)
+    numbers = [int(one) for one in map(str, accepted) if one.isdecimal() and len(one) <= LONGEST_ID]
+    within = f'"{placing.column}" IN ({_marks(numbers)})'
+    condition = f'"id" IN (SELECT "dimension_id" FROM {table} WHERE {within})'  # noqa: S608  # names of our own models
+    if NONE in map(str, accepted):
+        own = f'{_table(Dimension)}."id"'
+        nowhere = f'NOT EXISTS (SELECT 1 FROM {table} p WHERE p."dimension_id" = {own})'  # noqa: S608  # likewise
+        condition = f"({condition} OR {nowhere})"
+    return condition, numbers
 
 
 def _counts(row: list[Any]) -> list[Any]:

@@ -90,7 +90,10 @@ CUBES = (
     _grain(KEY_GRAIN, "key", "workspace", "key"),
     _grain(ACCOUNT_GRAIN, "account", "account", "service_account"),
     _grain(6, "workspace and model", "workspace", "model"),
+    # What a placing (reads.Placing) is decided by, and what is mostly asked beneath it.
+    _grain(10, "who", "workspace", "key", "account", "model"),
 )
+WHO = CUBES[-1]
 GRAINS = (FULL, *CUBES)
 
 

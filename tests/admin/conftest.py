@@ -14,6 +14,8 @@ from apps.accounts.models import User
 from apps.audit.models import Entry
 from apps.audit.record import record
 from apps.billing.models import Credit, CreditPoint, Payment, Subscription, TopUp
+from apps.budgets.models import Budget, Standing
+from apps.centres.models import Closing, CostCentre
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.incidents.models import Incident
 from apps.keys.models import Key, SharedKey
@@ -119,6 +121,10 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
                 factories.ConnectionFactory(organization=factories.own_desk())
             ).pk
         ),
+        CostCentre: lambda: factories.CostCentreFactory(organization=organization),
+        Closing: lambda: Closing.objects.create(
+            organization=organization, month=20_000 + number, closed_at=now, closed_by=owner
+        ),
         Entry: lambda: _entry(organization),
         Resource: lambda: resource_of(connection, f"listing{number}"),
         SyncRun: lambda: run_of(connection),
@@ -180,6 +186,8 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
             day=20_000 + number,
             coder=Coder.objects.get_or_create(connection=connection, email="a@example.com")[0],
         ),
+        Budget: lambda: factories.BudgetFactory(organization=organization),
+        Standing: lambda: factories.StandingFactory(budget__organization=organization),
         Incident: lambda: factories.IncidentFactory(connection=connection),
         Notice: lambda: factories.NoticeFactory(organization=organization),
         Endpoint: lambda: factories.EndpointFactory(organization=organization),

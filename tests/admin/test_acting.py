@@ -61,6 +61,8 @@ def test_support_may_what_was_agreed_where_the_organization_allows_it(
         "usage.read",
         "billing.read",
         "incidents.read",
+        "budgets.read",
+        "centres.read",
         "notices.read",
         "notices.deliveries",
         "reports.read",
