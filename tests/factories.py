@@ -201,6 +201,11 @@ BILLING = (
 )
 
 
+OWN_BILLING = tuple(
+    one for one in BILLING if one not in ("plans.read", "plan.history", "plan.change")
+)
+
+
 def with_billing(connection: Connection) -> Connection:
     """The same connection, saved or not, whose key may do with money what its provider has."""
     if connection.provider == "cline":
@@ -225,6 +230,7 @@ def with_account(connection: Connection) -> Connection:
             "usage.calls",
             "usage.limits",
             "budget.request",
+            *OWN_BILLING,
         )
     }
     return connection
