@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 import yaml  # drf-spectacular brings it
 from django.conf import settings
 
+from apps.organizations.policy import is_of_one
 from apps.providers.anthropic import AnthropicAdapter
 from apps.providers.cline import ClineAdapter, PersonalClineAdapter
 from apps.sandbox.anthropic.api import Anthropic
@@ -131,7 +132,9 @@ def used_by() -> dict[str, set[str]]:
     spoken = [(side, adapter) for side in SIDES.values() for adapter in side.adapters]
     for side, adapter in spoken:
         known = {method_of(one): one for one, _in_seed in operations_in(side.contract)}
-        for user, methods in _users():
+        for user, methods, of_one in _users():
+            if of_one is not None and of_one != (adapter is side.personal):
+                continue
             for method in methods:
                 for operation in behind(adapter, method, known):
                     users.setdefault(operation, set()).add(user)
@@ -141,18 +144,20 @@ def used_by() -> dict[str, set[str]]:
     return users
 
 
-def _users() -> Iterator[tuple[str, frozenset[str]]]:
-    """Everybody who is handed an adapter, with the methods of it that they call."""
-    yield "probe", frozenset({"probe"})
+def _users() -> Iterator[tuple[str, frozenset[str], bool | None]]:
+    """Everybody who is handed an adapter, with the methods of it that they call, and whether it is that of
+    a person's own account; None: either."""
+    yield "probe", frozenset({"probe"}), None
     for name in mirrors.names():
         if isinstance(mirror := mirrors.get(name), mirrors.Mirror):
-            yield f"sync {name}", called(mirror.fetch)
+            yield f"sync {name}", called(mirror.fetch), None
     for series in mirrors.all_series():
-        yield f"sync {series.name}", frozenset({series.method, *series.also})
+        yield f"sync {series.name}", frozenset({series.method, *series.also}), None
     for kind in KINDS.values():
         for step in kind.steps:
             parts = filter(None, (step.send, step.read_back, step.look, step.remove))
-            yield f"command {kind.name}", frozenset().union(*map(called, parts))
+            methods = frozenset().union(*map(called, parts))
+            yield f"command {kind.name}", methods, is_of_one(kind.action)
 
 
 def behind(adapter: type[Any], method: str, known: dict[str, str]) -> set[str]:

@@ -52,6 +52,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/notices/", include("apps.notices.urls")),
     path("o/<slug:slug>/", include("apps.configuration.urls")),
     path("o/<slug:slug>/", include("apps.personal.urls")),
+    path("o/<slug:slug>/account/<uuid:uid>/billing/", include("apps.personal.money_urls")),
     path("o/<slug:slug>/limits/", include("apps.workspaces.limit_urls")),
     path("o/<slug:slug>/people/", include("apps.members.urls")),
     path("o/<slug:slug>/workspaces/", include("apps.workspaces.urls")),

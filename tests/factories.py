@@ -203,6 +203,11 @@ BILLING = (
 )
 
 
+OWN_BILLING = tuple(
+    one for one in BILLING if one not in ("plans.read", "plan.history", "plan.change")
+)
+
+
 def with_billing(connection: Connection) -> Connection:
     """The same connection, saved or not, whose key may do with money what its provider has."""
     if connection.provider == "cline":
@@ -227,6 +232,7 @@ def with_account(connection: Connection) -> Connection:
             "usage.calls",
             "usage.limits",
             "budget.request",
+            *OWN_BILLING,
         )
     }
     return connection

@@ -37,7 +37,7 @@ from apps.notices.models import Notice
 from apps.notices.topics import Topic
 from apps.organizations.models import Connection, Organization, Role
 from apps.personal.models import Account
-from apps.sync.models import CommandState, Resource
+from apps.sync.models import Command, CommandState, Resource
 from apps.usage.models import Dimension
 from apps.usage.tuples import CUBES
 from tests import factories
@@ -146,6 +146,22 @@ def _own_account(tenant: Tenant, user: User) -> Account:
     return made
 
 
+def _own_topping(tenant: Tenant, user: User) -> TopUp:
+    made: TopUp = factories.TopUpFactory(connection=_own_account(tenant, user).connection)
+    return made
+
+
+def _of_own_account(kind: str) -> Callable[[Tenant, User], Command]:
+    """A change of the money of somebody's own account."""
+
+    def make(tenant: Tenant, user: User) -> Command:
+        connection = _own_account(tenant, user).connection
+        made: Command = factories.CommandFactory(connection=connection, actor=user, kind=kind)
+        return made
+
+    return make
+
+
 def _used_model(tenant: Tenant, user: User) -> Dimension:
     """A model that only this tenant has used."""
     grain = next(one.id for one in CUBES if one.name == "model")
@@ -214,6 +230,12 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "payment": lambda tenant, user: factories.PaymentFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization, provider="cline")
     ),
+    "own_payment": lambda tenant, user: factories.PaymentFactory(
+        connection=_own_account(tenant, user).connection
+    ),
+    "own_topping": _own_topping,
+    "own_purchase": _of_own_account("billing.own_purchase"),
+    "own_card": _of_own_account("billing.own_card"),
     "usage_model": _used_model,
     "topping": _topping,
     "purchase": lambda tenant, user: factories.CommandFactory(
@@ -499,6 +521,38 @@ PAGES: dict[str, Page] = {
     ),
     "personal:read_calls": Desk(
         change="account.read", objects={"uid": "own_account.connection.uid"}
+    ),
+    "own_billing:overview": Desk(
+        read="account.money", objects={"uid": "own_account.connection.uid"}
+    ),
+    "own_billing:payments": Desk(
+        read="account.money",
+        change="account.money",
+        objects={"uid": "own_account.connection.uid"},
+        query=SAVED_VIEW,
+    ),
+    "own_billing:payment": Desk(
+        read="account.money",
+        objects={"uid": "own_payment.connection.uid", "pk": "own_payment"},
+    ),
+    "own_billing:buy": Desk(
+        read="account.buy", change="account.buy", objects={"uid": "own_account.connection.uid"}
+    ),
+    "own_billing:begun": Desk(
+        read="account.money",
+        objects={"uid": "own_purchase.connection.uid", "command": "own_purchase.uid"},
+    ),
+    "own_billing:top_up": Desk(
+        read="account.top_up",
+        change="account.top_up",
+        objects={"uid": "own_topping.connection.uid"},
+    ),
+    "own_billing:card": Desk(
+        read="account.card", change="account.card", objects={"uid": "own_account.connection.uid"}
+    ),
+    "own_billing:card_page": Desk(
+        read="account.money",
+        objects={"uid": "own_card.connection.uid", "command": "own_card.uid"},
     ),
     # --- Limits
     "limits:list": Desk(read="limits.read", change="limits.read", query=SAVED_VIEW),

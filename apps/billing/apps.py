@@ -6,7 +6,7 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Have sync mirror what providers tell of money, and carry purchases out."""
-        from apps.billing import drawing, mirror, topping
+        from apps.billing import cards, drawing, mirror, topping
         from apps.billing.polling import PAYMENT_STATES
         from apps.billing.remote import register_kinds
         from apps.sync import mirrors
@@ -19,4 +19,6 @@ class BillingConfig(AppConfig):
         mirrors.after_complete(mirror.PAYMENTS.name, mirror.watch_payments)
         register_kinds()
         topping.register_kinds()
-        slots.fill("sync:command", drawing.payment_page)
+        cards.register_kinds()
+        for filler in (drawing.payment_page, drawing.card_page, drawing.evidence):
+            slots.fill("sync:command", filler)

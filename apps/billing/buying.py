@@ -1,6 +1,7 @@
 """Pages of buying credit: say how much, see what will happen, and come back from paying."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -15,15 +16,16 @@ from apps.billing import services
 from apps.billing.forms import CARD, BuyForm
 from apps.billing.models import Card, Credit, Payment
 from apps.billing.polling import PAYMENT_STATES
-from apps.billing.remote import CHECKOUT_KIND, PURCHASE_KIND
+from apps.billing.remote import CHECKOUTS, PURCHASES
 from apps.billing.sellers import Sellers
+from apps.billing.whose import Pages, pages_of
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.sync import schedule
 from apps.sync.asking import asked
 from apps.sync.models import Command, CommandState
 
-KINDS = (PURCHASE_KIND, CHECKOUT_KIND)
+KINDS = (*PURCHASES, *CHECKOUTS)
 ASK_AGAIN = timedelta(seconds=10)  # how often coming back has the provider asked
 
 
@@ -35,21 +37,31 @@ def buyers(request: DeskRequest) -> list[Connection]:
 @require_http_methods(["GET", "HEAD", "POST"])
 @desk_view("billing.buy")
 def buy(request: DeskRequest) -> HttpResponse:
-    """Say how much; then see what will happen; then have it done. Sent twice, a form buys once."""
-    places = buyers(request)
+    """Say how much; then see what will happen; then have it done."""
+    return answer_buy(request, pages_of(request), buyers(request))
+
+
+def answer_buy(request: DeskRequest, pages: Pages, places: Sequence[Connection]) -> HttpResponse:
+    """The page of buying credit for one of ``places``. Sent twice, a form buys once."""
     first = {"nonce": uuid.uuid4(), "connection": request.GET.get("connection", "")}
     form = BuyForm(places, request.POST or None, initial=first)
     if form.is_bound and "confirmed" in request.POST:
-        command = asked(form, "amount", lambda: _ask(request, form))
+        command = asked(form, "amount", lambda: _ask(request, pages, form))
         if command is not None:
-            return redirect("billing:begun", slug=request.organization.slug, uid=command.uid)
+            return redirect(pages.url("begun", command.uid))
     elif form.is_bound and form.is_valid():
-        return render(request, "billing/buy_confirm.html", _what_will_happen(request, form))
-    context = {"title": _("Buy credit"), "tab": "overview", "form": form, "places": places}
+        return render(request, "billing/buy_confirm.html", _what_will_happen(pages, form))
+    context = {
+        "title": _("Buy credit"),
+        "tab": "overview",
+        "pages": pages,
+        "form": form,
+        "places": places,
+    }
     return render(request, "billing/buy.html", context)
 
 
-def _ask(request: DeskRequest, form: BuyForm) -> Command:
+def _ask(request: DeskRequest, pages: Pages, form: BuyForm) -> Command:
     given = form.cleaned_data
     common: dict[str, Any] = {
         "connection": form.place,
@@ -59,17 +71,18 @@ def _ask(request: DeskRequest, form: BuyForm) -> Command:
     }
     if given["way"] == CARD:
         return services.purchase(**common)
-    overview = reverse("billing:overview", kwargs={"slug": request.organization.slug})
-    return services.checkout(**common, back=request.build_absolute_uri(f"{overview}begun/"))
+    back = request.build_absolute_uri(f"{pages.url('overview')}begun/")
+    return services.checkout(**common, back=back)
 
 
-def _what_will_happen(request: DeskRequest, form: BuyForm) -> dict[str, Any]:
+def _what_will_happen(pages: Pages, form: BuyForm) -> dict[str, Any]:
     present = {"connection": form.place, "gone_at__isnull": True}
     credit = Credit.objects.filter(**present).first()
     amount = form.cleaned_data["amount"]
     return {
         "title": _("Buy credit"),
         "tab": "overview",
+        "pages": pages,
         "form": form,
         "amount": amount,
         "place": form.place,
@@ -83,27 +96,35 @@ def _what_will_happen(request: DeskRequest, form: BuyForm) -> dict[str, Any]:
 @require_safe
 @desk_view("billing.read")
 def begun(request: DeskRequest, uid: str) -> HttpResponse:
-    """Where a purchase leads, and whoever paid comes back to: its payment, once there is one."""
+    """Where a purchase leads, and whoever paid comes back to."""
+    return answer_begun(request, pages_of(request), uid)
+
+
+def answer_begun(request: DeskRequest, pages: Pages, uid: Any) -> HttpResponse:
+    """The payment that a purchase has come to, once there is one."""
     rows = Command.objects.visible_to(request.user).filter(
         organization=request.organization, kind__in=KINDS
     )
+    if pages.account:
+        rows = rows.filter(connection=pages.account)
     command = get_object_or_404(rows.select_related("connection"), uid=uid)
     payment = Payment.objects.filter(command=command).first()
-    if payment is None and _goes_on(command):
-        context = {"title": _("Buy credit"), "tab": "overview", "command": command}
+    if payment is None and goes_on(command):
+        context = {"title": _("Buy credit"), "tab": "overview", "pages": pages, "command": command}
         return render(request, "billing/begun.html", context)
-    slug = request.organization.slug
     if payment is None:
-        address = reverse("sync:command", kwargs={"slug": slug, "uid": command.uid})
+        given = {"slug": request.organization.slug, "uid": command.uid}
+        address = reverse("sync:command", kwargs=given)
     else:
         _ask_soon(payment)
-        address = reverse("billing:payment", kwargs={"slug": slug, "pk": payment.pk})
+        address = pages.url("payment", payment.pk)
     if request.headers.get("HX-Request"):
         return HttpResponse(headers={"HX-Redirect": address})
     return redirect(address)
 
 
-def _goes_on(command: Command) -> bool:
+def goes_on(command: Command) -> bool:
+    """Whether something will still happen by itself."""
     waits_for_a_person = (CommandState.OPERATOR, CommandState.AWAITING_APPROVAL)
     return command.is_open and command.state not in waits_for_a_person
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from apps.billing.models import Payment
 from apps.billing.money import CURRENCY
 from apps.billing.sellers import Sellers
+from apps.billing.whose import Pages, pages_of
 from apps.billing.words import STATES, state_of, usd
 from apps.members.models import Member
 from apps.organizations.lists import ListByConnection, connection_column, connection_filter
@@ -121,6 +122,11 @@ class PaymentList(ListByConnection[Payment]):
         connection_filter(),
     ]
 
+    @cached_property
+    def pages(self) -> Pages:
+        """The pages among which the list is."""
+        return pages_of(self.request)
+
     def rows(self) -> QuerySet[Payment]:
         """The organization's payments that their providers have."""
         rows = Payment.objects.visible_to(self.request.user).select_related("command__actor")
@@ -136,7 +142,7 @@ class PaymentList(ListByConnection[Payment]):
 
     def row_url(self, row: Payment) -> str:
         """The payment's own page."""
-        return reverse("billing:payment", kwargs={"slug": self.organization.slug, "pk": row.pk})
+        return self.pages.url("payment", row.pk)
 
     def person_url(self, row: Payment) -> str:
         """Who paid; "" where nobody here is known."""
@@ -152,6 +158,7 @@ class PaymentList(ListByConnection[Payment]):
         sellers = Sellers(self.request)
         return {
             "tab": "payments",
+            "pages": self.pages,
             "freshness": freshness(self.organization, "payments"),
             "silent": sellers.silent("payments.read") if sellers.with_any() else [],
         }
@@ -187,10 +194,14 @@ def payer_name(payment: Payment) -> str:
     member: Member | None = getattr(payment, "payer_member", None)
     if member:
         return member.name or member.email
-    if payment.creator and payment.creator == payment.connection.remote_organization_id:
+    automatic = payment.creator and payment.creator == payment.connection.remote_organization_id
+    alone = PROVIDERS[payment.connection.provider].is_personal
+    if automatic and not alone:
         return _("automatic purchase")
     if payment.command and payment.command.actor:
         return str(payment.command.actor)
+    if automatic:  # the person's own id stands for both
+        return _("you, or an automatic purchase")
     return payment.creator
 
 

@@ -81,7 +81,7 @@ def _no_news(connection: Connection, changes: list[RemoteChange]) -> list[Remote
 
 def _fetch_credit(adapter: Adapter, cursor: str | None) -> Page[Row]:
     there = with_billing(adapter)
-    found = there.get_organization_balance()
+    found = there.balance()
     if found.amount_usd is None:
         raise Unclear(_("The answer has no balance that can be read."))
     try:
@@ -147,7 +147,7 @@ def _payment(one: records.PaymentRecord) -> Row:
 
 
 def _fetch_payments(adapter: Adapter, cursor: str | None) -> Page[Row]:
-    page = with_billing(adapter).list_organization_payments(cursor=cursor)
+    page = with_billing(adapter).payments(cursor=cursor)
     return _rows(named(page.rows), _payment, page)
 
 
@@ -255,12 +255,12 @@ def _most_seats(there: BillingAdapter, plan_id: str) -> int | None:
 
 def _fetch_plan(adapter: Adapter, cursor: str | None) -> Page[Row]:
     there = with_billing(adapter)
-    found, requests = there.get_organization_plan(), 1
+    found, requests = there.plan(), 1
     if found is None:
         return _one(None)
     plan = found.plan
     most = plan.max_seats if plan else None
-    if plan is not None and plan.remote_id and most is None:
+    if there.sells_seats and plan is not None and plan.remote_id and most is None:
         most, requests = _most_seats(there, plan.remote_id), 2
     try:
         told = _told(plan)
@@ -349,7 +349,7 @@ def _promotion(one: records.Promotion) -> Row:
 
 
 def _fetch_promotions(adapter: Adapter, cursor: str | None) -> Page[Row]:
-    page = with_billing(adapter).list_organization_promotions(cursor=cursor)
+    page = with_billing(adapter).promotions(cursor=cursor)
     return _rows(page.rows, _promotion, page)
 
 
@@ -369,7 +369,7 @@ PROMOTIONS = Mirror(
 
 def _fetch_top_up(adapter: Adapter, cursor: str | None) -> Page[Row]:
     there = with_billing(adapter)
-    found = there.get_organization_auto_top_up()
+    found = there.auto_top_up()
     try:
         columns = (found.enabled, in_micros(found.threshold_usd), in_micros(found.amount_usd))
     except Inexact as error:
@@ -393,7 +393,7 @@ TOP_UP = Mirror(
 
 
 def _fetch_card(adapter: Adapter, cursor: str | None) -> Page[Row]:
-    found = with_billing(adapter).get_organization_default_payment_method()
+    found = with_billing(adapter).default_payment_method()
     if found is None:
         return _one(None)
     last4 = found.last4 if found.last4.isdecimal() else ""

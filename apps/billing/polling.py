@@ -116,7 +116,7 @@ class _Polling:
 
     def _poll(self, payment: Payment) -> None:
         name = payment.known_as
-        found = self._ask(lambda: self.there.get_organization_payment_status(name))
+        found = self._ask(lambda: self.there.payment_status(name))
         self.errand.run.seen += 1
         self.unclear = self.unclear + 1 if isinstance(found, errors.Unclear) else 0
         status = found.status if isinstance(found, PaymentStatus) else ""
@@ -180,8 +180,8 @@ class _Polling:
         """Both records of a payment that is final. What is unclear of them is asked for again."""
         name = payment.known_as
         self.detailed.add(payment.pk)
-        whole = self._ask(lambda: self.there.get_organization_payment(name))
-        processed = self._ask(lambda: self.there.get_organization_provider_payment(name))
+        whole = self._ask(lambda: self.there.payment(name))
+        processed = self._ask(lambda: self.there.processor_payment(name))
         now = timezone.now()
         changes: dict[str, Any] = {"polled_at": now}
         if isinstance(whole, errors.Unclear) or isinstance(processed, errors.Unclear):
@@ -236,7 +236,7 @@ PAYMENT_STATES = Series(
     label=gettext_lazy("States of payments"),
     capability="payments.read",
     read=_read,
-    method="get_organization_payment_status",
-    also=("get_organization_payment", "get_organization_provider_payment"),
+    method="payment_status",
+    also=("payment", "processor_payment"),
     has=lambda provider: PROVIDERS[provider].sells_credit,
 )

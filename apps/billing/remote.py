@@ -4,7 +4,8 @@ Nobody can make the provider charge once alone: it takes no key that tells one r
 So a purchase whose outcome is not known is looked for among the payments, and never sent again by itself.
 """
 
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -17,13 +18,14 @@ from apps.billing.mirror import CREDIT, NAMELESS, PAYMENTS, named, with_billing
 from apps.billing.models import Payment
 from apps.billing.money import in_micros
 from apps.billing.polling import FIRST_SECONDS, PAYMENT_STATES, is_final
+from apps.billing.whose import ORGANIZATION, PERSON, SORTS
 from apps.billing.words import usd
 from apps.organizations.models import Connection
 from apps.providers.errors import Forbidden, NotFound, Refused, Unclear
 from apps.providers.protocol import Adapter, BillingAdapter
 from apps.providers.records.billing import SETTLED, PaymentRecord
 from apps.sync import schedule
-from apps.sync.models import OPEN_STATES, Command, CommandState
+from apps.sync.models import OPEN_STATES, Command, CommandState, Resource
 from apps.sync.outbox.kinds import (
     Done,
     Json,
@@ -35,8 +37,12 @@ from apps.sync.outbox.kinds import (
     Verdict,
     register,
 )
+from apps.sync.outbox.outcome import quiet_time
+from apps.sync.outbox.requests import IN_PLACE_OF
 
-PURCHASE_KIND, CHECKOUT_KIND = "billing.purchase", "billing.checkout"
+PURCHASES = tuple(sort.kind("purchase") for sort in SORTS)
+CHECKOUTS = tuple(sort.kind("checkout") for sort in SORTS)
+PURCHASE_KIND, CHECKOUT_KIND = ORGANIZATION.kind("purchase"), ORGANIZATION.kind("checkout")
 CLOCKS = timedelta(minutes=5)  # by how much theirs and ours may differ
 BELATED = timedelta(days=1)  # how long after it was given up a purchase may still show
 
@@ -58,7 +64,7 @@ def _listed(there: BillingAdapter) -> list[PaymentRecord]:
     found: list[PaymentRecord] = []
     cursor: str | None = None
     while True:
-        page = there.list_organization_payments(cursor=cursor)
+        page = there.payments(cursor=cursor)
         found += page.rows
         cursor = page.next_cursor
         if cursor is None:
@@ -69,7 +75,16 @@ def _look(adapter: Adapter, command: Command) -> Json:
     """The baseline: every payment of that amount there is right now, for the mirror may lack the latest,
     and whether an automatic purchase may bring another."""
     there, amount = with_billing(adapter), amount_of(command)
-    ids = sorted(one.remote_id for one in _listed(there) if one.amount_usd == amount)
+    found = [one for one in _listed(there) if one.amount_usd == amount]
+    earlier = _sent_before(command)
+    if earlier and _perhaps_of(earlier, found):
+        raise Refused(
+            _(
+                "Meanwhile the provider shows a payment of this amount that may be the first one. Nothing "
+                "was sent: look at the payments."
+            )
+        )
+    ids = sorted(one.remote_id for one in found)
     try:
         automatic = _automatic(there, amount)
     except Unclear:
@@ -95,7 +110,7 @@ def _why_failed(record: PaymentRecord) -> str:
 
 
 def _send_purchase(adapter: Adapter, command: Command) -> Json:
-    record = with_billing(adapter).purchase_organization_credits(amount_of(command))
+    record = with_billing(adapter).purchase_credits(amount_of(command))
     if record.status == "failed":
         raise Refused(_why_failed(record))
     return _result(record)
@@ -106,12 +121,9 @@ def _read_purchase(adapter: Adapter, command: Command) -> Verdict:
     there, amount = with_billing(adapter), amount_of(command)
     listed = _listed(there)
     found = [one for one in listed if one.amount_usd == amount]
+    new = _perhaps_of(command, found)
     if command.in_doubt or "ids" not in command.baseline:
-        since = command.created_at - CLOCKS
-        lately = [one for one in found if (one.paid_at or one.created_at or since) >= since]
-        return _undecided(_unclaimed(command, lately))
-    known = set(command.baseline["ids"])
-    new = _unclaimed(command, [one for one in found if one.remote_id not in known])
+        return _undecided(new)
     if len(new) != 1 or _from_a_page(command, {one.remote_id for one in listed}):
         return _undecided(new)
     if _left_unknown(command):
@@ -122,6 +134,27 @@ def _read_purchase(adapter: Adapter, command: Command) -> Verdict:
     if new[0].status == "failed":
         return Moot(_why_failed(new[0]))
     return Done(_result(new[0]))
+
+
+def _perhaps_of(command: Command, found: list[PaymentRecord]) -> list[PaymentRecord]:
+    """Those of ``found``, payments of its amount, that ``command`` may have made: new since it was sent."""
+    if command.in_doubt or "ids" not in command.baseline:
+        since = command.created_at - CLOCKS
+        new = [one for one in found if (one.paid_at or one.created_at or since) >= since]
+    else:
+        known = set(command.baseline["ids"])
+        new = [one for one in found if one.remote_id not in known]
+    return _unclaimed(command, new)
+
+
+def _sent_before(command: Command) -> Command | None:
+    """The purchase in whose place this one is sent, because nobody could tell what became of it."""
+    uid = command.before.get(IN_PLACE_OF)
+    return (
+        Command.objects.filter(uid=uid, connection_id=command.connection_id).first()
+        if uid
+        else None
+    )
 
 
 def _unclaimed(command: Command, found: list[PaymentRecord]) -> list[PaymentRecord]:
@@ -140,7 +173,7 @@ def _from_a_page(command: Command, listed: set[str]) -> bool:
     a payment: its own cannot be told from others unless it stands in the listing under its id."""
     pages = Command.objects.filter(
         connection_id=command.connection_id,
-        kind=CHECKOUT_KIND,
+        kind__in=CHECKOUTS,
         arguments__cents=command.arguments["cents"],
         attempts__gt=0,
     ).filter(Q(state=CommandState.SUCCEEDED) | Q(state__in=OPEN_STATES))
@@ -153,7 +186,7 @@ def _left_unknown(command: Command) -> bool:
     """Whether an earlier purchase of that amount was given up unknown, so that its payment may come late."""
     return Command.objects.filter(
         connection_id=command.connection_id,
-        kind=PURCHASE_KIND,
+        kind__in=PURCHASES,
         arguments__cents=command.arguments["cents"],
         state=CommandState.CANCELLED,
         settled_at__gte=command.created_at - BELATED,
@@ -164,7 +197,7 @@ def _left_unknown(command: Command) -> bool:
 def _automatic(there: BillingAdapter, amount: Decimal) -> bool:
     """Whether an automatic purchase could have brought a payment of ``amount``; so where nobody is told."""
     try:
-        top_up = there.get_organization_auto_top_up()
+        top_up = there.auto_top_up()
     except (Forbidden, NotFound, Refused):
         return True
     return top_up.enabled is not False and top_up.amount_usd in (None, amount)
@@ -223,7 +256,7 @@ def _read_anew(connection: Connection) -> None:
 PURCHASE = Kind(
     name=PURCHASE_KIND,
     label=gettext_lazy("Buy credit"),
-    action="billing.buy",
+    action=ORGANIZATION.buy,
     capability="credit.buy",
     resource=PAYMENTS.name,
     steps=(Step("purchase", _send_purchase, _read_purchase, look=_look),),
@@ -237,12 +270,37 @@ PURCHASE = Kind(
 )
 
 
+def evidence_at(command: Command) -> datetime | None:
+    """When all payments were read last; None if they were not since its outcome could be known."""
+    read = Resource.objects.filter(connection=command.connection_id, name=PAYMENTS.name).first()
+    known_at = (command.sent_at or command.created_at) + quiet_time(command)
+    return (
+        read.completed_at if read and read.completed_at and read.completed_at > known_at else None
+    )
+
+
+def _why_not_alone(command: Command) -> str:
+    """On a desk of one nobody else looks: so whoever decides must be able to."""
+    if evidence_at(command) is not None:
+        return ""
+    schedule.soon(command.connection, PAYMENTS.name)
+    return _(
+        "Your payments have not been read since it was sent. They are being read now: look at them, then "
+        "decide."
+    )
+
+
+OWN_PURCHASE = replace(
+    PURCHASE, name=PERSON.kind("purchase"), action=PERSON.buy, alone=_why_not_alone
+)
+
+
 # --- On the provider's own page: nothing is charged before somebody pays there --------------------
 
 
 def _send_checkout(adapter: Adapter, command: Command) -> Json:
     back = command.arguments.get("back", "")
-    session = with_billing(adapter).create_organization_credit_checkout(
+    session = with_billing(adapter).credit_checkout(
         amount_of(command), redirect_url=f"{back}{command.uid}/" if back else ""
     )
     return {"remote_id": session.payment_id, "session": session.session_id, "url": session.url}
@@ -275,7 +333,7 @@ def _settle_checkout(command: Command) -> None:
 CHECKOUT = Kind(
     name=CHECKOUT_KIND,
     label=gettext_lazy("Open a payment page"),
-    action="billing.buy",
+    action=ORGANIZATION.buy,
     capability="credit.buy",
     resource=PAYMENTS.name,
     steps=(Step("checkout", _send_checkout, _start_anew),),
@@ -288,6 +346,7 @@ CHECKOUT = Kind(
     settle=_settle_checkout,
     private=frozenset({"session", "url"}),  # whoever has them may pay there
 )
+OWN_CHECKOUT = replace(CHECKOUT, name=PERSON.kind("checkout"), action=PERSON.buy)
 
 
 def page_of(payment: Payment) -> str:
@@ -298,12 +357,12 @@ def page_of(payment: Payment) -> str:
 
 def page_opened_by(command: Command) -> str:
     """The address of the payment page that a change has opened; "" if it has not."""
-    if command.kind != CHECKOUT_KIND or command.state != CommandState.SUCCEEDED:
+    if command.kind not in CHECKOUTS or command.state != CommandState.SUCCEEDED:
         return ""
     return str(command.results[-1].get("url") or "") if command.results else ""
 
 
 def register_kinds() -> None:
     """Make the changes of this shelf known to the outbox."""
-    for kind in (PURCHASE, CHECKOUT):
+    for kind in (PURCHASE, OWN_PURCHASE, CHECKOUT, OWN_CHECKOUT):
         register(kind)

@@ -1,15 +1,23 @@
-"""How long the credit lasts: what was charged in the last fourteen whole UTC days, and what follows from it."""
+"""How long the credit lasts: what was charged in the last fourteen whole UTC days, and what follows from it.
+
+Of a provider that tells no charges by day it is what the credit fell by, from look to look.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from decimal import Decimal
+from itertools import pairwise
 
+from django.db.models import Max
 from django.utils import timezone
 
-from apps.billing.money import CURRENCY
+from apps.billing.models import CreditPoint
+from apps.billing.money import CURRENCY, of_micros
 from apps.organizations.models import Connection
+from apps.providers.catalogue import PROVIDERS
 from apps.usage import reads
+from apps.usage.days import day_of
 from apps.usage.models import Report, ReportName
 
 REPORTS = (ReportName.USAGE, ReportName.COSTS)
@@ -19,12 +27,16 @@ SHORT = 14  # days: less is worth a warning
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """What ``read`` of the last ``DAYS`` days cost, in dollars; the others have not been read (wholly)."""
+    """What ``read`` of the last ``DAYS`` days cost, in dollars; the others have not been read (wholly).
+
+    ``as_it_fell``: that is what the credit fell by. What was used while it rose is not in it.
+    """
 
     spent: Decimal
     read: int
     first: date
     last: date
+    as_it_fell: bool = False
 
     @property
     def daily(self) -> Decimal:
@@ -39,11 +51,18 @@ class Pace:
 
 
 def paces(connections: Sequence[Connection]) -> Mapping[int, Pace]:
-    """The pace of each, by id. Five queries."""
-    known = Report.objects.filter(connection__in=connections, name__in=REPORTS)
-    begun = set(known.values_list("connection_id", flat=True))
+    """The pace of each, by id. Five queries, and two where the credit itself has to tell."""
     last = timezone.now().date() - timedelta(days=1)
     first = last - timedelta(days=DAYS - 1)
+    charged = [one for one in connections if PROVIDERS[one.provider].daily_charges]
+    others = [one.pk for one in connections if one not in charged]
+    told = _by_charges(charged, first, last) if charged or not others else {}
+    return told | (_by_credit(others, first, last) if others else {})
+
+
+def _by_charges(connections: Sequence[Connection], first: date, last: date) -> dict[int, Pace]:
+    known = Report.objects.filter(connection__in=connections, name__in=REPORTS)
+    begun = set(known.values_list("connection_id", flat=True))
     found = reads.totals(connections, first, last, ["connection", "day"])
     lacking: dict[int, set[date]] = {one.pk: set() for one in connections}
     for hole in found.coverage.holes:
@@ -63,4 +82,27 @@ def paces(connections: Sequence[Connection]) -> Mapping[int, Pace]:
             Decimal(0),
         )
         told[one.pk] = Pace(spent, DAYS - len(lacks) if one.pk in begun else 0, first, last)
+    return told
+
+
+def _by_credit(connections: Sequence[int], first: date, last: date) -> dict[int, Pace]:
+    """Days are counted from the first whole one on which the credit was looked at."""
+    begin, end = day_of(first), day_of(last)
+    points = CreditPoint.objects.filter(connection__in=connections, day__lte=end)
+    before = points.filter(day__lt=begin).order_by().values("connection_id")
+    held = before.annotate(last=Max("id")).values("last")
+    rows = points.filter(day__gte=begin) | points.filter(pk__in=held)
+    found: dict[int, list[CreditPoint]] = {pk: [] for pk in connections}
+    for row in rows.order_by("at", "pk"):
+        found[row.connection_id].append(row)
+    told = {}
+    for pk, looks in found.items():
+        whole = max(begin, looks[0].day + 1) if looks else end + 1
+        fell = sum(
+            max(0, one.micros - following.micros)
+            for one, following in pairwise(looks)
+            if following.day >= whole
+        )
+        spent = of_micros(fell) or Decimal(0)
+        told[pk] = Pace(spent, max(0, end + 1 - whole), first, last, as_it_fell=True)
     return told

@@ -5,7 +5,7 @@ from decimal import Decimal
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
-from apps.billing.remote import CHECKOUT_KIND, PURCHASE_KIND
+from apps.billing.whose import sort_of
 from apps.billing.words import usd
 from apps.organizations.models import Connection
 from apps.sync.models import Command
@@ -28,7 +28,7 @@ def why_not(amount: Decimal) -> str:
 
 def purchase(*, connection: Connection, amount: Decimal, actor: User, nonce: str) -> Command:
     """Charge the stored card with ``amount`` dollars for credit. Raises RequestRefused."""
-    wish = _wish(PURCHASE_KIND, connection, amount)
+    wish = _wish("purchase", connection, amount)
     return ask(wish, actor=actor, nonce=nonce)
 
 
@@ -39,13 +39,14 @@ def checkout(
 
     Raises RequestRefused.
     """
-    wish = _wish(CHECKOUT_KIND, connection, amount, back=back)
+    wish = _wish("checkout", connection, amount, back=back)
     return ask(wish, actor=actor, nonce=nonce)
 
 
-def _wish(kind: str, connection: Connection, amount: Decimal, **more: str) -> Wish:
+def _wish(name: str, connection: Connection, amount: Decimal, **more: str) -> Wish:
     if why := why_not(amount):
         raise RequestRefused(why)
+    kind = sort_of(connection).kind(name)
     return Wish(
         kind=kind,
         connection=connection,

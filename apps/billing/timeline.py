@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 
 from apps.billing.history import around
 from apps.billing.models import Payment
-from apps.billing.remote import CHECKOUT_KIND
+from apps.billing.remote import CHECKOUTS
 from apps.billing.words import state_of, usd
 from apps.sync.models import CommandEvent, CommandState
 
@@ -39,7 +39,7 @@ def _ours(payment: Payment) -> list[Happening]:
         Happening(payment.command.created_at, _("Asked for here by %(name)s") % {"name": asked_by})
     ]
     events = CommandEvent.objects.filter(command=payment.command).exclude(state__in=PASSING)
-    opened = payment.command.kind == CHECKOUT_KIND
+    opened = payment.command.kind in CHECKOUTS
     done = _("The payment page was opened") if opened else _("The provider has answered")
     for one in events:
         what = done if one.state == CommandState.SUCCEEDED else one.get_state_display()

@@ -1,6 +1,6 @@
 """What is bought automatically: how a change of it is asked for, sent, read back, and written to the mirror."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
@@ -13,6 +13,7 @@ from apps.billing import services
 from apps.billing.mirror import TOP_UP, with_billing
 from apps.billing.models import TopUp
 from apps.billing.money import in_micros
+from apps.billing.whose import ORGANIZATION, PERSON, sort_of
 from apps.billing.words import top_up_plan
 from apps.providers.protocol import Adapter
 from apps.providers.records.billing import AutoTopUp
@@ -20,7 +21,6 @@ from apps.sync.models import Command
 from apps.sync.outbox.kinds import Done, Json, Kind, NotDone, Step, Verdict, register
 from apps.sync.outbox.requests import RequestRefused, Wish, ask
 
-KIND = "billing.top_up"
 COLUMNS = ("enabled", "threshold_micros", "amount_micros")
 
 
@@ -57,7 +57,7 @@ def change(*, top_up: TopUp, wanted: Wanted, actor: User, nonce: str) -> Command
         if why := why_no_threshold(wanted.threshold) or services.why_not(wanted.amount):
             raise RequestRefused(why)
     wish = Wish(
-        kind=KIND,
+        kind=sort_of(top_up.connection).kind("top_up"),
         connection=top_up.connection,
         target=f"{TOP_UP.name}:{top_up.remote_id}",
         label=str(_("Automatic purchases")),
@@ -88,12 +88,12 @@ def _check(command: Command) -> str:
 def _send(adapter: Adapter, command: Command) -> Json:
     row = _row(command.arguments)
     wanted = AutoTopUp(bool(row.enabled), row.threshold, row.amount)
-    with_billing(adapter).set_organization_auto_top_up(wanted)
+    with_billing(adapter).set_auto_top_up(wanted)
     return {}
 
 
 def _read_back(adapter: Adapter, command: Command) -> Verdict:
-    found = with_billing(adapter).get_organization_auto_top_up()
+    found = with_billing(adapter).auto_top_up()
     row = _row(command.arguments)
     if not row.enabled:
         return NotDone() if found.enabled else Done()
@@ -110,9 +110,9 @@ def _settle(command: Command) -> None:
 
 
 CHANGE = Kind(
-    name=KIND,
+    name=ORGANIZATION.kind("top_up"),
     label=gettext_lazy("Change automatic purchases"),
-    action="billing.top_up",
+    action=ORGANIZATION.top_up,
     capability="top_up.change",
     resource=TOP_UP.name,
     steps=(Step("change", _send, _read_back),),
@@ -120,8 +120,10 @@ CHANGE = Kind(
     settle=_settle,
     check=_check,
 )
+OWN_CHANGE = replace(CHANGE, name=PERSON.kind("top_up"), action=PERSON.top_up)
 
 
 def register_kinds() -> None:
-    """Make the change known to the outbox."""
+    """Make the changes known to the outbox."""
     register(CHANGE)
+    register(OWN_CHANGE)

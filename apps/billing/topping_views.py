@@ -14,6 +14,7 @@ from apps.billing.forms import TopUpForm
 from apps.billing.models import Card, TopUp
 from apps.billing.services import CENT
 from apps.billing.topping import Wanted
+from apps.billing.whose import Pages, pages_of
 from apps.organizations.access import DeskRequest, desk_view
 from apps.sync.asking import asked
 
@@ -25,6 +26,11 @@ def change(request: DeskRequest, uid: str) -> HttpResponse:
     rows = TopUp.objects.visible_to(request.user).present()
     own = rows.filter(connection__organization=request.organization, connection__uid=uid)
     row = get_object_or_404(own.select_related("connection__organization"))
+    return answer(request, pages_of(request), row)
+
+
+def answer(request: DeskRequest, pages: Pages, row: TopUp) -> HttpResponse:
+    """The page that changes ``row``."""
     first = {
         "enabled": bool(row.enabled),
         "threshold": _in_cents(row.threshold),
@@ -35,6 +41,7 @@ def change(request: DeskRequest, uid: str) -> HttpResponse:
     context = {
         "title": _("Automatic purchases"),
         "tab": "overview",
+        "pages": pages,
         "form": form,
         "top_up": row,
         "now": words.top_up_plan(row),
@@ -52,7 +59,7 @@ def change(request: DeskRequest, uid: str) -> HttpResponse:
         )
         if command is not None:
             messages.success(request, _("It is on its way. This page shows it once it is done."))
-            return redirect("billing:overview", slug=request.organization.slug)
+            return redirect(pages.url("overview"))
     elif form.is_bound and form.is_valid():
         context["afterwards"] = words.top_up_plan(_wanted(form, row).as_row())
         context["card"] = Card.objects.filter(connection=row.connection, gone_at=None).first()

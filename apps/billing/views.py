@@ -47,6 +47,7 @@ from apps.billing.models import (
 from apps.billing.remote import page_of
 from apps.billing.runway import DAYS, Pace, paces
 from apps.billing.sellers import Sellers, why_not
+from apps.billing.whose import Pages, pages_of
 from apps.invites.models import Invite
 from apps.members.models import Member
 from apps.organizations.access import DeskRequest, desk_view
@@ -54,7 +55,7 @@ from apps.organizations.models import Connection
 from apps.sync.mirrors import Mirror
 from apps.sync.models import Command, Resource
 from apps.sync.outbox.kinds import kind_of
-from apps.sync.schedule import freshness
+from apps.sync.schedule import Freshness, freshness
 from apps.ui.charts import Chart
 
 LATELY = 5  # payments on the overview
@@ -167,10 +168,16 @@ def lacking(
         for listing in listings:
             if not one.can(listing.capability):
                 why = why_not(one, listing.capability)
-                told[one.pk][listing.name] = why or _("The key may not read this.")
+                told[one.pk][listing.name] = why or _why_untold(one, listing)
             elif (one.pk, listing.name) not in read:
                 told[one.pk][listing.name] = _("Not read yet.")
     return told
+
+
+def _why_untold(connection: Connection, listing: Mirror) -> str:
+    if listing.capability in connection.capabilities:
+        return _("The key may not read this.")
+    return _("It is not known yet whether the key may read this: have the key checked.")
 
 
 def _lately(connection: Connection) -> list[Payment]:
@@ -185,28 +192,49 @@ def overview(request: DeskRequest) -> HttpResponse:
     sellers = Sellers(request)
     connections = sellers.with_any()
     context = {
+        **what_there_is(request, pages_of(request), connections, buyers(request)),
         "title": _("Billing"),
-        "tab": "overview",
-        "purses": purses(connections),
         "silent": [
             one for one in sellers.silent("credit.read") if one.connection not in connections
         ],
         "any_connection": bool(sellers.live),
-        "may_buy": bool(buyers(request)),
-        "may_top_up": request.may("billing.top_up"),
-        "flights": _flights(request),
-        "days": DAYS,
-        "freshness": freshness(request.organization, *NAMES),
     }
     return render(request, "billing/overview.html", context)
 
 
-def _flights(request: DeskRequest) -> list[Command]:
+def what_there_is(
+    request: DeskRequest,
+    pages: Pages,
+    connections: Sequence[Connection],
+    places: Sequence[Connection],
+) -> dict[str, Any]:
+    """What the overview shows of ``connections``; credit may be bought for ``places``."""
+    return {
+        "tab": "overview",
+        "pages": pages,
+        "purses": purses(connections),
+        "may_buy": bool(places),
+        "may_top_up": request.may(pages.sort.top_up),
+        "flights": _flights(request, pages),
+        "days": DAYS,
+        "freshness": fresh(request, pages, *NAMES),
+    }
+
+
+def fresh(request: DeskRequest, pages: Pages, *names: str) -> list[Freshness]:
+    """How fresh what these pages show is."""
+    found = freshness(request.organization, *names)
+    account = pages.account
+    return [one for one in found if account is None or one.connection.pk == account.pk]
+
+
+def _flights(request: DeskRequest, pages: Pages) -> list[Command]:
     """Changes with money whose outcome is still to come."""
     rows = Command.objects.visible_to(request.user).open()
-    found = list(
-        rows.filter(organization=request.organization, kind__startswith="billing.").order_by("pk")
-    )
+    rows = rows.filter(organization=request.organization, kind__startswith="billing.")
+    if pages.account:
+        rows = rows.filter(connection=pages.account)
+    found = list(rows.order_by("pk"))
     for command in found:
         command.what = kind_of(command).label  # type: ignore[attr-defined]  # for the template
     return found
@@ -226,23 +254,31 @@ def payments(request: DeskRequest) -> HttpResponseBase:
 @desk_view("billing.read")
 def payment(request: DeskRequest, pk: int) -> HttpResponse:
     """One payment: where it is, and how it came there."""
+    return answer_payment(request, pages_of(request), pk)
+
+
+def answer_payment(request: DeskRequest, pages: Pages, pk: int) -> HttpResponse:
+    """The page of one payment, or its facts alone while the provider is asked about it."""
     rows = Payment.objects.visible_to(request.user).filter(
         connection__organization=request.organization
     )
+    if pages.account:
+        rows = rows.filter(connection=pages.account)
     row = get_object_or_404(rows.select_related("connection", "command__actor"), pk=pk)
     row.payer_member = payers_of([row]).get((row.connection_id, row.creator))  # type: ignore[attr-defined]  # for payer_name
     context = {
         "title": _("Payment of %(amount)s") % {"amount": words.usd(row.amount)},
         "tab": "payments",
+        "pages": pages,
         "payment": row,
         "state": words.state_of(row),
         "whereabouts": words.whereabouts(row),
         "payer": payer_name(row),
         "member": row.payer_member,  # type: ignore[attr-defined]  # just given
         "events": timeline.of(row),
-        "page_there": page_of(row) if request.may("billing.buy") else "",
+        "page_there": page_of(row) if request.may(pages.sort.buy) else "",
         "waits": row.poll_at is not None and row.gone_at is None,
-        "freshness": freshness(request.organization, "payments"),
+        "freshness": fresh(request, pages, "payments"),
     }
     fragment = "#facts" if request.headers.get("HX-Target") == "facts" else ""
     return render(request, f"billing/payment.html{fragment}", context)

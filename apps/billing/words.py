@@ -87,8 +87,12 @@ def card_expiry(card: Card, now: datetime) -> tuple[str, str]:
 
 def runway(pace: Pace, amount: Decimal | None) -> tuple[str, str, str]:
     """Tone, a figure and a sentence on how long the credit lasts."""
+    if pace.read == 0 and pace.as_it_fell:
+        return "", "–", _("The credit has been looked at for less than a day, so nobody can tell.")
     if pace.read == 0:
         return "", "–", _("Usage has not been read yet, so nobody can tell.")
+    if pace.spent <= 0 and pace.as_it_fell:
+        return "", "–", _("It has not fallen in the last %(days)d days.") % {"days": pace.read}
     if pace.spent <= 0:
         return "", "–", _("Nothing was charged in the last %(days)d days.") % {"days": DAYS}
     if amount is None:

@@ -70,6 +70,11 @@ POLICY: dict[str, Rule] = {
     "account.change": Rule(SELF, writes=True),  # profile, terms, invites, which account is billed
     "account.token": Rule(SELF, writes=True, fresh=True),
     "account.delete": Rule(SELF, writes=True, fresh=True),
+    # Their own money. Nobody else is there, so none of it can wait for a second person.
+    "account.money": Rule(SELF),
+    "account.buy": Rule(SELF, writes=True, fresh=True),
+    "account.top_up": Rule(SELF, writes=True, fresh=True),
+    "account.card": Rule(SELF, writes=True, fresh=True),
     "usage.read": Rule(EVERYONE, support=True),  # tokens, costs, Claude Code
     "usage.backfill": Rule(ADMINS, writes=True),  # pause the reading of the past, let it go on
     # Notices: to read those that one's role may hear of; to say for everybody that one has seen to it.

@@ -228,6 +228,7 @@ CLINE_PERSONAL = Provider(
     requests_per_minute=60,
     chooses_organization=False,
     holds_seats=False,
+    sells_credit=True,
     console_url="https://app.cline.bot/dashboard",
     reports=("usage", "calls"),
     leaves_out={
@@ -244,6 +245,9 @@ CLINE_PERSONAL = Provider(
     cannot={
         "config.change": _(
             "Your organization hands it to you: its owners and admins change it, for everybody."
+        ),
+        "plan.change": _(
+            "Cline's API cannot change a plan of one person: that is done in the Cline dashboard."
         ),
     },
     key_facts=frozenset(),

@@ -466,56 +466,61 @@ class CodingAdapter(Protocol):
 
 @runtime_checkable
 class BillingAdapter(Protocol):
-    """What the adapter of a provider can do that sells credit and seats to an organization.
+    """What the adapter of a provider can do that sells credit ahead of use, to an organization or a person.
 
     Whether a connection's key may do it is said by its capabilities "credit.…", "payments.read",
     "plans.read", "plan.…", "promotions.read", "top_up.…" and "card.…". Money is exact, in dollars.
+    ``sells_seats``: a plan there is for several people. What is named after an organization is told of
+    one alone.
     """
+
+    sells_seats: bool
 
     @property
     def organization_id(self) -> str:
-        """The provider's id of the organization."""
+        """The provider's id of the organization, or of the person."""
 
-    def get_organization_balance(self) -> Balance:
+    def balance(self) -> Balance:
         """The credit that is left."""
 
-    def list_organization_payments(self, *, cursor: str | None = None) -> Page[PaymentRecord]:
+    def payments(self, *, cursor: str | None = None) -> Page[PaymentRecord]:
         """One page of the purchases of credit."""
 
-    def get_organization_payment(self, payment_id: str) -> PaymentRecord:
+    def payment(self, payment_id: str) -> PaymentRecord:
         """One purchase, in full. NotFound if there is none of that id."""
 
-    def get_organization_payment_status(self, payment_id: str) -> PaymentStatus:
+    def payment_status(self, payment_id: str) -> PaymentStatus:
         """How far one purchase has come. NotFound if there is none of that id."""
 
-    def get_organization_provider_payment(self, payment_id: str) -> ProcessorPayment:
+    def processor_payment(self, payment_id: str) -> ProcessorPayment:
         """One purchase as the card processor sees it. NotFound if there is none of that id."""
 
-    def create_organization_credit_checkout(
-        self, amount_usd: Decimal, *, redirect_url: str = ""
-    ) -> HostedSession:
+    def credit_checkout(self, amount_usd: Decimal, *, redirect_url: str = "") -> HostedSession:
         """A page where a person pays for credit, and comes back from. Nothing is charged by this."""
 
-    def purchase_organization_credits(self, amount_usd: Decimal) -> PaymentRecord:
+    def purchase_credits(self, amount_usd: Decimal) -> PaymentRecord:
         """Charge the stored card. Refused where it is declined, or there is none."""
 
-    def get_organization_auto_top_up(self) -> AutoTopUp:
+    def auto_top_up(self) -> AutoTopUp:
         """The automatic purchases."""
 
-    def set_organization_auto_top_up(self, wanted: AutoTopUp) -> AutoTopUp:
+    def set_auto_top_up(self, wanted: AutoTopUp) -> AutoTopUp:
         """Change the automatic purchases. Refused without a stored card."""
 
-    def get_organization_default_payment_method(self) -> PaymentMethod | None:
+    def default_payment_method(self) -> PaymentMethod | None:
         """The stored card; None if there is none."""
 
-    def list_organization_promotions(self, *, cursor: str | None = None) -> Page[Promotion]:
+    def payment_method_setup_session(self, *, redirect_url: str = "") -> HostedSession:
+        """A page where a person stores a card, and comes back from. Nothing is charged by this."""
+
+    def promotions(self, *, cursor: str | None = None) -> Page[Promotion]:
         """One page of the promotions in force."""
+
+    def plan(self) -> Subscription | None:
+        """The plan that is held; None if there never was one."""
 
     def list_plans(self, kind: str = "", *, cursor: str | None = None) -> Page[Plan]:
         """One page of the plans on offer; of one ``kind`` if given."""
-
-    def get_organization_plan(self) -> Subscription | None:
-        """The plan that the organization has; None if there never was one."""
 
     def list_organization_plan_history(self, *, cursor: str | None = None) -> Page[PlanPeriod]:
         """One page of the plans that it has had."""

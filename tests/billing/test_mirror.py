@@ -200,11 +200,11 @@ class Unwell:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.adapter, name)
 
-    def get_organization_payment_status(self, remote_id: str) -> Any:
+    def payment_status(self, remote_id: str) -> Any:
         self.asked.append(remote_id)
         if remote_id in self.riddles:
             raise Unclear("It makes no sense.")
-        return self.adapter.get_organization_payment_status(remote_id)
+        return self.adapter.payment_status(remote_id)
 
 
 def test_a_payment_whose_state_cannot_be_read_keeps_no_other_waiting(

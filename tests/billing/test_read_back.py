@@ -29,20 +29,20 @@ UNTOLD = AutoTopUp(None, None, None)
 class Seller:
     """As much of a provider as a purchase looks at. ``top_up`` may be an error that it answers with."""
 
-    payments: list[PaymentRecord] = field(default_factory=list)
+    made: list[PaymentRecord] = field(default_factory=list)
     top_up: AutoTopUp | errors.ProviderError = OFF
 
-    def list_organization_payments(self, cursor: str | None = None) -> Page[PaymentRecord]:
-        return Page(self.payments, None)
+    def payments(self, cursor: str | None = None) -> Page[PaymentRecord]:
+        return Page(self.made, None)
 
-    def get_organization_auto_top_up(self) -> AutoTopUp:
+    def auto_top_up(self) -> AutoTopUp:
         if isinstance(self.top_up, errors.ProviderError):
             raise self.top_up
         return self.top_up
 
     def charge(self, remote_id: str) -> None:
-        at = datetime(2026, 7, 1, 9, len(self.payments), tzinfo=UTC)
-        self.payments.append(PaymentRecord(remote_id, at, "usr", AMOUNT, AMOUNT, "completed"))
+        at = datetime(2026, 7, 1, 9, len(self.made), tzinfo=UTC)
+        self.made.append(PaymentRecord(remote_id, at, "usr", AMOUNT, AMOUNT, "completed"))
 
 
 @pytest.fixture

@@ -34,7 +34,7 @@ DEACTIVATE_KEY, ACTIVATE_KEY = "keys.deactivate", "keys.activate"
 RENAME_ORGANIZATION, CHANGE_SETTINGS = "configuration.rename", "configuration.change"
 UPDATE_PROFILE, SET_ACTIVE = "personal.update_profile", "personal.set_active"
 ACCEPT_TERMS, ACCEPT_INVITE = "personal.accept_terms", "personal.accept_invite"
-TOP_UP = "billing.top_up"
+TOP_UP, OWN_TOP_UP = "billing.top_up", "billing.own_top_up"
 # (kind, provider) → the operationIds of its steps
 OPERATIONS = {
     (CHANGE_ROLE, "anthropic"): ("updateUser",),
@@ -61,6 +61,7 @@ OPERATIONS = {
     (RENAME_ORGANIZATION, "cline"): ("update_organization",),
     (CHANGE_SETTINGS, "cline"): ("update_organization",),
     (TOP_UP, "cline"): ("set_organization_auto_top_up",),
+    (OWN_TOP_UP, "cline_personal"): ("set_user_auto_top_up",),
     (UPDATE_PROFILE, "cline_personal"): ("update_current_user",),
     (SET_ACTIVE, "cline_personal"): ("set_active_account",),
     (ACCEPT_TERMS, "cline_personal"): ("accept_terms",),
@@ -84,6 +85,7 @@ READS = {
     },
     (DELETE_KEY, "cline"): "list_api_keys",
     (TOP_UP, "cline"): "get_organization_auto_top_up",
+    (OWN_TOP_UP, "cline_personal"): "get_user_auto_top_up",
     **{
         (kind, "cline_personal"): "get_current_user"
         for kind in (UPDATE_PROFILE, SET_ACTIVE, ACCEPT_TERMS, ACCEPT_INVITE)

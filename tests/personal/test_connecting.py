@@ -12,6 +12,7 @@ from apps.organizations.models import Connection, Organization
 from apps.organizations.services import open_personal_desk
 from apps.personal.models import Account
 from tests.desk import walk_connection
+from tests.factories import OWN_BILLING
 from tests.organizations.connection_tools import Worker
 from tests.sandbox_server import SandboxServer
 
@@ -63,6 +64,7 @@ def test_the_provider_says_whose_key_it_is_and_what_it_can_do(
         "usage.calls",
         "usage.limits",
         "config.read",
+        *OWN_BILLING,
     }
     wizard = f"/o/{own.slug}/connections/{draft.uid}/connect/"
     assert "As you will see it in lists" in ada.get(wizard).text

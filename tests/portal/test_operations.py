@@ -72,6 +72,7 @@ def test_use_is_read_from_the_code_that_is_handed_an_adapter(table: list[Row]) -
     assert "probe costs.read" in users["getCostReport"]
     assert users["createWorkspaceMember"] == ("command workspaces.add_member",)
     assert users["purchase_organization_credits"] == ("command billing.purchase",)
+    assert users["purchase_user_credits"] == ("command billing.own_purchase",)
     assert users["get_organization_provider_payment"] == ("sync payment_states",)
     assert users["cancel_organization_plan"] == ()
 

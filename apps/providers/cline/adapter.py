@@ -6,11 +6,11 @@ from django.utils.translation import gettext as _
 
 from apps.providers.catalogue import CLINE
 from apps.providers.cline import capabilities
-from apps.providers.cline.billing import OrganizationBilling, PersonalBilling
+from apps.providers.cline.billing import PersonalBilling
 from apps.providers.cline.keys import Keys
 from apps.providers.cline.organizations import Organizations
 from apps.providers.cline.people import People
-from apps.providers.cline.plans import Plans
+from apps.providers.cline.purse import OrganizationPurse
 from apps.providers.cline.usage import Usage
 from apps.providers.decoding import search, search_by_email
 from apps.providers.errors import NotFound
@@ -25,7 +25,7 @@ from apps.providers.records.reports import UsageBucket, UsageRow
 from apps.providers.records.usage import UsageDay, UsageRecord, UsageSummary
 
 
-class ClineAdapter(Keys, Organizations, People, OrganizationBilling, PersonalBilling, Plans, Usage):
+class ClineAdapter(Keys, Organizations, People, PersonalBilling, OrganizationPurse, Usage):
     """One Cline organization, spoken to with the API key of one of its people.
 
     Every operation of the contract is a method under its operationId; each stands in the module of

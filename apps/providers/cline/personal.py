@@ -7,6 +7,7 @@ from django.utils.translation import gettext as _
 from apps.providers.abilities import Needs, Reads, look
 from apps.providers.catalogue import CLINE_PERSONAL
 from apps.providers.cline.adapter import ClineAdapter, by_day
+from apps.providers.cline.purse import OwnPurse
 from apps.providers.errors import Unclear
 from apps.providers.records import Found, Page, RemoteOrganization
 from apps.providers.records.configuration import RemoteConfig
@@ -14,6 +15,7 @@ from apps.providers.records.reports import UsageBucket
 from apps.providers.records.usage import UsageRecord
 
 _ME = ("get_current_user",)
+_PAYMENTS, _CARD = "list_user_payments", "get_user_default_payment_method"
 # Writes are not tried: whoever may read their own account may change it.
 NEEDS: Needs = {
     "account.read": _ME,
@@ -27,11 +29,21 @@ NEEDS: Needs = {
     "usage.calls": ("list_user_usages",),
     "usage.limits": ("get_current_user_plan_usage_limits",),
     "budget.request": _ME,
+    "credit.read": ("get_user_balance",),
+    "credit.buy": (_PAYMENTS, _CARD),
+    "payments.read": (_PAYMENTS,),
+    "card.read": (_CARD,),
+    "card.change": (_CARD,),
+    "top_up.read": ("get_user_auto_top_up",),
+    "top_up.change": ("get_user_auto_top_up", _CARD),
+    "promotions.read": ("list_user_promotions",),
+    "plan.read": ("get_current_user_plan",),
 }
 
 
-class PersonalClineAdapter(ClineAdapter):
-    """What ``protocol.AccountAdapter`` names stands in ``account``; below is what differs.
+class PersonalClineAdapter(OwnPurse, ClineAdapter):
+    """What ``protocol.AccountAdapter`` names stands in ``account``, what has to do with money in ``purse``;
+    below is what else differs.
 
     Where an organization's adapter has an organization, this one has the person: the provider's id of
     the user is the connection's ``remote_organization_id``.
@@ -53,6 +65,12 @@ class PersonalClineAdapter(ClineAdapter):
             "list_user_daily_usages": lambda: self.list_user_daily_usages(me, today, today),
             "list_user_usages": lambda: self.list_user_usages(me, limit=1),
             "get_current_user_plan_usage_limits": self.get_current_user_plan_usage_limits,
+            "get_user_balance": lambda: self.get_user_balance(me),
+            _PAYMENTS: lambda: self.list_user_payments(me),
+            _CARD: lambda: self.get_user_default_payment_method(me),
+            "get_user_auto_top_up": lambda: self.get_user_auto_top_up(me),
+            "list_user_promotions": lambda: self.list_user_promotions(me),
+            "get_current_user_plan": self.get_current_user_plan,
         }
         abilities = look(NEEDS, reads) | CLINE_PERSONAL.impossible
         return Found(account, (RemoteOrganization(caller.remote_id, account, ()),), abilities)

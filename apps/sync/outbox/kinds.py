@@ -111,7 +111,9 @@ class Kind:
     is probed again after a 403. ``resource`` is the mirror it changes. ``final``: it cannot be taken
     back by anybody, so whoever asks for it types something first. ``ends_key``: the connection's own key
     dies of it, so that it is read back even where the key is refused. ``private``: fields of its results
-    that are for whoever may ask for it alone, so neither the audit nor support sees them.
+    that are for whoever may ask for it alone, so neither the audit nor support sees them. ``alone``: money
+    that is asked for where nobody else is, so that one person may decide to send it again; it says what
+    they must have before them first ("" if they have it). None: two persons.
     """
 
     name: str
@@ -130,6 +132,7 @@ class Kind:
     final: bool = False
     ends_key: bool = False
     private: frozenset[str] = frozenset()
+    alone: Callable[[Command], str] | None = None
 
 
 KINDS: dict[str, Kind] = {}

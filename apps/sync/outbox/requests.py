@@ -7,7 +7,7 @@ the audit Entry commit together, and the worker is told afterwards.
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -29,6 +29,8 @@ from apps.sync.outbox.states import Overtaken, move
 from apps.sync.outbox.word import kick
 
 S = CommandState
+# In ``Command.before`` of money that is sent again: the change whose outcome nobody could tell.
+IN_PLACE_OF = "in_place_of"
 
 
 class RequestRefused(Exception):
@@ -293,7 +295,11 @@ def ask_again(*, command: Command, actor: User, nonce: str) -> Command:
     if command.step:
         raise RequestRefused(_("Its first step has happened: start anew from its own page."))
     if was_left_unknown(command):
-        raise RequestRefused(_("Money is sent again by two persons only."))
+        raise RequestRefused(
+            _("Money is sent again by two persons only.")
+            if kind_of(command).alone is None
+            else _("Nobody knows what became of it. Look at your payments; then buy anew, or not.")
+        )
     waited = command.is_money and _has_been(command, S.AWAITING_APPROVAL)
     return ask(_wish_of(command), actor=actor, nonce=nonce, second_person=waited)
 
@@ -329,11 +335,12 @@ def _wish_of(command: Command) -> Wish:
 def resend(*, command: Command, actor: User) -> Command:
     """Decide that a change whose outcome nobody could tell has not happened: send it again.
 
-    Money is sent by a new change, which waits for a second person; that one is returned.
+    Money is sent by a new change, which waits for a second person; that one is returned. Where there is
+    none, whoever decides must have before them what the kind demands (``Kind.alone``).
     """
     _permit_decision(command, actor)
     if command.is_money:
-        return _ask_second_person(command, actor)
+        return _send_money_again(command, actor)
     now = timezone.now()
     with transaction.atomic(durable=True):
         _move_or_refuse(
@@ -348,10 +355,16 @@ def resend(*, command: Command, actor: User) -> Command:
     return command
 
 
-def _ask_second_person(command: Command, actor: User) -> Command:
-    kind = kind_of(command)
+def _send_money_again(command: Command, actor: User) -> Command:
+    kind, state = kind_of(command), S.AWAITING_APPROVAL
     why = _("Sent again as another change, once a second person has approved it.")
-    again = command_of(_wish_of(command), actor, f"again:{command.uid}", S.AWAITING_APPROVAL)
+    if kind.alone is not None:
+        if lacking := kind.alone(command):
+            raise RequestRefused(lacking)
+        state, why = S.QUEUED, _("Sent again as another change.")
+    wish = _wish_of(command)
+    wish = replace(wish, before={**wish.before, IN_PLACE_OF: str(command.uid)})
+    again = command_of(wish, actor, f"again:{command.uid}", state)
     with transaction.atomic(durable=True):
         _move_or_refuse(command, S.CANCELLED, note=why, error=why)
         kind.undo([command])
@@ -359,6 +372,8 @@ def _ask_second_person(command: Command, actor: User) -> Command:
         kind.begin([again])
         again.save()
         note_asked([again], actor)
+        if again.state == S.QUEUED:
+            transaction.on_commit(lambda: kick(again.pk), robust=True)
     return again
 
 
