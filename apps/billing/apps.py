@@ -6,7 +6,7 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Have sync mirror what providers tell of money, and carry purchases out."""
-        from apps.billing import drawing, mirror, topping
+        from apps.billing import cards, drawing, mirror, reclaim, subscribing, telling, topping
         from apps.billing.polling import PAYMENT_STATES
         from apps.billing.remote import register_kinds
         from apps.sync import mirrors
@@ -19,4 +19,8 @@ class BillingConfig(AppConfig):
         mirrors.after_complete(mirror.PAYMENTS.name, mirror.watch_payments)
         register_kinds()
         topping.register_kinds()
+        cards.register_kinds()
+        subscribing.register_kinds()
+        telling.register()
         slots.fill("sync:command", drawing.payment_page)
+        slots.fill("sync:batch", reclaim.seats_of_batch)

@@ -11,7 +11,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.billing import services
+from apps.billing import approval, card_views, services
+from apps.billing.cards import CARD_PAGE_KIND
 from apps.billing.forms import CARD, BuyForm
 from apps.billing.models import Card, Credit, Payment
 from apps.billing.polling import PAYMENT_STATES
@@ -22,8 +23,9 @@ from apps.organizations.models import Connection
 from apps.sync import schedule
 from apps.sync.asking import asked
 from apps.sync.models import Command, CommandState
+from apps.sync.outbox.kinds import kind_of
 
-KINDS = (PURCHASE_KIND, CHECKOUT_KIND)
+KINDS = (PURCHASE_KIND, CHECKOUT_KIND, CARD_PAGE_KIND)
 ASK_AGAIN = timedelta(seconds=10)  # how often coming back has the provider asked
 
 
@@ -46,6 +48,7 @@ def buy(request: DeskRequest) -> HttpResponse:
     elif form.is_bound and form.is_valid():
         return render(request, "billing/buy_confirm.html", _what_will_happen(request, form))
     context = {"title": _("Buy credit"), "tab": "overview", "form": form, "places": places}
+    context["rule"] = approval.rule(PURCHASE_KIND, request.organization)
     return render(request, "billing/buy.html", context)
 
 
@@ -74,6 +77,11 @@ def _what_will_happen(request: DeskRequest, form: BuyForm) -> dict[str, Any]:
         "amount": amount,
         "place": form.place,
         "by_card": form.cleaned_data["way"] == CARD,
+        "second_person": approval.this_one(
+            PURCHASE_KIND if form.cleaned_data["way"] == CARD else CHECKOUT_KIND,
+            request.organization,
+            int(amount / services.CENT),
+        ),
         "card": Card.objects.filter(**present).first(),
         "credit": credit,
         "afterwards": credit.amount + amount if credit and credit.amount is not None else None,
@@ -83,14 +91,17 @@ def _what_will_happen(request: DeskRequest, form: BuyForm) -> dict[str, Any]:
 @require_safe
 @desk_view("billing.read")
 def begun(request: DeskRequest, uid: str) -> HttpResponse:
-    """Where a purchase leads, and whoever paid comes back to: its payment, once there is one."""
+    """Where a purchase or another card leads, and whoever comes back from the provider's page: its payment,
+    once there is one; the card."""
     rows = Command.objects.visible_to(request.user).filter(
         organization=request.organization, kind__in=KINDS
     )
     command = get_object_or_404(rows.select_related("connection"), uid=uid)
+    if command.kind == CARD_PAGE_KIND and command.state == CommandState.SUCCEEDED:
+        return card_views.opened(request, command)
     payment = Payment.objects.filter(command=command).first()
     if payment is None and _goes_on(command):
-        context = {"title": _("Buy credit"), "tab": "overview", "command": command}
+        context = {"title": kind_of(command).label, "tab": "overview", "command": command}
         return render(request, "billing/begun.html", context)
     slug = request.organization.slug
     if payment is None:

@@ -47,6 +47,7 @@ from apps.billing.models import (
 from apps.billing.remote import page_of
 from apps.billing.runway import DAYS, Pace, paces
 from apps.billing.sellers import Sellers, why_not
+from apps.billing.subscribing import PLAN_KINDS, is_over, unlisted
 from apps.invites.models import Invite
 from apps.members.models import Member
 from apps.organizations.access import DeskRequest, desk_view
@@ -89,6 +90,11 @@ class Purse:
         """Whether it runs out soon with nobody and nothing to buy more."""
         off = self.top_up is not None and self.top_up.enabled is False
         return off and bool(self.runway[0])
+
+    @property
+    def can_store_card(self) -> bool:
+        """Whether the key may have another card stored."""
+        return self.connection.can("card.change")
 
     @property
     def can_top_up(self) -> bool:
@@ -194,6 +200,7 @@ def overview(request: DeskRequest) -> HttpResponse:
         "any_connection": bool(sellers.live),
         "may_buy": bool(buyers(request)),
         "may_top_up": request.may("billing.top_up"),
+        "may_store_card": request.may("billing.card"),
         "flights": _flights(request),
         "days": DAYS,
         "freshness": freshness(request.organization, *NAMES),
@@ -262,6 +269,26 @@ class Held:
     lacks: dict[str, str]
 
     @property
+    def can_change(self) -> bool:
+        """Whether the key may change the plan."""
+        return self.connection.can("plan.change")
+
+    @property
+    def can_subscribe(self) -> bool:
+        """Whether a plan can be bought: none runs, as far as that was read."""
+        return self.can_change and not self.in_force and SUBSCRIPTION.name not in self.lacks
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a plan that was cancelled has run out."""
+        return self.subscription is not None and is_over(self.subscription, timezone.now())
+
+    @property
+    def in_force(self) -> bool:
+        """Whether there is a plan that still runs."""
+        return self.subscription is not None and not self.is_over
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether it runs out by itself."""
         return bool(self.subscription and self.subscription.cancelled_at)
@@ -312,6 +339,8 @@ def plans(request: DeskRequest) -> HttpResponse:
         ],
         "silent": [one for one in sellers.silent("plan.read") if one.connection not in connections],
         "any_connection": bool(sellers.live),
+        "may_change": request.may("billing.plan"),
+        "flights": [one for one in _flights(request) if one.kind in PLAN_KINDS],
         "freshness": freshness(request.organization, "plan", "plans", "plan_history"),
     }
     return render(request, "billing/plans.html", context)
@@ -332,6 +361,16 @@ class Seats:
     def used(self) -> int:
         """As they are mirrored."""
         return self.members + self.invites
+
+    @property
+    def unlisted(self) -> int:
+        """Pending invites that the provider counts and does not list."""
+        return unlisted(self.subscription, self.invites)
+
+    @property
+    def can_change(self) -> bool:
+        """Whether the key may change the number of seats, and there is a plan to change."""
+        return self.subscription is not None and self.connection.can("plan.change")
 
     @property
     def free(self) -> int | None:
@@ -389,5 +428,7 @@ class _SeatPage(SeatList):
             "idle_days": RECLAIMABLE,
             "unread": [(self.connections[pk].name, n) for pk, n in self.unread.items() if n],
             "days": self.days,
+            "may_change": self.request.may("billing.plan"),
+            "may_reclaim": self.request.may("people.remove"),
             "freshness": freshness(self.organization, "members", "invites", "plan"),
         }
