@@ -26,6 +26,7 @@ from apps.sync.models import Command, CommandState
 from apps.sync.outbox.kinds import kind_of
 
 KINDS = (PURCHASE_KIND, CHECKOUT_KIND, CARD_PAGE_KIND)
+WAIT_FOR_A_PERSON = (CommandState.OPERATOR, CommandState.AWAITING_APPROVAL)
 ASK_AGAIN = timedelta(seconds=10)  # how often coming back has the provider asked
 
 
@@ -115,8 +116,7 @@ def begun(request: DeskRequest, uid: str) -> HttpResponse:
 
 
 def _goes_on(command: Command) -> bool:
-    waits_for_a_person = (CommandState.OPERATOR, CommandState.AWAITING_APPROVAL)
-    return command.is_open and command.state not in waits_for_a_person
+    return command.is_open and command.state not in WAIT_FOR_A_PERSON
 
 
 def _ask_soon(payment: Payment) -> None:

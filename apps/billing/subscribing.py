@@ -135,9 +135,13 @@ def why_not_seats(connection: Connection, seats: int, most: int | None) -> str:
     used = in_use(connection)
     if seats < used.total:
         return _(
-            "%(used)s are in use (%(members)d by members, %(invites)d by pending invites): "
+            "%(used)s are in use (%(members)s by members, %(invites)s by pending invites): "
             "take some back first."
-        ) % {"used": in_seats(used.total), "members": used.members, "invites": used.invites}
+        ) % {
+            "used": in_seats(used.total),
+            "members": f"{used.members:,}",
+            "invites": f"{used.invites:,}",
+        }
     return ""
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.billing import history, timeline, words
-from apps.billing.buying import buyers
+from apps.billing.buying import WAIT_FOR_A_PERSON, buyers
 from apps.billing.lists import (
     RECLAIMABLE,
     PaymentList,
@@ -324,6 +324,7 @@ def plans(request: DeskRequest) -> HttpResponse:
     held = _first(Subscription.objects.filter(**present))
     offered = _grouped(Plan.objects.filter(**present).order_by("kind", "seat_micros", "pk"))
     periods = _grouped(PlanPeriod.objects.filter(**present).order_by("-started_at", "-pk"))
+    flights = [one for one in _flights(request) if one.kind in PLAN_KINDS]
     context = {
         "title": _("Plans"),
         "tab": "plans",
@@ -340,7 +341,8 @@ def plans(request: DeskRequest) -> HttpResponse:
         "silent": [one for one in sellers.silent("plan.read") if one.connection not in connections],
         "any_connection": bool(sellers.live),
         "may_change": request.may("billing.plan"),
-        "flights": [one for one in _flights(request) if one.kind in PLAN_KINDS],
+        "flights": flights,
+        "moving": any(one.state not in WAIT_FOR_A_PERSON for one in flights),
         "freshness": freshness(request.organization, "plan", "plans", "plan_history"),
     }
     return render(request, "billing/plans.html", context)
