@@ -12,7 +12,7 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from apps.accounts.models import User
-from apps.billing.models import Credit, Payment, Subscription, TopUp
+from apps.billing.models import Credit, Payment, Plan, Subscription, TopUp
 from apps.budgets.models import Budget, Standing
 from apps.centres.models import CostCentre, Rule
 from apps.configuration.mirror import as_raw, digest
@@ -543,6 +543,20 @@ class SubscriptionFactory(_MoneyFactory):
     max_seats = 500
     seats = 10
     seats_used = 4
+
+
+class PlanFactory(_MoneyFactory):
+    """A plan on offer: seats at 20 dollars a month."""
+
+    class Meta:
+        model = Plan
+
+    name = "Teams (Monthly)"
+    kind = "teams"
+    interval = "Monthly"
+    seat_micros = 20_000_000
+    max_seats = 500
+    on_sale = True
 
 
 class TopUpFactory(_MoneyFactory):

@@ -29,7 +29,7 @@ from django.db import transaction
 from apps.accounts.models import User
 from apps.audit.models import Entry
 from apps.audit.record import record
-from apps.billing.models import TopUp
+from apps.billing.models import Plan, TopUp
 from apps.configuration.models import RemoteOrganization
 from apps.incidents.models import Incident
 from apps.notices import topics
@@ -173,12 +173,21 @@ def _used_model(tenant: Tenant, user: User) -> Dimension:
     return made
 
 
-def _topping(tenant: Tenant, user: User) -> TopUp:
+def _selling(tenant: Tenant) -> Connection:
     connection = factories.with_billing(
         factories.ConnectionFactory(organization=tenant.organization, provider="cline")
     )
     connection.save()
-    made: TopUp = factories.TopUpFactory(connection=connection)
+    return connection
+
+
+def _topping(tenant: Tenant, user: User) -> TopUp:
+    made: TopUp = factories.TopUpFactory(connection=_selling(tenant))
+    return made
+
+
+def _plan(tenant: Tenant, user: User) -> Plan:
+    made: Plan = factories.PlanFactory(connection=_selling(tenant))
     return made
 
 
@@ -235,9 +244,10 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     ),
     "own_topping": _own_topping,
     "own_purchase": _of_own_account("billing.own_purchase"),
-    "own_card": _of_own_account("billing.own_card"),
     "usage_model": _used_model,
     "topping": _topping,
+    "plan": _plan,
+    "subscription": lambda tenant, user: factories.SubscriptionFactory(connection=_selling(tenant)),
     "purchase": lambda tenant, user: factories.CommandFactory(
         for_organization=tenant.organization, actor=user, kind="billing.purchase"
     ),
@@ -550,10 +560,6 @@ PAGES: dict[str, Page] = {
     "own_billing:card": Desk(
         read="account.card", change="account.card", objects={"uid": "own_account.connection.uid"}
     ),
-    "own_billing:card_page": Desk(
-        read="account.money",
-        objects={"uid": "own_card.connection.uid", "command": "own_card.uid"},
-    ),
     # --- Limits
     "limits:list": Desk(read="limits.read", change="limits.read", query=SAVED_VIEW),
     # --- Settings, colleagues, tokens
@@ -808,7 +814,22 @@ PAGES: dict[str, Page] = {
     "billing:top_up": Desk(
         read="billing.top_up", change="billing.top_up", objects={"uid": "topping.connection.uid"}
     ),
+    "billing:card": Desk(
+        read="billing.card", change="billing.card", objects={"uid": "topping.connection.uid"}
+    ),
     "billing:plans": Desk(read="billing.read"),
+    "billing:subscribe": Desk(
+        read="billing.plan",
+        change="billing.plan",
+        objects={"uid": "plan.connection.uid", "pk": "plan.pk"},
+    ),
+    "billing:set_seats": Desk(
+        read="billing.plan", change="billing.plan", objects={"uid": "subscription.connection.uid"}
+    ),
+    "billing:cancel_plan": Desk(
+        read="billing.plan", change="billing.plan", objects={"uid": "subscription.connection.uid"}
+    ),
+    "billing:reclaim": Desk(change="people.remove", data={"id": "1"}),
     "billing:seats": Desk(read="billing.read", change="billing.read", query=SAVED_VIEW),
     # --- The API
     "api:schema": SignedIn(methods=("GET",)),

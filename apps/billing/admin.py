@@ -107,6 +107,7 @@ class SubscriptionAdmin(_MoneyAdmin):
         "seat",
         "seats",
         "seats_used",
+        "invites_counted",
         "max_seats",
         "period_start",
         "period_end",

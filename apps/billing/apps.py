@@ -6,7 +6,7 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Have sync mirror what providers tell of money, and carry purchases out."""
-        from apps.billing import cards, drawing, mirror, topping
+        from apps.billing import cards, drawing, mirror, reclaim, subscribing, telling, topping
         from apps.billing.polling import PAYMENT_STATES
         from apps.billing.remote import register_kinds
         from apps.sync import mirrors
@@ -20,5 +20,8 @@ class BillingConfig(AppConfig):
         register_kinds()
         topping.register_kinds()
         cards.register_kinds()
-        for filler in (drawing.payment_page, drawing.card_page, drawing.evidence):
+        subscribing.register_kinds()
+        telling.register()
+        for filler in (drawing.payment_page, drawing.evidence):
             slots.fill("sync:command", filler)
+        slots.fill("sync:batch", reclaim.seats_of_batch)

@@ -12,7 +12,8 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.billing import services
+from apps.billing import approval, card_views, services
+from apps.billing.cards import CARD_PAGES
 from apps.billing.forms import CARD, BuyForm
 from apps.billing.models import Card, Credit, Payment
 from apps.billing.polling import PAYMENT_STATES
@@ -24,8 +25,10 @@ from apps.organizations.models import Connection
 from apps.sync import schedule
 from apps.sync.asking import asked
 from apps.sync.models import Command, CommandState
+from apps.sync.outbox.kinds import kind_of
 
-KINDS = (*PURCHASES, *CHECKOUTS)
+KINDS = (*PURCHASES, *CHECKOUTS, *CARD_PAGES)
+WAIT_FOR_A_PERSON = (CommandState.OPERATOR, CommandState.AWAITING_APPROVAL)
 ASK_AGAIN = timedelta(seconds=10)  # how often coming back has the provider asked
 
 
@@ -50,13 +53,14 @@ def answer_buy(request: DeskRequest, pages: Pages, places: Sequence[Connection])
         if command is not None:
             return redirect(pages.url("begun", command.uid))
     elif form.is_bound and form.is_valid():
-        return render(request, "billing/buy_confirm.html", _what_will_happen(pages, form))
+        return render(request, "billing/buy_confirm.html", _what_will_happen(request, pages, form))
     context = {
         "title": _("Buy credit"),
         "tab": "overview",
         "pages": pages,
         "form": form,
         "places": places,
+        "rule": approval.rule(pages.sort.kind("purchase"), request.organization),
     }
     return render(request, "billing/buy.html", context)
 
@@ -75,7 +79,7 @@ def _ask(request: DeskRequest, pages: Pages, form: BuyForm) -> Command:
     return services.checkout(**common, back=back)
 
 
-def _what_will_happen(pages: Pages, form: BuyForm) -> dict[str, Any]:
+def _what_will_happen(request: DeskRequest, pages: Pages, form: BuyForm) -> dict[str, Any]:
     present = {"connection": form.place, "gone_at__isnull": True}
     credit = Credit.objects.filter(**present).first()
     amount = form.cleaned_data["amount"]
@@ -87,6 +91,11 @@ def _what_will_happen(pages: Pages, form: BuyForm) -> dict[str, Any]:
         "amount": amount,
         "place": form.place,
         "by_card": form.cleaned_data["way"] == CARD,
+        "second_person": approval.this_one(
+            pages.sort.kind("purchase" if form.cleaned_data["way"] == CARD else "checkout"),
+            request.organization,
+            int(amount / services.CENT),
+        ),
         "card": Card.objects.filter(**present).first(),
         "credit": credit,
         "afterwards": credit.amount + amount if credit and credit.amount is not None else None,
@@ -96,21 +105,28 @@ def _what_will_happen(pages: Pages, form: BuyForm) -> dict[str, Any]:
 @require_safe
 @desk_view("billing.read")
 def begun(request: DeskRequest, uid: str) -> HttpResponse:
-    """Where a purchase leads, and whoever paid comes back to."""
+    """Where a purchase or another card leads, and whoever comes back from the provider's page."""
     return answer_begun(request, pages_of(request), uid)
 
 
 def answer_begun(request: DeskRequest, pages: Pages, uid: Any) -> HttpResponse:
-    """The payment that a purchase has come to, once there is one."""
+    """The payment that a purchase has come to, once there is one; the card."""
     rows = Command.objects.visible_to(request.user).filter(
         organization=request.organization, kind__in=KINDS
     )
     if pages.account:
         rows = rows.filter(connection=pages.account)
     command = get_object_or_404(rows.select_related("connection"), uid=uid)
+    if command.kind in CARD_PAGES and command.state == CommandState.SUCCEEDED:
+        return card_views.answer_opened(request, pages, command)
     payment = Payment.objects.filter(command=command).first()
-    if payment is None and goes_on(command):
-        context = {"title": _("Buy credit"), "tab": "overview", "pages": pages, "command": command}
+    if payment is None and _goes_on(command):
+        context = {
+            "title": kind_of(command).label,
+            "tab": "overview",
+            "pages": pages,
+            "command": command,
+        }
         return render(request, "billing/begun.html", context)
     if payment is None:
         given = {"slug": request.organization.slug, "uid": command.uid}
@@ -123,10 +139,8 @@ def answer_begun(request: DeskRequest, pages: Pages, uid: Any) -> HttpResponse:
     return redirect(address)
 
 
-def goes_on(command: Command) -> bool:
-    """Whether something will still happen by itself."""
-    waits_for_a_person = (CommandState.OPERATOR, CommandState.AWAITING_APPROVAL)
-    return command.is_open and command.state not in waits_for_a_person
+def _goes_on(command: Command) -> bool:
+    return command.is_open and command.state not in WAIT_FOR_A_PERSON
 
 
 def _ask_soon(payment: Payment) -> None:

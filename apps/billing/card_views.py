@@ -1,78 +1,81 @@
-"""Pages of storing another card: say what will happen, and lead to the provider's page and back."""
+"""Pages of the stored card: have the provider's page opened, and come back from it."""
 
 import uuid
-from typing import Any
 
 from django import forms
-from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils.translation import gettext as _
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods
 
-from apps.billing import cards
-from apps.billing.buying import goes_on
+from apps.billing import cards, words
 from apps.billing.mirror import CARD
-from apps.billing.models import Card
-from apps.billing.whose import Pages
-from apps.organizations.access import DeskRequest
+from apps.billing.remote import page_opened_by
+from apps.billing.whose import Pages, fresh, pages_of
+from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
-from apps.sync import schedule
 from apps.sync.asking import asked
 from apps.sync.models import Command
-from apps.sync.outbox.kinds import KINDS
-from apps.sync.outbox.requests import why_not
 
 
 class _Form(forms.Form):
-    """Nothing but the wish: the card is typed in at the provider."""
-
     nonce = forms.UUIDField(widget=forms.HiddenInput)
 
 
-def answer_card(request: DeskRequest, pages: Pages, connection: Connection) -> HttpResponse:
-    """The page that asks for a page of the provider's."""
+@require_http_methods(["GET", "HEAD", "POST"])
+@desk_view("billing.card")
+def change(request: DeskRequest, uid: str) -> HttpResponse:
+    """Say what will happen, then have the provider's page opened."""
+    rows = Connection.objects.visible_to(request.user).confirmed()
+    connection = get_object_or_404(rows.filter(organization=request.organization), uid=uid)
+    return answer_change(request, pages_of(request), connection)
+
+
+def answer_change(request: DeskRequest, pages: Pages, connection: Connection) -> HttpResponse:
+    """The page that asks for a page of the provider's. Sent twice, a form opens one."""
     form = _Form(request.POST or None, initial={"nonce": uuid.uuid4()})
     if form.is_bound:
         command = asked(
             form,
-            "",
+            "nonce",
             lambda: cards.open_page(
                 connection=connection,
-                back=request.build_absolute_uri(pages.url_of("card", connection)),
+                back=request.build_absolute_uri(f"{pages.url('overview')}begun/"),
                 actor=request.user,
                 nonce=str(form.cleaned_data["nonce"]),
             ),
         )
         if command is not None:
-            return redirect(pages.url("card_page", command.uid))
+            return redirect(pages.url("begun", command.uid))
     context = {
-        "title": _("Store another card"),
+        "title": cards.CARD_PAGE.label,
         "tab": "overview",
         "pages": pages,
         "form": form,
-        "place": connection,
-        "why_not": why_not(KINDS[cards.OWN_CARD_KIND], connection),
-        "card": Card.objects.filter(connection=connection, gone_at=None).first(),
+        "connection": connection,
+        "card": cards.stored(connection),
+        "refusal": " ".join(str(one) for one in form.errors.get("nonce", ())),
     }
     return render(request, "billing/card.html", context)
 
 
-def answer_card_page(request: DeskRequest, pages: Pages, uid: Any) -> HttpResponse:
-    """The way to the provider's page once it is open; whoever comes back from there goes on to the card."""
-    rows = Command.objects.visible_to(request.user).filter(
-        organization=request.organization, connection=pages.account, kind__in=cards.KINDS
-    )
-    command = get_object_or_404(rows.select_related("connection"), uid=uid)
-    if "stored" in request.GET:
-        schedule.soon(command.connection, CARD.name)
-        messages.info(request, _("The card is being read anew. It shows here in a moment."))
-        return redirect(pages.url("overview"))
+def answer_opened(request: DeskRequest, pages: Pages, command: Command) -> HttpResponse:
+    """The way to the provider's page; and for whoever has come back from it, the card that is stored now.
+
+    Coming here has the card read; the page then asks the mirror alone until it is another one.
+    """
+    if not request.headers.get("HX-Request"):
+        cards.ask_soon(command.connection)
+    card = cards.stored(command.connection)
     context = {
-        "title": _("Store another card"),
+        "title": cards.CARD_PAGE.label,
         "tab": "overview",
         "pages": pages,
         "command": command,
-        "address": cards.page_opened_by(command),
-        "waits": goes_on(command),
+        "card": card,
+        "expiry": words.card_expiry(card, timezone.now()) if card else ("", ""),
+        "is_new": card is not None and cards.facts_of(card) != command.before,
+        "address": page_opened_by(command) if request.may(pages.sort.card) else "",
+        "freshness": fresh(request, pages, CARD.name),
     }
     return render(request, "billing/card_opened.html", context)

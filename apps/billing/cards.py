@@ -1,73 +1,90 @@
-"""Another card for a person's own account: a page of the provider's, where the person stores it.
+"""The card that is stored at the provider: a page of the provider's own where another one is stored."""
 
-The portal never sees a card. Nothing is charged by this, and a page whose address was lost is opened anew.
-"""
+from dataclasses import replace
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.accounts.models import User
 from apps.billing.mirror import CARD, with_billing
-from apps.billing.whose import PERSON
+from apps.billing.models import Card
+from apps.billing.remote import start_anew
+from apps.billing.whose import ORGANIZATION, PERSON, SORTS, sort_of
 from apps.organizations.models import Connection
 from apps.providers.protocol import Adapter
-from apps.sync.models import Command, CommandState
-from apps.sync.outbox.kinds import Json, Kind, NotDone, Step, Verdict, register
+from apps.sync import schedule
+from apps.sync.models import Command
+from apps.sync.outbox.kinds import Json, Kind, Step, register
 from apps.sync.outbox.requests import Wish, ask
 
-OWN_CARD_KIND = PERSON.kind("card")
-KINDS = (OWN_CARD_KIND,)
+CARD_PAGES = tuple(sort.kind("card_page") for sort in SORTS)
+CARD_PAGE_KIND, OWN_CARD_PAGE_KIND = CARD_PAGES
+FACTS = ("brand", "last4", "expires_month", "expires_year")
+
+
+def stored(connection: Connection) -> Card | None:
+    """The card as it was read last; None where none is known."""
+    return Card.objects.filter(connection=connection, gone_at__isnull=True).first()
+
+
+def facts_of(card: Card | None) -> Json:
+    """What tells one card from another; {} for none."""
+    return {name: getattr(card, name) for name in FACTS} if card else {}
 
 
 def open_page(*, connection: Connection, back: str, actor: User, nonce: str) -> Command:
-    """Ask for a page where a card is stored. Whoever stored one is led to ``back`` and the Command's uid.
+    """Open a page where a card is stored. Whoever has done so is led to ``back`` and the Command's uid.
 
     Raises RequestRefused.
     """
     wish = Wish(
-        kind=OWN_CARD_KIND,
+        kind=sort_of(connection).kind("card_page"),
         connection=connection,
-        target="billing:card",
-        label=str(_("Another card")),
+        target=f"{CARD.name}:page",
+        label=str(_("Payment method")),
         arguments={"back": back},
+        before=facts_of(stored(connection)),
     )
     return ask(wish, actor=actor, nonce=nonce)
 
 
 def _send(adapter: Adapter, command: Command) -> Json:
-    back = f"{command.arguments['back']}{command.uid}/?stored=1"
-    session = with_billing(adapter).payment_method_setup_session(redirect_url=back)
+    back = command.arguments.get("back", "")
+    session = with_billing(adapter).payment_method_setup_session(
+        redirect_url=f"{back}{command.uid}/" if back else ""
+    )
     return {"session": session.session_id, "url": session.url}
 
 
-def _start_anew(adapter: Adapter, command: Command) -> Verdict:
-    """No operation lists such pages, and one that nobody was led to does nothing."""
-    return NotDone()
+def _settle(command: Command) -> None:
+    """Nothing has changed yet: a card is stored by whoever fills the page in."""
 
 
-OWN_CARD = Kind(
-    name=OWN_CARD_KIND,
+def ask_soon(connection: Connection) -> None:
+    """Somebody may have stored another card: have it read now."""
+    schedule.soon(connection, CARD.name)
+
+
+CARD_PAGE = Kind(
+    name=CARD_PAGE_KIND,
     label=gettext_lazy("Store another card"),
-    action="account.card",
+    action=ORGANIZATION.card,
     capability="card.change",
     resource=CARD.name,
-    steps=(Step("session", _send, _start_anew),),
+    steps=(Step("setup", _send, start_anew),),
     describe=lambda command: (
-        _("A page where a card is stored at %(connection)s. Nothing is charged by that.")
+        _("A page of the provider where a card is stored for %(connection)s. It charges nothing.")
         % {"connection": command.connection}
     ),
-    settle=lambda command: None,
+    settle=_settle,
     private=frozenset({"session", "url"}),  # whoever has them may store a card there
 )
 
 
-def page_opened_by(command: Command) -> str:
-    """The address of the page that a change has opened; "" if it has not."""
-    if command.kind not in KINDS or command.state != CommandState.SUCCEEDED:
-        return ""
-    return str(command.results[-1].get("url") or "") if command.results else ""
+OWN_CARD_PAGE = replace(CARD_PAGE, name=OWN_CARD_PAGE_KIND, action=PERSON.card)
 
 
 def register_kinds() -> None:
     """Make the change known to the outbox."""
-    register(OWN_CARD)
+    for kind in (CARD_PAGE, OWN_CARD_PAGE):
+        register(kind)

@@ -4,10 +4,12 @@ from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.utils.safestring import SafeString
 
-from apps.billing import cards, words
+from apps.billing import words
+from apps.billing.cards import CARD_PAGES
 from apps.billing.models import Payment, TopUp
 from apps.billing.money import in_micros
 from apps.billing.remote import CLOCKS, PURCHASES, amount_of, evidence_at, page_opened_by
+from apps.billing.subscribing import SUBSCRIBE_KIND
 from apps.billing.whose import pages_about
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox.kinds import kind_of
@@ -20,20 +22,16 @@ def payment_page(request: HttpRequest, *, command: Command) -> SafeString | str:
 
     One that it has named has a page of its own here, which leads there.
     """
-    may_buy = request.may(kind_of(command).action)  # type: ignore[attr-defined]  # set by desk_view
-    address = page_opened_by(command) if may_buy else ""
+    may_go = request.may(kind_of(command).action)  # type: ignore[attr-defined]  # set by desk_view
+    address = page_opened_by(command) if may_go else ""
     if not address or Payment.objects.filter(command=command).exists():
         return ""
-    return render_to_string("billing/_page_opened.html", {"address": address}, request)
-
-
-def card_page(request: HttpRequest, *, command: Command) -> SafeString | str:
-    """Slot "sync:command": the way to a page where a card is stored."""
-    may_store = request.may(kind_of(command).action)  # type: ignore[attr-defined]  # set by desk_view
-    address = cards.page_opened_by(command) if may_store else ""
-    if not address:
-        return ""
-    return render_to_string("billing/_card_page.html", {"address": address}, request)
+    context = {
+        "address": address,
+        "card_page": command.kind in CARD_PAGES,
+        "first_payment": command.kind == SUBSCRIBE_KIND,
+    }
+    return render_to_string("billing/_page_opened.html", context, request)
 
 
 def evidence(request: HttpRequest, *, command: Command) -> SafeString | str:

@@ -24,7 +24,7 @@ from apps.organizations.lists import ListByConnection, connection_column, connec
 from apps.providers.catalogue import PROVIDERS
 from apps.sync.schedule import freshness
 from apps.ui.filters import ChoiceFilter, DateRangeFilter, Filter, SearchFilter
-from apps.ui.listing import Column, Empty
+from apps.ui.listing import BulkAction, Column, Empty
 from apps.usage import reads
 from apps.usage.days import day_of
 from apps.usage.models import ReadDay, ReportName, Rollup
@@ -307,6 +307,16 @@ class SeatList(ListByConnection[Member]):
             lookup=lambda value, page: idle(int(value)),
         ),
         connection_filter(live_alone=True),
+    ]
+    bulk_actions = [
+        BulkAction(
+            name="reclaim",
+            label=gettext_lazy("Take their seats back"),
+            icon="user-minus",
+            action="people.remove",
+            url_name="billing:reclaim",
+            danger=True,
+        ),
     ]
 
     @cached_property

@@ -185,6 +185,7 @@ class Subscription(Mirrored):
     max_seats = models.BigIntegerField(null=True, blank=True)
     seats = models.BigIntegerField(null=True, blank=True)  # paid for
     seats_used = models.BigIntegerField(null=True, blank=True)  # as the provider counts them
+    invites_counted = models.BigIntegerField(null=True, blank=True)  # pending ones, likewise
     period_start = models.DateTimeField(null=True, blank=True)
     period_end = models.DateTimeField(null=True, blank=True)
     cancel_at = models.DateTimeField(null=True, blank=True)

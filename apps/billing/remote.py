@@ -35,6 +35,7 @@ from apps.sync.outbox.kinds import (
     Step,
     Undecided,
     Verdict,
+    kind_of,
     register,
 )
 from apps.sync.outbox.outcome import quiet_time
@@ -306,7 +307,7 @@ def _send_checkout(adapter: Adapter, command: Command) -> Json:
     return {"remote_id": session.payment_id, "session": session.session_id, "url": session.url}
 
 
-def _start_anew(adapter: Adapter, command: Command) -> Verdict:
+def start_anew(adapter: Adapter, command: Command) -> Verdict:
     """No operation lists such pages. One that nobody was led to is never paid, so another is made."""
     return NotDone()
 
@@ -336,7 +337,7 @@ CHECKOUT = Kind(
     action=ORGANIZATION.buy,
     capability="credit.buy",
     resource=PAYMENTS.name,
-    steps=(Step("checkout", _send_checkout, _start_anew),),
+    steps=(Step("checkout", _send_checkout, start_anew),),
     describe=lambda command: (
         _(
             "A payment page for %(amount)s of credit at %(connection)s. Nothing is charged before that."
@@ -356,8 +357,8 @@ def page_of(payment: Payment) -> str:
 
 
 def page_opened_by(command: Command) -> str:
-    """The address of the payment page that a change has opened; "" if it has not."""
-    if command.kind not in CHECKOUTS or command.state != CommandState.SUCCEEDED:
+    """The address of the provider's page that a change has opened; "" if it has not."""
+    if "url" not in kind_of(command).private or command.state != CommandState.SUCCEEDED:
         return ""
     return str(command.results[-1].get("url") or "") if command.results else ""
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.billing import history, timeline, words
-from apps.billing.buying import buyers
+from apps.billing.buying import WAIT_FOR_A_PERSON, buyers
 from apps.billing.lists import (
     RECLAIMABLE,
     PaymentList,
@@ -47,7 +47,8 @@ from apps.billing.models import (
 from apps.billing.remote import page_of
 from apps.billing.runway import DAYS, Pace, paces
 from apps.billing.sellers import Sellers, why_not
-from apps.billing.whose import Pages, pages_of
+from apps.billing.subscribing import PLAN_KINDS, is_over, unlisted
+from apps.billing.whose import Pages, fresh, pages_of
 from apps.invites.models import Invite
 from apps.members.models import Member
 from apps.organizations.access import DeskRequest, desk_view
@@ -55,7 +56,7 @@ from apps.organizations.models import Connection
 from apps.sync.mirrors import Mirror
 from apps.sync.models import Command, Resource
 from apps.sync.outbox.kinds import kind_of
-from apps.sync.schedule import Freshness, freshness
+from apps.sync.schedule import freshness
 from apps.ui.charts import Chart
 
 LATELY = 5  # payments on the overview
@@ -90,6 +91,11 @@ class Purse:
         """Whether it runs out soon with nobody and nothing to buy more."""
         off = self.top_up is not None and self.top_up.enabled is False
         return off and bool(self.runway[0])
+
+    @property
+    def can_store_card(self) -> bool:
+        """Whether the key may have another card stored."""
+        return self.connection.can("card.change")
 
     @property
     def can_top_up(self) -> bool:
@@ -215,17 +221,11 @@ def what_there_is(
         "purses": purses(connections),
         "may_buy": bool(places),
         "may_top_up": request.may(pages.sort.top_up),
+        "may_store_card": request.may(pages.sort.card),
         "flights": _flights(request, pages),
         "days": DAYS,
         "freshness": fresh(request, pages, *NAMES),
     }
-
-
-def fresh(request: DeskRequest, pages: Pages, *names: str) -> list[Freshness]:
-    """How fresh what these pages show is."""
-    found = freshness(request.organization, *names)
-    account = pages.account
-    return [one for one in found if account is None or one.connection.pk == account.pk]
 
 
 def _flights(request: DeskRequest, pages: Pages) -> list[Command]:
@@ -298,6 +298,26 @@ class Held:
     lacks: dict[str, str]
 
     @property
+    def can_change(self) -> bool:
+        """Whether the key may change the plan."""
+        return self.connection.can("plan.change")
+
+    @property
+    def can_subscribe(self) -> bool:
+        """Whether a plan can be bought: none runs, as far as that was read."""
+        return self.can_change and not self.in_force and SUBSCRIPTION.name not in self.lacks
+
+    @property
+    def is_over(self) -> bool:
+        """Whether a plan that was cancelled has run out."""
+        return self.subscription is not None and is_over(self.subscription, timezone.now())
+
+    @property
+    def in_force(self) -> bool:
+        """Whether there is a plan that still runs."""
+        return self.subscription is not None and not self.is_over
+
+    @property
     def is_cancelled(self) -> bool:
         """Whether it runs out by itself."""
         return bool(self.subscription and self.subscription.cancelled_at)
@@ -333,6 +353,7 @@ def plans(request: DeskRequest) -> HttpResponse:
     held = _first(Subscription.objects.filter(**present))
     offered = _grouped(Plan.objects.filter(**present).order_by("kind", "seat_micros", "pk"))
     periods = _grouped(PlanPeriod.objects.filter(**present).order_by("-started_at", "-pk"))
+    flights = [one for one in _flights(request, pages_of(request)) if one.kind in PLAN_KINDS]
     context = {
         "title": _("Plans"),
         "tab": "plans",
@@ -348,6 +369,9 @@ def plans(request: DeskRequest) -> HttpResponse:
         ],
         "silent": [one for one in sellers.silent("plan.read") if one.connection not in connections],
         "any_connection": bool(sellers.live),
+        "may_change": request.may("billing.plan"),
+        "flights": flights,
+        "moving": any(one.state not in WAIT_FOR_A_PERSON for one in flights),
         "freshness": freshness(request.organization, "plan", "plans", "plan_history"),
     }
     return render(request, "billing/plans.html", context)
@@ -368,6 +392,16 @@ class Seats:
     def used(self) -> int:
         """As they are mirrored."""
         return self.members + self.invites
+
+    @property
+    def unlisted(self) -> int:
+        """Pending invites that the provider counts and does not list."""
+        return unlisted(self.subscription, self.invites)
+
+    @property
+    def can_change(self) -> bool:
+        """Whether the key may change the number of seats, and there is a plan to change."""
+        return self.subscription is not None and self.connection.can("plan.change")
 
     @property
     def free(self) -> int | None:
@@ -425,5 +459,7 @@ class _SeatPage(SeatList):
             "idle_days": RECLAIMABLE,
             "unread": [(self.connections[pk].name, n) for pk, n in self.unread.items() if n],
             "days": self.days,
+            "may_change": self.request.may("billing.plan"),
+            "may_reclaim": self.request.may("people.remove"),
             "freshness": freshness(self.organization, "members", "invites", "plan"),
         }

@@ -11,29 +11,32 @@ from django.urls import reverse
 
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
+from apps.sync.schedule import Freshness, freshness
 
 
 @dataclass(frozen=True, slots=True)
 class Sort:
-    """One sort of account. ``buy`` and ``top_up`` are actions of the policy; the names of its changes begin
+    """One sort of account. ``buy``, ``top_up`` and ``card`` are actions of the policy; the names of its changes begin
     with ``kinds``; its pages have the same names in either ``namespace``, and ``tabs`` leads from one to
     the other.
     """
 
     buy: str
     top_up: str
+    card: str
     kinds: str
     namespace: str
     tabs: str  # a template
 
     def kind(self, name: str) -> str:
-        """What a change is called: "purchase", "checkout", "top_up"."""
+        """What a change is called: "purchase", "checkout", "top_up", "card_page"."""
         return f"{self.kinds}{name}"
 
 
 ORGANIZATION = Sort(
     buy="billing.buy",
     top_up="billing.top_up",
+    card="billing.card",
     kinds="billing.",
     namespace="billing",
     tabs="billing/_tabs.html",
@@ -41,6 +44,7 @@ ORGANIZATION = Sort(
 PERSON = Sort(
     buy="account.buy",
     top_up="account.top_up",
+    card="account.card",
     kinds="billing.own_",
     namespace="own_billing",
     tabs="billing/_own_tabs.html",
@@ -81,3 +85,10 @@ def pages_about(connection: Connection, slug: str) -> Pages:
     """The pages that show the money of ``connection``, which belongs to the organization ``slug``."""
     sort = sort_of(connection)
     return Pages(sort, slug, connection if sort is PERSON else None)
+
+
+def fresh(request: Any, pages: Pages, *names: str) -> list[Freshness]:
+    """How fresh what these pages show is."""
+    found = freshness(request.organization, *names)
+    account = pages.account
+    return [one for one in found if account is None or one.connection.pk == account.pk]

@@ -21,7 +21,7 @@ STATES: Mapping[str, tuple[str, str]] = {
     "failed": ("danger", gettext_lazy("Failed")),  # type: ignore[dict-item]  # likewise
     "refunded": ("muted", gettext_lazy("Refunded")),  # type: ignore[dict-item]  # likewise
 }
-EXPIRY_WARNING = timedelta(days=45)
+EXPIRY_WARNING = timedelta(days=60)
 
 
 def usd(amount: Decimal | None) -> str:

@@ -109,6 +109,7 @@ def draft_removal(
     actor: User,
     nonce: str,
     besides: Iterable[Wish | Refusal] = (),
+    title: str = "",
 ) -> Batch:
     """A batch for review that removes every one of ``members``, and before does what is wanted ``besides``.
 
@@ -119,7 +120,7 @@ def draft_removal(
         action="people.remove",
         organization=organization,
         actor=actor,
-        title=_("Remove people"),
+        title=title or _("Remove people"),
         nonce=nonce,
     )
 

@@ -81,6 +81,7 @@ class OrganizationAdmin(SupportAdmin):
         "slug",
         "demand_mfa",
         "demand_second_person",
+        "second_person_cents",
         "put_back_at",
         "sending_stopped_at",
         "created_at",

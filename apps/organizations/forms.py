@@ -1,5 +1,6 @@
 """Forms of the first run, of colleagues, of an organization's settings and of API tokens."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import forms
@@ -95,10 +96,42 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscr
     time_zone = TimeZoneField(
         help_text=_("Reports are sent at an hour of this zone. Pages show each reader their own.")
     )
+    second_person_above = forms.DecimalField(
+        label=_("Demand a second person above, in USD"),
+        required=False,
+        min_value=0,
+        max_value=1_000_000,
+        decimal_places=2,
+        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
+        help_text=_(
+            "A purchase by card, a plan or further seats that cost more wait until a second person has "
+            "approved them; so does what has no known price. Empty: no amount does by itself."
+        ),
+    )
+    field_order = [
+        "name",
+        "time_zone",
+        "demand_mfa",
+        "demand_second_person",
+        "second_person_above",
+        "support_may_read",
+    ]
 
     class Meta:
         model = Organization
         fields = ["name", "time_zone", "demand_mfa", "demand_second_person", "support_may_read"]
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        cents = self.instance.second_person_cents
+        if cents is not None:
+            self.initial["second_person_above"] = Decimal(cents).scaleb(-2)
+
+    def wanted(self) -> dict[str, Any]:
+        """What was said, in the service's own words."""
+        said = dict(self.cleaned_data)
+        above: Decimal | None = said.pop("second_person_above")
+        return said | {"second_person_cents": None if above is None else int(above.scaleb(2))}
 
 
 class InviteColleagueForm(forms.Form):

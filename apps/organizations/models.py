@@ -71,6 +71,10 @@ class Organization(models.Model):  # type: ignore[django-manager-missing]  # kno
         default=False,
         help_text=_("Acts that cannot be undone wait until a second person has approved them."),
     )
+    # NULL: no amount by itself asks for a second person.
+    second_person_cents = models.PositiveBigIntegerField(
+        _("second person above, in cents"), null=True, blank=True
+    )
     support_may_read = models.BooleanField(_("support may look at this organization"), default=True)
     personal_of = models.OneToOneField(
         settings.AUTH_USER_MODEL,

@@ -105,6 +105,9 @@ POLICY: dict[str, Rule] = {
     "billing.buy": Rule(SPENDERS, writes=True, fresh=True, irreversible=True),
     # What is bought automatically, without anybody being asked each time.
     "billing.top_up": Rule(SPENDERS, writes=True, fresh=True, irreversible=True),
+    "billing.card": Rule(SPENDERS, writes=True, fresh=True),  # have another card stored
+    # Subscribe to a plan, change its seats, cancel it.
+    "billing.plan": Rule(SPENDERS, writes=True, fresh=True, irreversible=True),
     # Of a change, whoever may ask for it: cancel, send again; a stuck one: adopt, abandon; approve.
     "commands.decide": Rule(ADMINS | SPENDERS | SELF, writes=True),
     "commands.close": Rule(ADMINS | SPENDERS | SELF, writes=True, support=True),

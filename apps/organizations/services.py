@@ -111,9 +111,13 @@ def change_organization(
     time_zone: str,
     demand_mfa: bool,
     demand_second_person: bool,
+    second_person_cents: int | None,
     support_may_read: bool,
 ) -> Organization:
-    """Rename an organization or change what it demands. Its address (slug) never changes."""
+    """Rename an organization or change what it demands. Its address (slug) never changes.
+
+    ``second_person_cents``: what is paid above that waits for a second person; None: no amount does.
+    """
     current = _locked(organization.pk)
     _must(actor, "organization.change", current)
     wanted = {
@@ -121,6 +125,7 @@ def change_organization(
         "time_zone": time_zone,
         "demand_mfa": demand_mfa,
         "demand_second_person": demand_second_person,
+        "second_person_cents": second_person_cents,
         "support_may_read": support_may_read,
     }
     changes = {

@@ -198,9 +198,7 @@ def organization_settings(request: DeskRequest) -> HttpResponse:
         for field in form.fields.values():
             field.disabled = True
     if request.method == "POST" and form.is_valid():
-        services.change_organization(
-            organization=organization, actor=request.user, **form.cleaned_data
-        )
+        services.change_organization(organization=organization, actor=request.user, **form.wanted())
         messages.success(request, _("Saved."))
         return redirect("organizations:settings", slug=organization.slug)
     context = {"form": form, "can_change": request.may("organization.change")}

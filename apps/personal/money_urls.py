@@ -13,5 +13,4 @@ urlpatterns = [
     path("begun/<uuid:command>/", money_views.begun, name="begun"),
     path("top-up/", money_views.top_up, name="top_up"),
     path("card/", money_views.card, name="card"),
-    path("card/<uuid:command>/", money_views.card_page, name="card_page"),
 ]

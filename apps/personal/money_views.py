@@ -15,7 +15,7 @@ from apps.billing import buying, card_views, topping_views, views
 from apps.billing.lists import PaymentList
 from apps.billing.mirror import SUBSCRIPTION
 from apps.billing.models import Payment, Subscription, TopUp
-from apps.billing.whose import Pages, pages_about
+from apps.billing.whose import Pages, fresh, pages_about
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.personal.views import METHODS, connection_of
@@ -46,7 +46,7 @@ def overview(request: DeskRequest, uid: Any) -> HttpResponse:
     context = {
         **views.what_there_is(request, pages, [connection], _places(request, connection)),
         "title": _("Your credit"),
-        "may_store_card": live and connection.can("card.change") and request.may("account.card"),
+        "may_store_card": live and request.may("account.card"),
         "plan": Subscription.objects.present().filter(connection=connection).first(),
         "why_no_plan": views.lacking([connection], [SUBSCRIPTION])[connection.pk].get(
             SUBSCRIPTION.name
@@ -84,7 +84,7 @@ class OwnPayments(PaymentList):
             "title": _("Your payments"),
             "tab": "payments",
             "pages": self.pages,
-            "freshness": views.fresh(self.request, self.pages, "payments"),
+            "freshness": fresh(self.request, self.pages, "payments"),
         }
 
     def nothing_yet(self) -> Empty:
@@ -130,7 +130,7 @@ def buy(request: DeskRequest, uid: Any) -> HttpResponse:
 @desk_view("account.money")
 @never_cache
 def begun(request: DeskRequest, uid: Any, command: Any) -> HttpResponse:
-    """Where a purchase leads, and whoever paid comes back to."""
+    """Where a purchase or another card leads, and whoever comes back from the provider's page."""
     return buying.answer_begun(request, _pages(request, connection_of(request, uid)), command)
 
 
@@ -151,14 +151,4 @@ def top_up(request: DeskRequest, uid: Any) -> HttpResponse:
 def card(request: DeskRequest, uid: Any) -> HttpResponse:
     """Have a page opened where another card is stored."""
     connection = connection_of(request, uid)
-    return card_views.answer_card(request, _pages(request, connection), connection)
-
-
-@require_safe
-@desk_view("account.money")
-@never_cache
-def card_page(request: DeskRequest, uid: Any, command: Any) -> HttpResponse:
-    """The way to that page, and back from it."""
-    return card_views.answer_card_page(
-        request, _pages(request, connection_of(request, uid)), command
-    )
+    return card_views.answer_change(request, _pages(request, connection), connection)

@@ -527,3 +527,15 @@ class BillingAdapter(Protocol):
 
     def get_organization_plan_details(self, plan_id: str) -> Plan:
         """One plan, also one that is not on offer any more. NotFound if there is none of that id."""
+
+    def subscribe_organization_plan(self, plan_id: str, seats: int) -> Subscription:
+        """Buy a plan with so many seats. Refused where one is in force or the card is declined."""
+
+    def set_organization_plan_seats(self, seats: int) -> Subscription | None:
+        """Set the total of seats. Refused below those in use. The plan, if the answer has it."""
+
+    def cancel_organization_plan(self, plan_id: str) -> Subscription | None:
+        """Have a plan end with what is paid for. Refused once it is. The plan, if the answer has it."""
+
+    def count_invites(self) -> int:
+        """How many invites are pending: each holds a seat."""

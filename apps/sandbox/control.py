@@ -47,7 +47,7 @@ from .world import (
 
 SETTINGS = {
     "anthropic": tuple(console_settings(0)),
-    "cline": ("seats", "verified_domains", "remote_config_enabled"),
+    "cline": ("seats", "plan", "verified_domains", "remote_config_enabled"),
 }
 
 
@@ -427,7 +427,7 @@ class _Visit:
                     "rows": {
                         name: len(table) for name, table in one.tables.items() if "/" not in name
                     },
-                    "settings": {name: one.settings[name] for name in SETTINGS[one.api]},
+                    "settings": {name: one.settings.get(name) for name in SETTINGS[one.api]},
                 }
                 for one in world.organizations.values()
             ],

@@ -111,6 +111,7 @@ def test_switching_the_demand_on_reaches_open_sessions() -> None:
         time_zone="UTC",
         demand_mfa=True,
         demand_second_person=False,
+        second_person_cents=None,
         support_may_read=True,
     )
     assert client.get(settings_of(grant.organization)).status_code == 302

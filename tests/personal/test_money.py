@@ -83,12 +83,14 @@ def test_a_card_is_stored_credit_bought_on_a_page_and_all_of_it_mirrored(
 
     answer = browser.post(f"{home}card/", {"nonce": uuid.uuid4().hex})
     command = carry(Command.objects.get())
-    assert (command.kind, command.state) == ("billing.own_card", S.SUCCEEDED)
+    assert (command.kind, command.state) == ("billing.own_card_page", S.SUCCEEDED)
     opened = browser.get(answer["Location"]).text
     assert command.results[-1]["url"] in opened
     page = urlsplit(command.results[-1]["url"]).path
     back = call(sandbox.base_url, "POST", page, b"outcome=pay")[1]["location"]
-    assert browser.get(back, follow=True).request["PATH_INFO"] == home
+    assert browser.get(back).request["PATH_INFO"] == f"{home}begun/{command.uid}/"
+    walk_now(connection, CARD.name)
+    assert "is stored now" in browser.get(back).text
 
     given = {"connection": connection.pk, "amount": "40", "way": "page", "nonce": uuid.uuid4().hex}
     answer = browser.post(f"{home}buy/", given | {"confirmed": "1"})

@@ -74,7 +74,7 @@ def test_use_is_read_from_the_code_that_is_handed_an_adapter(table: list[Row]) -
     assert users["purchase_organization_credits"] == ("command billing.purchase",)
     assert users["purchase_user_credits"] == ("command billing.own_purchase",)
     assert users["get_organization_provider_payment"] == ("sync payment_states",)
-    assert users["cancel_organization_plan"] == ()
+    assert users["cancel_organization_plan"] == ("command billing.cancel_plan",)
 
 
 def _hands_on(adapter: Adapter, other: Adapter) -> None:

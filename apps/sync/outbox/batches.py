@@ -131,7 +131,7 @@ def _release_drafts(batch: Batch, actor: User) -> None:
     now = timezone.now()
     going = [c for c in drafts if (c.connection_id, c.target) not in busy]
     for command in going:
-        command.state = first_state(kind_of(command), batch.organization)
+        command.state = first_state(kind_of(command), batch.organization, command.arguments)
         command.due_at, command.kicked_at = now, None
     for name in {command.kind for command in going}:
         KINDS[name].begin([command for command in going if command.kind == name])

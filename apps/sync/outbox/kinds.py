@@ -109,7 +109,8 @@ class Kind:
     become, ``undo`` takes the flight back with the reason; all run inside the writer's transaction.
     ``check`` says, just before sending, why it can no longer be done ("" if it can). ``capability``
     is probed again after a 403. ``resource`` is the mirror it changes. ``final``: it cannot be taken
-    back by anybody, so whoever asks for it types something first. ``ends_key``: the connection's own key
+    back by anybody, so whoever asks for it types something first. ``is_money``: its outcome is never sent
+    again by a machine, and its arguments say as ``cents`` what it costs, None where nobody knows. ``ends_key``: the connection's own key
     dies of it, so that it is read back even where the key is refused. ``private``: fields of its results
     that are for whoever may ask for it alone, so neither the audit nor support sees them. ``alone``: money
     that is asked for where nobody else is, so that one person may decide to send it again; it says what

@@ -6,7 +6,7 @@ the audit Entry commit together, and the worker is told afterwards.
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -98,10 +98,23 @@ def permit(actor: User, action: str, organization: Organization) -> None:
         raise PermissionDenied(_("Your role does not allow this."))
 
 
-def first_state(kind: Kind, organization: Organization) -> CommandState:
+def waits_for_second(kind: Kind, organization: Organization, arguments: Mapping[str, Any]) -> bool:
+    """Whether a second person must approve such a change: what cannot be undone where the organization
+    demands that, and money above its limit. A price that nobody knows counts as above."""
+    if organization.demand_second_person and POLICY[kind.action].irreversible:
+        return True
+    limit = organization.second_person_cents
+    if limit is None or not kind.is_money:
+        return False
+    cents = arguments.get("cents")
+    return cents is None or cents > limit
+
+
+def first_state(
+    kind: Kind, organization: Organization, arguments: Mapping[str, Any]
+) -> CommandState:
     """Where a change of ``kind`` begins once it is asked for."""
-    waits = organization.demand_second_person and POLICY[kind.action].irreversible
-    return S.AWAITING_APPROVAL if waits else S.QUEUED
+    return S.AWAITING_APPROVAL if waits_for_second(kind, organization, arguments) else S.QUEUED
 
 
 def command_of(wish: Wish, actor: User, nonce: str, state: CommandState) -> Command:
@@ -142,7 +155,8 @@ def ask(wish: Wish | Refusal, *, actor: User, nonce: str, second_person: bool = 
         return asked
     if why := why_not(kind, wish.connection):
         raise RequestRefused(why)
-    state = S.AWAITING_APPROVAL if second_person else first_state(kind, organization)
+    first = first_state(kind, organization, wish.arguments)
+    state = S.AWAITING_APPROVAL if second_person else first
     command = command_of(wish, actor, nonce, state)
     try:
         with transaction.atomic(durable=True):
