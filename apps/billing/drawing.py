@@ -14,7 +14,7 @@ from apps.billing.whose import pages_about
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox.kinds import kind_of
 
-SHOWN = 5  # payments of the same amount
+SHOWN = 3  # payments of the same amount
 
 
 def payment_page(request: HttpRequest, *, command: Command) -> SafeString | str:
