@@ -34,7 +34,7 @@ def spent(
     told = [
         (known.get(row.group[CENTRE]), row.currency, row.cost, row.cost != row.billed)
         for row in rows
-        if row.cost or row.billed
+        if row.cost
     ]
     return sorted(told, key=lambda one: (one[0] is None, one[0].position if one[0] else 0, one[1]))
 
