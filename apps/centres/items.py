@@ -41,8 +41,8 @@ class Items:
         known: dict[str, list[str]] = {}
         for at in range(0, len(wanted), CHUNK):
             some = wanted[at : at + CHUNK]
-            for name, found in self._people(some) if self._is_people else self._things(some):
-                known.setdefault(name, []).append(found)
+            for name, one in self._people(some) if self._is_people else self._things(some):
+                known.setdefault(name, []).append(one)
         items: list[str] = []
         unknown = []
         for line in wanted:

@@ -137,7 +137,7 @@ def charged(
             ident = (*(told[name] for name in IDENT), row.currency)
             centre = told.get(CENTRE, NONE)
             found.append((ident, None if centre == NONE else centre, billed, shared))
-    return found  # type: ignore[return-value]  # an Ident, as it was asked for
+    return found
 
 
 def open_pieces(connections: Sequence[Connection], month: Span) -> list[Piece]:
@@ -275,7 +275,8 @@ def _gathered(
         held = found.setdefault(piece.centre, Statement(piece.centre, piece.names["centre"]))
         held.pieces.append(piece)
         corrects = piece.month != span.number
-        for of in (held.sums, sums):
+        # What the provider put on a workspace and model may be nobody's, and shared out to others.
+        for of in (held.sums, sums) if piece.shared else ():
             of.setdefault(piece.currency, Sum(piece.currency)).add(piece, is_correction=corrects)
         if not corrects:
             totals[piece.currency] = totals.get(piece.currency, Decimal(0)) + joined(
