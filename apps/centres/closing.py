@@ -212,7 +212,7 @@ def _differences(
     sums = ("billed_micros", "billed_femtos", "shared_micros", "shared_femtos")
     names = ("connection_id", "workspace", "key", "account", "model", "currency", "centre_id")
     for *ident, centre, bm, bf, sm, sf in rows.values_list(*names).annotate(*map(SumOf, sums)):
-        key: Ident = tuple(ident)  # type: ignore[assignment]  # as it was asked for
+        key: Ident = tuple(ident)
         held = booked.setdefault(key, [0, 0])
         held[0] += int(bm) * MICRO + int(bf)
         held[1] += int(sm) * MICRO + int(sf)

@@ -247,7 +247,7 @@ def _fit(
     if not name:
         raise Refused(_("It needs a name."), "name")
     others = CostCentre.objects.current().filter(organization=organization, name__iexact=name)
-    if others.exclude(pk=but.pk if but else None).exists():
+    if (others.exclude(pk=but.pk) if but else others).exists():
         raise Refused(_("There is one of this name already."), "name")
     return name, code
 
