@@ -24,6 +24,7 @@ class BudgetAdmin(SupportAdmin):
         "scope",
         "connection",
         "workspace",
+        "centre",
         "how_much",
         "period",
         "told_at",

@@ -4,12 +4,12 @@ A look reads first and then writes in one transaction of its own budget. So a wo
 nothing or all of it, and of two that look at once the one that read later stands.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.audit.record import record
@@ -18,6 +18,7 @@ from apps.budgets.models import FORECAST, NEAR, WHOLE, Budget, Crossing, Standin
 from apps.budgets.periods import before, span_of
 from apps.budgets.reading import Figures, figures
 from apps.budgets.scopes import connections_of, place_of
+from apps.centres import places
 from apps.notices import services as notices
 from apps.notices.models import Severity
 from apps.organizations.models import Connection
@@ -50,10 +51,10 @@ def look_at_all() -> None:
     look_at(Budget.objects.all())
 
 
-def look_at(budgets: Iterable[Budget]) -> None:
+def look_at(budgets: "QuerySet[Budget]") -> None:
     """Look at each of ``budgets`` in turn. About ten queries for each, and one transaction."""
     known: dict[int, list[Connection]] = {}
-    for budget in budgets:
+    for budget in budgets.select_related("organization", "connection", "centre"):
         owner = budget.organization_id
         if owner not in known:
             known[owner] = connections_of(budget.organization)
@@ -62,6 +63,10 @@ def look_at(budgets: Iterable[Budget]) -> None:
 
 def look(budget: Budget, connections: Sequence[Connection] | None = None) -> None:
     """Look at one budget: the period that lasts, and the one before while it was a budget then already."""
+    if budget.centre is not None:
+        if budget.centre.removed_at is not None:
+            return  # it takes nothing any more; how it stood is kept
+        places.tend(budget.organization_id)  # what usage has brought may not be sorted yet
     now = timezone.now()
     every = connections_of(budget.organization) if connections is None else connections
     span = span_of(budget.period, utc_today())
