@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+import structlog
 from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
@@ -26,6 +27,7 @@ from apps.usage import money
 from apps.usage.days import day_of
 from apps.usage.question import utc_today
 
+log = structlog.get_logger(__name__)
 TOPIC = "budgets.passed"
 SLACK = (
     1  # percent below a threshold that spend must come to before it counts as not passed any more
@@ -58,7 +60,10 @@ def look_at(budgets: "QuerySet[Budget]") -> None:
         owner = budget.organization_id
         if owner not in known:
             known[owner] = connections_of(budget.organization)
-        look(budget, known[owner])
+        try:
+            look(budget, known[owner])
+        except Exception:  # what is wrong with one budget keeps no other from being told of
+            log.exception("budget_not_looked_at", budget=budget.pk)
 
 
 def look(budget: Budget, connections: Sequence[Connection] | None = None) -> None:
@@ -168,8 +173,9 @@ class _Passing:
             return False
         if self._is_passed(one.threshold):
             return True
-        same = one.amount_micros == self.standing.amount_micros
-        return same and self._is_passed(one.threshold - SLACK)
+        if one.amount_micros != self.standing.amount_micros:
+            return False
+        return bool(self.standing.spent * 100 > (one.threshold - SLACK) * self.standing.amount)
 
     def _fallen(self) -> None:
         gone = [
