@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
 from apps.budgets import words
+from apps.budgets.keeping import TOPIC
 from apps.budgets.models import Budget, Standing
 from apps.organizations.support import Link, SupportAdmin, json_block
 
@@ -24,6 +25,7 @@ class BudgetAdmin(SupportAdmin):
         "scope",
         "connection",
         "workspace",
+        "centre",
         "how_much",
         "period",
         "told_at",
@@ -37,7 +39,10 @@ class BudgetAdmin(SupportAdmin):
         Link(
             _("Notices"),
             "notices_notice",
-            lambda row: {"topic__exact": "budgets.passed"},
+            lambda row: {
+                "topic__exact": TOPIC,
+                "organization__id__exact": row.organization_id,
+            },
         ),
     )
 

@@ -16,6 +16,7 @@ from apps.budgets.drawing import running
 from apps.budgets.models import Budget, Period, Scope, Standing
 from apps.budgets.scopes import Place
 from apps.budgets.terms import HIGHEST, LONGEST_NAME, LOWEST, USUAL, Terms
+from apps.centres.models import CostCentre
 from apps.organizations.api_access import DeskAPIMixin
 from apps.organizations.api_shapes import Cursors, Moment, Shape, asked_of_list, written
 from apps.organizations.models import Connection, Organization
@@ -68,6 +69,9 @@ class BudgetSerializer(serializers.Serializer[Budget]):
     )
     workspace = serializers.SerializerMethodField(
         help_text='The provider\'s id; "" is the default workspace, null: all of them.'
+    )
+    centre = serializers.IntegerField(
+        source="centre_id", allow_null=True, help_text="The id of the cost centre it is for."
     )
     amount = Money()
     currency = serializers.CharField()
@@ -134,6 +138,9 @@ class NewBudget(Shape):
         max_length=200,
         help_text='The provider\'s id of it; "" is the default workspace.',
     )
+    centre = serializers.IntegerField(
+        required=False, allow_null=True, help_text="The id of a cost centre."
+    )
     amount = serializers.DecimalField(max_digits=14, decimal_places=2)
     currency = serializers.CharField(max_length=10)
     period = serializers.ChoiceField(Period.choices)
@@ -180,7 +187,7 @@ class BudgetViewSet(DeskAPIMixin, viewsets.GenericViewSet[Budget]):
     def get_queryset(self) -> QuerySet[Budget]:
         """Those of the organization."""
         mine = Budget.objects.visible_to(self.request.user).filter(organization=self.organization)
-        return mine.select_related("organization", "connection", "created_by")
+        return mine.select_related("organization", "connection", "centre", "created_by")
 
     def _budget(self, pk: int) -> Budget:
         return get_object_or_404(self.get_queryset(), pk=pk)
@@ -279,23 +286,32 @@ class BudgetPeriodViewSet(DeskAPIMixin, viewsets.GenericViewSet[Any]):
     def list(self, request: Request, slug: str, pk: int) -> Response:
         """The periods that are over, the latest first, as far back as usage is read."""
         mine = Budget.objects.visible_to(request.user).filter(organization=self.organization)
-        one = get_object_or_404(mine.select_related("organization", "connection"), pk=pk)
+        one = get_object_or_404(mine.select_related("organization", "connection", "centre"), pk=pk)
         found = past.past_of(one, scopes.connections_of(self.organization))
         return Response(written(PastSerializer, found))
 
 
+# Which of connection, workspace and cost centre a scope wants to be named.
+_NAMED_BY = {
+    Scope.ORGANIZATION: (False, False, False),
+    Scope.CONNECTION: (True, False, False),
+    Scope.WORKSPACE: (True, True, False),
+    Scope.CENTRE: (False, False, True),
+}
+
+
 def _place(organization: Organization, given: dict[str, Any]) -> Place | None:
     """What a new budget is for; None for what is not there, or does not fit the scope."""
-    scope, uid, workspace = Scope(given["scope"]), given.get("connection"), given.get("workspace")
-    fits = {
-        Scope.ORGANIZATION: uid is None and workspace is None,
-        Scope.CONNECTION: uid is not None and workspace is None,
-        Scope.WORKSPACE: uid is not None
-        and workspace is not None
-        and workspace not in MARKS - {""},
-    }
-    if not fits[scope]:
+    scope, workspace = Scope(given["scope"]), given.get("workspace")
+    uid, number = given.get("connection"), given.get("centre")
+    if tuple(one is not None for one in (uid, workspace, number)) != _NAMED_BY[scope]:
         return None
+    if workspace in MARKS - {""}:
+        return None
+    if number is not None:
+        centres = CostCentre.objects.current().filter(organization=organization)
+        centre = centres.filter(pk=number).first() if 0 < number < 2**63 else None
+        return Place(scope, centre=centre) if centre else None
     if uid is None:
         return scopes.WHOLE
     connections = Connection.objects.filter(organization=organization).confirmed()

@@ -4,12 +4,13 @@ A look reads first and then writes in one transaction of its own budget. So a wo
 nothing or all of it, and of two that look at once the one that read later stands.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
 
+import structlog
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from apps.audit.record import record
@@ -18,6 +19,7 @@ from apps.budgets.models import FORECAST, NEAR, WHOLE, Budget, Crossing, Standin
 from apps.budgets.periods import before, span_of
 from apps.budgets.reading import Figures, figures
 from apps.budgets.scopes import connections_of, place_of
+from apps.centres import places
 from apps.notices import services as notices
 from apps.notices.models import Severity
 from apps.organizations.models import Connection
@@ -25,6 +27,7 @@ from apps.usage import money
 from apps.usage.days import day_of
 from apps.usage.question import utc_today
 
+log = structlog.get_logger(__name__)
 TOPIC = "budgets.passed"
 SLACK = (
     1  # percent below a threshold that spend must come to before it counts as not passed any more
@@ -50,18 +53,25 @@ def look_at_all() -> None:
     look_at(Budget.objects.all())
 
 
-def look_at(budgets: Iterable[Budget]) -> None:
+def look_at(budgets: "QuerySet[Budget]") -> None:
     """Look at each of ``budgets`` in turn. About ten queries for each, and one transaction."""
     known: dict[int, list[Connection]] = {}
-    for budget in budgets:
+    for budget in budgets.select_related("organization", "connection", "centre"):
         owner = budget.organization_id
         if owner not in known:
             known[owner] = connections_of(budget.organization)
-        look(budget, known[owner])
+        try:
+            look(budget, known[owner])
+        except Exception:  # what is wrong with one budget keeps no other from being told of
+            log.exception("budget_not_looked_at", budget=budget.pk)
 
 
 def look(budget: Budget, connections: Sequence[Connection] | None = None) -> None:
     """Look at one budget: the period that lasts, and the one before while it was a budget then already."""
+    if budget.centre is not None:
+        if budget.centre.removed_at is not None:
+            return  # it takes nothing any more; how it stood is kept
+        places.tend(budget.organization_id)  # what usage has brought may not be sorted yet
     now = timezone.now()
     every = connections_of(budget.organization) if connections is None else connections
     span = span_of(budget.period, utc_today())
@@ -163,8 +173,9 @@ class _Passing:
             return False
         if self._is_passed(one.threshold):
             return True
-        same = one.amount_micros == self.standing.amount_micros
-        return same and self._is_passed(one.threshold - SLACK)
+        if one.amount_micros != self.standing.amount_micros:
+            return False
+        return bool(self.standing.spent * 100 > (one.threshold - SLACK) * self.standing.amount)
 
     def _fallen(self) -> None:
         gone = [

@@ -225,7 +225,7 @@ class BudgetList(ListPage[Budget]):
     def rows(self) -> QuerySet[Budget]:
         """The organization's budgets."""
         mine = Budget.objects.visible_to(self.request.user)
-        return mine.filter(organization=self.organization)
+        return mine.filter(organization=self.organization).select_related("centre")
 
     def prepare(self, rows: list[Budget]) -> None:
         """Give each row its running period and what it is for. Four queries."""

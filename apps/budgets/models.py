@@ -10,6 +10,7 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from apps.billing.money import of_micros
+from apps.centres.models import CostCentre
 from apps.organizations.models import Connection, Organization
 from apps.usage import money
 from apps.usage.days import date_of
@@ -31,6 +32,7 @@ class Scope(models.TextChoices):
     ORGANIZATION = "organization", _("Whole organization")
     CONNECTION = "connection", _("Connection")
     WORKSPACE = "workspace", _("Workspace")
+    CENTRE = "centre", _("Cost centre")
 
 
 class Period(models.TextChoices):
@@ -64,6 +66,14 @@ class Budget(models.Model):
         Connection, models.CASCADE, null=True, blank=True, related_name="budgets"
     )
     workspace = models.CharField(_("workspace"), max_length=200, blank=True)
+    centre = models.ForeignKey(
+        CostCentre,
+        models.CASCADE,
+        null=True,
+        blank=True,
+        related_name="budgets",
+        verbose_name=_("cost centre"),
+    )
     currency = models.CharField(_("currency"), max_length=10)
     amount_micros = models.BigIntegerField(_("amount"))
     period = models.CharField(_("period"), max_length=7, choices=Period, default=Period.MONTH)
@@ -86,9 +96,14 @@ class Budget(models.Model):
             models.UniqueConstraint(F("organization"), Lower("name"), name="budget_named_once"),
             models.CheckConstraint(condition=Q(amount_micros__gt=0), name="budget_of_something"),
             models.CheckConstraint(
-                condition=Q(scope="organization", connection__isnull=True)
-                | (~Q(scope="organization") & Q(connection__isnull=False)),
-                name="budget_has_its_connection",
+                condition=Q(scope="organization", connection__isnull=True, centre__isnull=True)
+                | Q(
+                    scope__in=["connection", "workspace"],
+                    connection__isnull=False,
+                    centre__isnull=True,
+                )
+                | Q(scope="centre", connection__isnull=True, centre__isnull=False),
+                name="budget_is_for_what_its_scope_says",
             ),
         ]
 

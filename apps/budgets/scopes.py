@@ -1,18 +1,25 @@
-"""What a budget is for: a whole organization, a connection, a workspace; as a choice, as filters, in words."""
+"""What a budget is for: a whole organization, a connection, a workspace, a cost centre; as a choice, as
+filters, in words."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
 from apps.budgets.models import Budget, Scope
+from apps.centres.models import CostCentre
+from apps.centres.reads import CENTRE
 from apps.organizations.models import Connection, Organization
 from apps.usage import reads
 from apps.usage.models import Dimension
 from apps.usage.names import Name, Names
+from apps.usage.question import utc_today
 from apps.usage.tuples import MARKS, NONE
 from apps.workspaces.models import Workspace
+
+LATELY = timedelta(days=396)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,18 +29,20 @@ class Place:
     scope: Scope
     connection: Connection | None = None
     workspace: str = ""
+    centre: CostCentre | None = None
 
     @property
     def key(self) -> str:
         """How a form's choice names it: "workspace:17:wrkspc_1"."""
         parts = [str(self.scope.value)]
-        if self.connection:
-            parts.append(str(self.connection.pk))
+        parts += [str(one.pk) for one in (self.connection, self.centre) if one]
         return ":".join([*parts, self.workspace] if self.workspace else parts)
 
     @property
     def filters(self) -> Mapping[str, Sequence[str]]:
         """What of its connections' usage is counted."""
+        if self.centre:
+            return {CENTRE: [str(self.centre.pk)]}
         return {"workspace": [self.workspace]} if self.workspace else {}
 
     def among(self, connections: Iterable[Connection]) -> list[Connection]:
@@ -52,11 +61,13 @@ def connections_of(organization: Organization) -> list[Connection]:
 
 def place_of(budget: Budget) -> Place:
     """What ``budget`` is for."""
-    return Place(Scope(budget.scope), budget.connection, budget.workspace)
+    return Place(Scope(budget.scope), budget.connection, budget.workspace, budget.centre)
 
 
-def places(connections: Sequence[Connection]) -> list[tuple[Place, str]]:
-    """Everything that a new budget can be for, each with its name, widest first. One query."""
+def places(
+    organization: Organization, connections: Sequence[Connection]
+) -> list[tuple[Place, str]]:
+    """Everything that a new budget can be for, each with its name, widest first. Two queries."""
     live = [one for one in connections if one.state != Connection.State.DISCONNECTED]
     found = [(WHOLE, str(Scope.ORGANIZATION.label))]
     found += [(Place(Scope.CONNECTION, one), one.name) for one in live]
@@ -74,16 +85,23 @@ def places(connections: Sequence[Connection]) -> list[tuple[Place, str]]:
             (Place(Scope.WORKSPACE, one, remote_id), f"{one.name}: {name}")
             for remote_id, name in inside
         ]
+    centres = CostCentre.objects.current().filter(organization=organization)
+    found += [(Place(Scope.CENTRE, centre=one), str(one)) for one in centres]
     return found
 
 
 def currencies(place: Place, connections: Sequence[Connection]) -> list[str]:
-    """The currencies that anything was ever told in of what ``place`` counts. One query."""
+    """The currencies that anything was ever told in of what ``place`` counts (of a cost centre: lately).
+    Two queries at most."""
+    if place.centre:
+        today = utc_today()
+        rows = reads.sums(connections, today - LATELY, today, (), place.filters)
+        return sorted({row.currency for row in rows if row.cost or row.billed})
     grain = reads.grain_for(["workspace"] if place.workspace else [])
-    rows = Dimension.objects.filter(connection__in=place.among(connections), grain=grain.id)
+    told = Dimension.objects.filter(connection__in=place.among(connections), grain=grain.id)
     if place.workspace:
-        rows = rows.filter(workspace=place.workspace)
-    known = rows.exclude(currency__in=MARKS).order_by().values_list("currency", flat=True)
+        told = told.filter(workspace=place.workspace)
+    known = told.exclude(currency__in=MARKS).order_by().values_list("currency", flat=True)
     return sorted(set(known.distinct()))
 
 
@@ -105,7 +123,10 @@ class Called:
     def of(self, budget: Budget) -> Name:
         """The name of what ``budget`` is for, with where that is."""
         slug = self.organization.slug
-        if budget.scope == Scope.ORGANIZATION or budget.connection_id is None:
+        if budget.centre:
+            address = reverse("centres:one", args=[slug, budget.centre_id])
+            return Name(str(budget.centre), str(Scope.CENTRE.label), address)
+        if budget.connection_id is None:
             return Name(str(Scope.ORGANIZATION.label), url=reverse("usage:usage", args=[slug]))
         connection = self.connections[budget.connection_id]
         if budget.scope == Scope.CONNECTION:

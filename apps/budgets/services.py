@@ -38,7 +38,7 @@ def create_budget(
     """Have what is spent at ``place`` held against an amount from now on. Raises Refused."""
     _must(actor, organization)
     connections = scopes.connections_of(organization)
-    wrong = place_faults(place, currency, period, connections)
+    wrong = place_faults(place, currency, period, organization, connections)
     wrong |= faults(terms, organization, currency)
     if wrong or place is None:
         raise Refused(wrong)
@@ -47,6 +47,7 @@ def create_budget(
         scope=place.scope,
         connection=place.connection,
         workspace=place.workspace,
+        centre=place.centre,
         currency=currency,
         period=period,
         created_by=actor,
@@ -108,7 +109,7 @@ def _must(actor: User, organization: Organization) -> None:
 
 def _checked(budget: Budget, actor: User) -> Budget:
     rows = Budget.objects.select_for_update(of=("self",)).select_related(
-        "organization", "connection"
+        "organization", "connection", "centre"
     )
     current = rows.filter(pk=budget.pk).first()
     if current is None:
@@ -131,6 +132,7 @@ def _told(budget: Budget) -> dict[str, Any]:
         "for": budget.get_scope_display(),
         "connection": connection,
         "workspace": budget.workspace,
+        "cost_centre": str(budget.centre or ""),
         "amount": words.money(budget.amount, budget.currency),
         "currency": budget.currency,
         "period": budget.get_period_display(),

@@ -83,12 +83,16 @@ def _threshold_fault(thresholds: Sequence[int]) -> str:
 
 
 def place_faults(
-    place: Place | None, currency: str, period: str, connections: Sequence[Connection]
+    place: Place | None,
+    currency: str,
+    period: str,
+    organization: Organization,
+    connections: Sequence[Connection],
 ) -> dict[str, str]:
-    """What is wrong with what a new budget is for. Two queries."""
+    """What is wrong with what a new budget is for. Five queries at most."""
     if period not in Period.values:
         return {"period": _("A month, a quarter or a year.")}
-    if place is None or not _is_there(place, connections):
+    if place is None or not _is_there(place, organization, connections):
         return {"scope": _("There is no such thing here.")}
     if currency not in known_currencies(connections):
         return {
@@ -110,5 +114,5 @@ def place_faults(
     return {}
 
 
-def _is_there(place: Place, connections: Sequence[Connection]) -> bool:
-    return any(place == one for one, _name in scopes.places(connections))
+def _is_there(place: Place, organization: Organization, connections: Sequence[Connection]) -> bool:
+    return any(place == one for one, _name in scopes.places(organization, connections))

@@ -40,7 +40,7 @@ def budgets(request: DeskRequest) -> HttpResponseBase:
 
 def _budget(request: DeskRequest, pk: int) -> Budget:
     mine = Budget.objects.visible_to(request.user).filter(organization=request.organization)
-    wanted = mine.select_related("organization", "connection", "created_by")
+    wanted = mine.select_related("organization", "connection", "centre", "created_by")
     return get_object_or_404(wanted, pk=pk)
 
 
@@ -88,9 +88,10 @@ def budget(request: DeskRequest, pk: int) -> HttpResponseBase:
         "chart": chart_of(one, seen),
         "long": one.period != "month",
         "told_at": words.told_at(one),
+        "removed": one.centre is not None and one.centre.removed_at is not None,
         "told": _told(one),
         "hearers": [each.user for each in hearers.of(request.organization, topic_of(TOPIC))],
-        "counted": words.counted(),
+        "counted": words.counted(one.scope),
         "lacks": words.lacks(seen),
         "by_nature": missing_words.by_nature(mine, *READ),
         "past": [(each, _usage_url(request, one, (each.first, each.last))) for each in before],
@@ -153,7 +154,7 @@ def new(request: DeskRequest) -> HttpResponse:
     connections = scopes.connections_of(request.organization)
     form = NewBudgetForm(
         request.POST if request.method == "POST" else None,
-        places=scopes.places(connections),
+        places=scopes.places(request.organization, connections),
         currencies=known_currencies(connections),
         initial={"scope": request.GET.get("scope", "")},
     )

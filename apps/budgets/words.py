@@ -9,7 +9,7 @@ from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from apps.budgets.models import FORECAST, NEAR, WHOLE, Budget, Standing
+from apps.budgets.models import FORECAST, NEAR, WHOLE, Budget, Scope, Standing
 from apps.budgets.periods import days_text, name_of
 from apps.budgets.reading import Figures
 from apps.organizations.models import Connection
@@ -121,9 +121,9 @@ def days_left(last: date, today: date) -> str:
 # --- What is in the sum and what is not -----------------------------------------------------------
 
 
-def counted() -> list[str]:
+def counted(scope: str = Scope.ORGANIZATION) -> list[str]:
     """What counts as spent, and what does not."""
-    return [
+    found = [
         _("Counted: what the providers charge for use, by the day (UTC) it was used on."),
         _(
             "Where use is paid afterwards, that is the cost they report. Where credit is bought in advance, "
@@ -131,6 +131,14 @@ def counted() -> list[str]:
         ),
         _("Not counted: buying credit, or it would count twice. Seats, plans, fees and taxes."),
     ]
+    if scope == Scope.CENTRE:
+        found.append(
+            _(
+                "Of a cost centre: what its rules take as they are now, of past days too. Closed months keep "
+                "their own rules in its statements."
+            )
+        )
+    return found
 
 
 def lacks(seen: Figures) -> list[str]:
@@ -227,5 +235,10 @@ def below(standing: Standing, number: int) -> str:
 
 
 def below_letter(standing: Standing, seen: Figures) -> str:
-    """Why: what was told before was corrected."""
-    return f"{_('What the provider tells of these days was corrected.')} {letter(standing, seen)}"
+    """Why: what was told before was corrected, or does not belong there any more."""
+    why = (
+        _("What is told of these days was corrected, or the rules of the cost centre have changed.")
+        if standing.budget.scope == Scope.CENTRE
+        else _("What the provider tells of these days was corrected.")
+    )
+    return f"{why} {letter(standing, seen)}"

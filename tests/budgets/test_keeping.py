@@ -17,6 +17,8 @@ from apps.budgets.apps import look_soon
 from apps.budgets.models import Budget, Crossing, Standing
 from apps.budgets.scopes import WHOLE, Place
 from apps.budgets.terms import Terms
+from apps.centres import services as centres
+from apps.centres.models import CostCentre
 from apps.notices import sending
 from apps.notices.models import Delivery, Notice
 from apps.organizations.models import Connection, Grant
@@ -26,7 +28,7 @@ from apps.usage import reads
 from apps.usage.days import day_of
 from apps.usage.models import ReadDay, Report, Rollup
 from tests.budgets.conftest import NOW, TODAY, november
-from tests.factories import EndpointFactory, PaymentFactory, WorkspaceFactory
+from tests.factories import EndpointFactory, KeyFactory, PaymentFactory, WorkspaceFactory
 from tests.incidents.spending import evenly, spend
 from tests.usage.rolled import used
 
@@ -112,6 +114,28 @@ def test_a_workspace_counts_its_own_alone_and_the_default_one_is_one(
     default = make(owner, name="Rest", place=Place("workspace", claude, "-"))  # type: ignore[arg-type]
     assert (look(lab).spent, look(default).spent) == (Decimal(10), Decimal(3))
     assert look_quarter(make(owner, period="quarter", name="Q")).spent == Decimal(53)
+
+
+def test_a_cost_centre_counts_what_its_rules_take_and_new_usage_is_sorted_first(
+    owner: Grant, claude: Connection, cline: Connection
+) -> None:
+    KeyFactory(connection=claude, remote_id="k1", name="lab-one")
+    centre = centres.create_centre(
+        organization=owner.organization, actor=owner.user, name="Lab", code="L1"
+    )
+    centres.add_rule(centre=centre, actor=owner.user, subject="key", kind="begins", text="lab-")
+    used(cline, november(3), cost="40")
+    used(claude, november(4), cost="2")
+    used(claude, november(3), cost="55", key="k1")
+    budget = make(owner, place=Place("centre", centre=centre))  # type: ignore[arg-type]
+    standing = look(budget)
+    assert (standing.spent, standing.is_estimate) == (Decimal(55), True)
+    assert titles() == ["Team: 50% of $100.00 is spent (November 2026)"]
+    assert "≈ $55.00 of $100.00" in Notice.objects.get().text
+    keeping.look_at_connection(claude.pk)
+    CostCentre.objects.update(removed_at=NOW)
+    assert look(budget).spent == Decimal(55), "how it stood is kept"
+    assert len(titles()) == 1
 
 
 def test_each_threshold_is_told_once_and_of_several_at_once_the_highest(

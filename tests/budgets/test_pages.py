@@ -22,7 +22,13 @@ from apps.usage.models import ReadDay
 from tests.api.conftest import client_for
 from tests.browsing import at_desk
 from tests.budgets.conftest import TODAY, november
-from tests.factories import BudgetFactory, GrantFactory, StandingFactory, WorkspaceFactory
+from tests.factories import (
+    BudgetFactory,
+    CostCentreFactory,
+    GrantFactory,
+    StandingFactory,
+    WorkspaceFactory,
+)
 from tests.incidents.spending import evenly, spend
 from tests.usage.rolled import used
 
@@ -93,36 +99,37 @@ def test_one_is_made_looked_at_changed_and_deleted(
     assert list(Entry.objects.order_by("pk").values_list("verb", flat=True)) == verbs
 
 
-@pytest.mark.parametrize(
-    ("field", "value", "why"),
-    [
-        ("amount", "0", "more than nothing"),
-        ("amount", "-5", "more than nothing"),
-        ("amount", "1.005", "two decimals at most"),
-        ("amount", "1e30", "At most $1,000,000,000"),
-        ("amount", "NaN", "Enter a number"),
-        ("amount", "1,5", "Enter a number"),
-        ("currency", "XYZ", "XYZ is not one of the available choices"),
-        ("name", "TEAM", "There is a budget of this name already."),
-        ("name", " ", "This field is required."),
-        ("thresholds", "50, 0", "From 1 to 500 percent."),
-        ("thresholds", "501", "From 1 to 500 percent."),
-        ("thresholds", "half", "Whole percents"),
-        ("thresholds", "50.5", "Whole percents"),
-        ("scope", "connection:1", "is not one of the available choices"),
-        ("period", "week", "is not one of the available choices"),
-    ],
-)
+WRONG = [
+    ("amount", "0", "more than nothing"),
+    ("amount", "-5", "more than nothing"),
+    ("amount", "1.005", "two decimals at most"),
+    ("amount", "1e30", "At most $1,000,000,000"),
+    ("amount", "NaN", "Enter a number"),
+    ("amount", "1,5", "Enter a number"),
+    ("currency", "XYZ", "XYZ is not one of the available choices"),
+    ("name", "TEAM", "There is a budget of this name already."),
+    ("name", " ", "This field is required."),
+    ("thresholds", "50, 0", "From 1 to 500 percent."),
+    ("thresholds", "501", "From 1 to 500 percent."),
+    ("thresholds", "half", "Whole percents"),
+    ("thresholds", "50.5", "Whole percents"),
+    ("scope", "connection:1", "is not one of the available choices"),
+    ("period", "week", "is not one of the available choices"),
+]
+
+
 def test_what_cannot_be_is_said_beside_its_field_and_what_was_typed_is_kept(
-    browser: Client, at: At, owner: Grant, field: str, value: str, why: str
+    browser: Client, at: At, owner: Grant
 ) -> None:
     BudgetFactory(organization=owner.organization, name="Team")
-    answer = browser.post(at("budgets/new/"), {**GOOD, field: value})
-    assert answer.status_code == 200
-    html = answer.content.decode()
-    assert why in html
-    kept = value if field in ("amount", "thresholds") else "Lab"
-    assert f'value="{kept}"' in html or field == "name"
+    for field, value, why in WRONG:
+        answer = browser.post(at("budgets/new/"), {**GOOD, field: value})
+        assert answer.status_code == 200, (field, value)
+        html = answer.content.decode()
+        said = html[html.index(f'id="id_{field}"') :]
+        assert why in said, (field, value)
+        kept = value if field in ("amount", "thresholds") else GOOD["amount"]
+        assert f'value="{kept}"' in html
     assert Budget.objects.count() == 1
 
 
@@ -236,6 +243,8 @@ def test_the_api_does_what_the_pages_do(owner: Grant, claude: Connection) -> Non
         ({"thresholds": [0]}, "#/thresholds"),
         ({"scope": "workspace", "connection": str(claude.uid)}, "#/scope"),
         ({"scope": "organization", "workspace": "w1"}, "#/scope"),
+        ({"scope": "centre"}, "#/scope"),
+        ({"scope": "centre", "centre": CostCentreFactory().pk}, "#/scope"),
         ({"colour": "red"}, "#/colour"),
     ):
         sent = {**new, "name": "Other", "period": "month", **wrong}
@@ -245,6 +254,10 @@ def test_the_api_does_what_the_pages_do(owner: Grant, claude: Connection) -> Non
     place = {"scope": "workspace", "connection": str(claude.uid), "workspace": ""}
     other = api.post(base, {**new, **place, "name": "Rest", "period": "year"}, format="json").json()
     assert (other["workspace"], other["connection"]) == ("", str(claude.uid))
+    lab = CostCentreFactory(organization=owner.organization)
+    place = {"scope": "centre", "centre": lab.pk}
+    own = api.post(base, {**new, **place, "name": "Lab", "period": "quarter"}, format="json").json()
+    assert (own["centre"], own["running"]["spent"]) == (lab.pk, "0")
     changed = api.patch(f"{base}{body['id']}/", {"amount": "200"}, format="json").json()
     assert (changed["amount"], changed["name"]) == ("200", "Team")
     assert changed["running"]["percent"] == 42
