@@ -169,6 +169,9 @@ class Talk:
 
     def hold(self, mode: GenerationMode, examples: int, checks: list[Any]) -> None:
         with requests.Session() as session:
+            session.trust_env = (
+                False  # this machine's proxies and passwords would be looked for each time
+            )
 
             @settings(
                 max_examples=examples,
