@@ -1,11 +1,13 @@
 """The surroundings of every test: a Redis of its own, no way out of this machine, a browser if there is one."""
 
 import contextlib
+import functools
 import ipaddress
 import os
 import shutil
 import socket
 import threading
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,10 +18,13 @@ from django.core.cache import cache
 from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.test import TransactionTestCase
+from django.test.utils import teardown_databases
+from pytest_django.plugin import DjangoDbBlocker
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from apps.audit import triggers
 from portal.embedded_redis import EmbeddedRedis
+from tests import databases
 from tests.exercised import Ledger
 from tests.sandbox_fixtures import contract_watch, sandbox, sandbox_of_session
 
@@ -66,6 +71,8 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(Announcer(config))
     project_settings.VAR_DIR.mkdir(parents=True, exist_ok=True)
     starts_workers = getattr(config.option, "numprocesses", None)
+    if starts_workers:
+        config.option.testrunuid = config.option.testrunuid or uuid.uuid4().hex
     if project_settings.TEST_REDIS_PORT and not starts_workers and not config.option.collectonly:
         _redis = EmbeddedRedis(project_settings.TEST_REDIS_PORT, "tests")
         _redis.start()
@@ -76,6 +83,8 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """End Redis with the tests, and take away what the outbox wrote down."""
     if _redis is not None:
         _redis.stop()
+    if getattr(config.option, "numprocesses", None):
+        databases.Aside(config.option.testrunuid).forget()
     marks = project_settings.OUTBOX_MARKS
     for path in marks.parent.glob(f"{marks.name}-*"):
         path.unlink()
@@ -118,6 +127,22 @@ def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
 def _reason(report: Any) -> str:
     told = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
     return str(told).removeprefix("Skipped: ")
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(
+    request: pytest.FixtureRequest,
+    django_test_environment: None,
+    django_db_blocker: DjangoDbBlocker,
+    django_db_modify_db_settings: None,
+) -> Iterator[None]:
+    """This process's test database, in place of pytest-django's: one of several is migrated."""
+    run = getattr(request.config, "workerinput", {}).get("testrunuid")
+    with django_db_blocker.unblock():
+        made = databases.Aside(run).make_own() if run else databases.make_own()
+    yield
+    with django_db_blocker.unblock():
+        teardown_databases(made, verbosity=0)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -202,13 +227,18 @@ def own_cache(request: pytest.FixtureRequest) -> None:
     cache.clear()
 
 
+@pytest.fixture(scope="session")
+def _redis_client() -> Iterator[redis.Redis]:
+    with redis.Redis.from_url(project_settings.REDIS_URL) as client:
+        yield client
+
+
 @pytest.fixture(autouse=True)
-def _unspent_budgets() -> None:
+def _unspent_budgets(_redis_client: redis.Redis) -> None:
     """Forget the requests and pauses of earlier tests: some share a remote organization."""
-    client = redis.Redis.from_url(project_settings.REDIS_URL)
     with contextlib.suppress(redis.ConnectionError):  # a run that collects only
-        for key in client.scan_iter("orgdesk:budget:*"):
-            client.delete(key)
+        if keys := list(_redis_client.scan_iter("orgdesk:budget:*", count=1000)):
+            _redis_client.delete(*keys)
 
 
 @pytest.fixture(autouse=True)
@@ -231,30 +261,48 @@ def _rows_are_deleted_after_a_transactional_test() -> Iterator[None]:
 
     def empty(self: Any) -> None:
         for name in self._databases_names(include_mirrors=False):
-            connection = connections[name]
-            triggers.remove(connection)
-            try:
-                _delete_rows(connection)
-            finally:
-                triggers.install(connection)
+            _empty(connections[name])
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(TransactionTestCase, "_fixture_teardown", empty)
         yield
 
 
-def _delete_rows(connection: BaseDatabaseWrapper) -> None:
-    names = connection.introspection.django_table_names(only_existing=True, include_views=False)
-    tables = {name: connection.ops.quote_name(name) for name in {*names} - WRITTEN_ONCE}
+def _empty(connection: BaseDatabaseWrapper) -> None:
+    filled = _filled(connection)
+    if triggers.TABLE not in filled:
+        _delete_rows(connection, filled)
+        return
+    triggers.remove(connection)
+    try:
+        _delete_rows(connection, filled)
+    finally:
+        triggers.install(connection)
+
+
+def _filled(connection: BaseDatabaseWrapper) -> list[str]:
+    """The tables that have rows."""
     looks = [
-        f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {quoted})"  # noqa: S608  # names of our own models
-        for name, quoted in tables.items()
+        f"SELECT '{name}' WHERE EXISTS (SELECT 1 FROM {connection.ops.quote_name(name)})"  # noqa: S608  # names of our own models
+        for name in _tables(connection.alias)
     ]
+    found: list[str] = []
     with connection.cursor() as cursor:
-        filled: list[str] = []
         for start in range(0, len(looks), 100):  # SQLite takes no more at once
             cursor.execute(" UNION ALL ".join(looks[start : start + 100]))
-            filled += [name for (name,) in cursor.fetchall()]
-        with transaction.atomic(using=connection.alias):
-            for name in filled:
-                cursor.execute(f"DELETE FROM {tables[name]}")  # noqa: S608  # likewise
+            found += [name for (name,) in cursor.fetchall()]
+    return found
+
+
+@functools.cache
+def _tables(alias: str) -> list[str]:
+    names = connections[alias].introspection.django_table_names(
+        only_existing=True, include_views=False
+    )
+    return sorted({*names} - WRITTEN_ONCE)
+
+
+def _delete_rows(connection: BaseDatabaseWrapper, tables: list[str]) -> None:
+    with transaction.atomic(using=connection.alias), connection.cursor() as cursor:
+        for name in tables:
+            cursor.execute(f"DELETE FROM {connection.ops.quote_name(name)}")  # noqa: S608  # likewise

@@ -15,6 +15,7 @@ from django.db import transaction
 from django.http import HttpResponseBase
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from pytest_django.plugin import DjangoDbBlocker
 
 from apps.organizations.models import Role
 from apps.organizations.policy import POLICY, is_of_one, role_may
@@ -103,6 +104,13 @@ def undone() -> Iterator[None]:
     with block:
         yield
         transaction.set_rollback(True)
+
+
+@pytest.fixture(scope="module")
+def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    """Made once: every test takes back all that it changes, and the next meets it as it was."""
+    with django_db_blocker.unblock(), undone():
+        yield make_world()
 
 
 def browser(world: World, actor: str) -> Client:
@@ -195,8 +203,8 @@ def test_every_address_has_its_row(key: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", ORGANIZED)
-def test_each_role_reaches_what_the_policy_gives_it(key: str) -> None:
-    page, one, world = row(key), OURS[key], make_world()
+def test_each_role_reaches_what_the_policy_gives_it(world: World, key: str) -> None:
+    page, one = row(key), OURS[key]
     assert isinstance(page, Desk | Api)
     found, wanted = {}, {}
     for actor in ACTORS:
@@ -215,8 +223,8 @@ def test_each_role_reaches_what_the_policy_gives_it(key: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", ORGANIZED)
-def test_methods_that_a_page_does_not_have_change_nothing(key: str) -> None:
-    page, one, world = row(key), OURS[key], make_world()
+def test_methods_that_a_page_does_not_have_change_nothing(world: World, key: str) -> None:
+    page, one = row(key), OURS[key]
     assert isinstance(page, Desk | Api)
     others = [method for method in METHODS if method not in page.needs()]
     refusals = {insider(page): {"no such method"}, ANONYMOUS: {"no such method", "sign in"}}
@@ -230,8 +238,8 @@ def test_methods_that_a_page_does_not_have_change_nothing(key: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", [key for key in ORGANIZED if PAGES[key].objects])
-def test_another_tenants_thing_is_as_absent_as_one_that_never_was(key: str) -> None:
-    page, one, world = row(key), OURS[key], make_world()
+def test_another_tenants_thing_is_as_absent_as_one_that_never_was(world: World, key: str) -> None:
+    page, one = row(key), OURS[key]
     assert isinstance(page, Desk | Api)
     client = browser(world, insider(page))
     slug = world.acme.organization.slug
@@ -256,8 +264,8 @@ def test_another_tenants_thing_is_as_absent_as_one_that_never_was(key: str) -> N
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", ORGANIZED)
-def test_another_tenant_is_as_absent_as_one_that_never_was(key: str) -> None:
-    page, one, world = row(key), OURS[key], make_world()
+def test_another_tenant_is_as_absent_as_one_that_never_was(world: World, key: str) -> None:
+    page, one = row(key), OURS[key]
     assert isinstance(page, Desk | Api)
     client = browser(world, insider(page))
     own = parameters(world, page, insider(page))
@@ -279,8 +287,8 @@ def _fresh(key: str) -> list[str]:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", [key for key in ORGANIZED if _fresh(key)])
-def test_what_asks_for_a_fresh_sign_in_does_not_go_without(key: str) -> None:
-    page, one, world = row(key), OURS[key], make_world()
+def test_what_asks_for_a_fresh_sign_in_does_not_go_without(world: World, key: str) -> None:
+    page, one = row(key), OURS[key]
     client = tired(browser(world, insider(page)))
     own = parameters(world, page, insider(page))
     arguments = {"slug": world.acme.organization.slug, **own}
@@ -297,8 +305,8 @@ def _posts(page: Page | None) -> bool:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", [key for key in OURS if _posts(PAGES.get(key))])
-def test_nothing_is_posted_from_elsewhere(key: str) -> None:
-    page, one, world = row(key), OURS[key], make_world()
+def test_nothing_is_posted_from_elsewhere(world: World, key: str) -> None:
+    page, one = row(key), OURS[key]
     client = Client(enforce_csrf_checks=True)
     client.cookies = browser(world, Role.OWNER).cookies
     arguments = parameters(world, page, Role.OWNER)
@@ -313,8 +321,8 @@ def test_nothing_is_posted_from_elsewhere(key: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", [key for key in OURS if isinstance(PAGES.get(key), SignedIn)])
-def test_ones_own_pages_are_for_the_signed_in(key: str) -> None:
-    page, one, world = row(key), OURS[key], make_world()
+def test_ones_own_pages_are_for_the_signed_in(world: World, key: str) -> None:
+    page, one = row(key), OURS[key]
     assert isinstance(page, SignedIn)
     for actor in ACTORS:
         path = address_of(one, parameters(world, page, actor))
@@ -331,8 +339,8 @@ def test_ones_own_pages_are_for_the_signed_in(key: str) -> None:
 @pytest.mark.parametrize(
     "key", [key for key in OURS if isinstance(PAGES.get(key), SignedIn) and PAGES[key].objects]
 )
-def test_somebody_elses_things_are_as_absent_as_what_never_was(key: str) -> None:
-    page, one, world = row(key), OURS[key], make_world()
+def test_somebody_elses_things_are_as_absent_as_what_never_was(world: World, key: str) -> None:
+    page, one = row(key), OURS[key]
     assert isinstance(page, SignedIn)
     client = browser(world, Role.OWNER)
     theirs = parameters(world, page, Role.ADMIN)
@@ -348,8 +356,8 @@ def test_somebody_elses_things_are_as_absent_as_what_never_was(key: str) -> None
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", [key for key in OURS if isinstance(PAGES.get(key), Open)])
-def test_open_pages_let_everybody_in(key: str) -> None:
-    page, one, world = row(key), OURS[key], make_world()
+def test_open_pages_let_everybody_in(world: World, key: str) -> None:
+    page, one = row(key), OURS[key]
     assert isinstance(page, Open)
     for actor in (Role.OWNER, OUTSIDER, STAFF, ANONYMOUS):
         for method in page.methods:
@@ -359,8 +367,8 @@ def test_open_pages_let_everybody_in(key: str) -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("key", [key for key in OURS if isinstance(PAGES.get(key), Closed)])
-def test_closed_addresses_are_absent_for_everybody(key: str) -> None:
-    page, one, world = row(key), OURS[key], make_world()
+def test_closed_addresses_are_absent_for_everybody(world: World, key: str) -> None:
+    page, one = row(key), OURS[key]
     for actor in (Role.OWNER, STAFF, ANONYMOUS):
         for method in ("GET", "POST"):
             answer = knock(browser(world, actor), method, address_of(one, dict(page.given)), page)
@@ -379,8 +387,7 @@ def _admin_path(one: Address) -> str:
 
 
 @pytest.mark.django_db
-def test_django_admin_is_for_staff_alone() -> None:
-    world = make_world()
+def test_django_admin_is_for_staff_alone(world: World) -> None:
     browsers = {actor: browser(world, actor) for actor in (Role.OWNER, OUTSIDER, ANONYMOUS)}
     for one in ADMIN:
         if one.name == "admin:jsi18n":
@@ -393,8 +400,7 @@ def test_django_admin_is_for_staff_alone() -> None:
 
 
 @pytest.mark.django_db
-def test_staff_reach_the_front_page_of_django_admin() -> None:
-    world = make_world()
+def test_staff_reach_the_front_page_of_django_admin(world: World) -> None:
     assert browser(world, STAFF).get("/admin/").status_code == 200
 
 
