@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -29,6 +30,7 @@ from apps.sync.outbox.states import Overtaken, move
 from apps.sync.outbox.word import kick
 
 S = CommandState
+log = structlog.get_logger(__name__)
 
 
 class RequestRefused(Exception):
@@ -171,6 +173,14 @@ def note_asked(commands: list[Command], actor: User | None) -> None:
     """Write timeline and audit for Commands that have just got their first state."""
     if not commands:
         return
+    # One line, by which the request's id leads to its changes; each has its own in the audit log.
+    log.info(
+        "changes_asked",
+        n=len(commands),
+        kind=commands[0].kind,
+        command=str(commands[0].uid) if len(commands) == 1 else None,
+        batch=commands[0].batch_id,
+    )
     now = timezone.now()
     CommandEvent.objects.bulk_create(
         [CommandEvent(command=c, at=now, state=c.state) for c in commands]
