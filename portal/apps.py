@@ -1,8 +1,9 @@
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from typing import Any
 
 from django.apps import AppConfig
+from django.conf import settings
 from django.contrib.admin.apps import SimpleAdminConfig
 from django.contrib.admin.checks import check_admin_app, check_dependencies
 from django.core import checks
@@ -14,12 +15,25 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         """Have `manage.py check --deploy` say what a production portal lacks, and databases serve pages well."""
-        from portal import postgresql, sqlite
+        from portal import logs, postgresql, sqlite
         from portal.checks import check_production
 
         checks.register(check_production, checks.Tags.security, deploy=True)
         connection_created.connect(sqlite.set_up, dispatch_uid="sqlite waits in short naps")
         connection_created.connect(postgresql.set_up, dispatch_uid="postgresql plans for pages")
+        if _count_error not in logs.listeners:
+            logs.listeners.append(_count_error)
+        if settings.SENTRY_DSN:
+            from portal import error_reports  # where nobody wants it, not even the SDK is imported
+
+            error_reports.set_up()
+
+
+def _count_error(error: BaseException, line: Mapping[str, Any]) -> None:
+    from apps.audit.context import origin
+    from apps.organizations import tally
+
+    tally.count("errors", origin().source)
 
 
 class DeskConfig(SimpleAdminConfig):

@@ -67,6 +67,21 @@ def stop_unless_configured(**kwargs: Any) -> None:
         raise SystemExit(str(reason)) from None
 
 
+@signals.celeryd_init.connect
+def stop_unless_keys_open(**kwargs: Any) -> None:
+    """Refuse to work with a keyring that is not the one that sealed: every connection would be frozen."""
+    from django.db import Error
+
+    from portal.checks import wrong_keyring
+
+    try:
+        reason = wrong_keyring()
+    except Error:
+        return  # the database is away: whatever is done later asks it first
+    if reason:
+        raise SystemExit(reason)
+
+
 @signals.setup_logging.connect
 def use_our_log(**kwargs: Any) -> None:
     """Keep Celery from setting up a log of its own, which would not hide secrets."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from email.utils import parseaddr
+from ipaddress import ip_network
 from typing import Any
 
 from django.apps import AppConfig
@@ -12,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from apps.organizations.sealing import KeyringInvalid, parse_keyring
 
 SECRET_KEY_LENGTH = 50
+METRICS_TOKEN_LENGTH = 24
 MAKE_SECRETS = "`manage.py generate_secrets` prints one."
 # Commands that neither serve nor touch data: an image is built, code is looked at, without secrets.
 NEED_NOTHING = frozenset(
@@ -101,6 +103,22 @@ def _portal_url() -> str:
     return "the portal's own address, for links in its mails: https://desk.example.com"
 
 
+def _metrics_token() -> str:
+    token: str = settings.METRICS_TOKEN
+    if not token or len(token) >= METRICS_TOKEN_LENGTH:
+        return ""
+    return f"at least {METRICS_TOKEN_LENGTH} random characters, or nothing at all"
+
+
+def _metrics_networks() -> str:
+    try:
+        for network in settings.METRICS_NETWORKS:
+            ip_network(network.strip())
+    except ValueError:
+        return "networks with commas between: 127.0.0.0/8,10.20.0.0/16"
+    return ""
+
+
 def _no_sandbox() -> str:
     return "belongs to the demo; unset it" if settings.SANDBOX_URL else ""
 
@@ -115,6 +133,8 @@ REQUIRED: dict[str, Callable[[], str]] = {
     "DEFAULT_FROM_EMAIL": _default_from_email,
     "PORTAL_URL": _portal_url,
     "SANDBOX_URL": _no_sandbox,
+    "METRICS_TOKEN": _metrics_token,
+    "METRICS_NETWORKS": _metrics_networks,
 }
 
 
@@ -141,6 +161,20 @@ def stop_unless_ready() -> None:
             "Each may also be given as NAME_FILE, the path of a file that holds it. "
             "To look around without any of this, run `make demo`."
         )
+
+
+def wrong_keyring() -> str:
+    """Why CREDENTIAL_KEYS cannot be those that sealed what is stored; "" if they can. Asks the database."""
+    from apps.organizations.credentials import versions_that_open_nothing
+
+    versions = [] if settings.CREDENTIAL_KEYS_LOST else versions_that_open_nothing()
+    if not versions:
+        return ""
+    return (
+        f"Nothing that was sealed with key {versions[0]} of CREDENTIAL_KEYS can be opened: the keyring lacks "
+        "it, or has another key of that number. Put the right one in. If it is lost for good, set "
+        "CREDENTIAL_KEYS_LOST=true: then the portal starts, and every connection asks for its key anew."
+    )
 
 
 def stop_command_unless_ready(argv: Sequence[str]) -> None:

@@ -7,6 +7,7 @@ import logging
 import re
 import sys
 import threading
+from collections.abc import Callable
 from types import TracebackType
 from typing import Any
 
@@ -29,9 +30,10 @@ _NAMED_IN_TEXT = re.compile(
 _IN_ADDRESS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s/@:]*:[^\s/@]+@")
 # Addresses that open a door by themselves; tests/portal hold this against every address there is.
 _LINKS = re.compile(r"(?P<way>/(?:invitation|password/reset/key|confirm-email|tokens)/)[^/\s'\"?]+")
-_HEALTH = " /health/"
 # What ``shared_steps`` have written into every line, over whatever came under that name.
 _OUR_OWN = {"at", "level", "logger"}
+# Who is told of each error that the log tells with its traceback, once: (the error, its line).
+listeners: list[Callable[[BaseException, EventDict], None]] = []
 
 
 def hide_in_text(text: str) -> str:
@@ -61,17 +63,28 @@ def hide_secrets(logger: WrappedLogger, method: str, event: EventDict) -> EventD
 
 
 class WorthALine(logging.Filter):
-    """Leaves out what says nothing new, and the health checks that come every few seconds."""
+    """Leaves out what says nothing new."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Whether the record is written."""
         event = record.msg
         if not isinstance(event, dict):
             return True
-        asked_for_health = event.get("code") == 200 and _HEALTH in str(event.get("request", ""))
         # What beat sent while no worker was there is meant to expire.
-        expired = event.get("event") == "task_revoked" and bool(event.get("expired"))
-        return not asked_for_health and not expired
+        return not (event.get("event") == "task_revoked" and event.get("expired"))
+
+
+def tell_listeners(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
+    """Pass an error on while it is one still; the next step makes it text."""
+    told = event.get("exc_info")
+    error = sys.exc_info()[1] if told is True else told[1] if isinstance(told, tuple) else told
+    if not isinstance(error, BaseException) or event.get("level") not in ("error", "critical"):
+        return event
+    if not getattr(error, "_told", False):  # a library and we may write about the same one
+        error._told = True  # type: ignore[attr-defined]  # a mark of ours on anybody's error
+        for listener in listeners:
+            listener(error, event)
+    return event
 
 
 def shorten(logger: WrappedLogger, method: str, event: EventDict) -> EventDict:
@@ -93,6 +106,7 @@ def shared_steps(*, production: bool) -> list[Processor]:
             fmt="iso" if production else "%H:%M:%S", utc=production, key="at"
         ),
         structlog.processors.StackInfoRenderer(),
+        tell_listeners,
         structlog.processors.format_exc_info,
         structlog.processors.UnicodeDecoder(),
     ]

@@ -166,6 +166,8 @@ if DEVELOPMENT or not SECRET_KEY:
     INSTALLED_APPS.append("apps.sandbox")
 
 MIDDLEWARE = [
+    "portal.probes.ProbesMiddleware",
+    "portal.request_ids.RequestIdMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -457,9 +459,20 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.tracebacks.SecretsFilter"
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
 DJANGO_STRUCTLOG_CELERY_ENABLED = True
+DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # RequestIdMiddleware has looked at it
 DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = (
     logging.DEBUG
 )  # a line for each task that did as it should
+
+# --- Being watched -----------------------------------------------------------------------------
+# Who may read /metrics: who brings the token, or comes straight (not through a proxy) from a network.
+METRICS_TOKEN = env.str("METRICS_TOKEN", default="")
+METRICS_NETWORKS = env.list("METRICS_NETWORKS", default=["127.0.0.0/8", "::1/128"] if DEMO else [])
+# Where errors of the portal's own are sent; without it nothing is, and the client is not imported.
+SENTRY_DSN = "" if TESTING else env.str("SENTRY_DSN", default="")
+SENTRY_ENVIRONMENT = env.str("SENTRY_ENVIRONMENT", default="demo" if DEMO else "production")
+# The keys that sealed what is stored are lost for good: start all the same, to paste new ones.
+CREDENTIAL_KEYS_LOST = env.bool("CREDENTIAL_KEYS_LOST", default=False)
 
 # --- Words and times ---------------------------------------------------------------------------
 LANGUAGE_CODE = "en"
@@ -510,7 +523,6 @@ CSRF_COOKIE_HTTPONLY = False
 if not DEVELOPMENT:
     SESSION_COOKIE_SECURE = True
     CSRF_COOKIE_SECURE = True
-    SECURE_REDIRECT_EXEMPT = [r"^health/"]  # asked by the proxy itself, inside
     SECURE_SSL_REDIRECT = env.bool("SECURE_SSL_REDIRECT", default=True)
     SECURE_HSTS_SECONDS = env.int("SECURE_HSTS_SECONDS", default=31_536_000)
     SECURE_HSTS_INCLUDE_SUBDOMAINS = env.bool("SECURE_HSTS_INCLUDE_SUBDOMAINS", default=True)

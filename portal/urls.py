@@ -4,7 +4,6 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.urls.resolvers import RoutePattern
 from django.views.generic import RedirectView
 
-from portal import health
 from portal.views import nothing_here, overview
 
 
@@ -32,6 +31,8 @@ CLOSED = [
     "accounts/social/connections/",
 ]
 
+handler500 = "portal.views.broken"
+
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("apps.organizations.entry_urls")),
     path("", include("apps.accounts.urls")),
@@ -46,8 +47,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     OnFirstUse(RoutePattern("admin/"), "portal.desk_urls", app_name="admin", namespace="admin"),
     path("o/<slug:slug>/", include("apps.organizations.urls")),
     path("o/<slug:slug>/", include("apps.organizations.audit_urls")),
-    path("health/live", health.live, name="health-live"),
-    path("health/ready", health.ready, name="health-ready"),
+    path("", include("portal.probes")),
     path("o/<slug:slug>/reports/", include("apps.reports.urls")),
     path("o/<slug:slug>/notices/", include("apps.notices.urls")),
     path("o/<slug:slug>/", include("apps.configuration.urls")),

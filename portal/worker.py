@@ -11,6 +11,8 @@ from celery.utils.nodenames import default_nodename, host_format
 
 from portal.celery import app
 
+CHECK_SECONDS = 5.0
+
 
 def options() -> argparse.ArgumentParser:
     """What can be said on the command line, in Celery's own words."""
@@ -20,12 +22,20 @@ def options() -> argparse.ArgumentParser:
     parser.add_argument("--hostname", help="name of this worker; %%h is the machine's")
     parser.add_argument("--pool", default="threads", choices=("threads", "prefork", "solo"))
     parser.add_argument("--quiet", action="store_true", help="no banner")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help="ask the one on this machine whether it is well, and end",
+    )
     return parser
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Work until somebody ends it; return the exit status."""
     given = options().parse_args(arguments)
+    if given.check:
+        name = host_format(given.hostname or f"{given.queues}@%h")
+        return 0 if app.control.ping(destination=[name], timeout=CHECK_SECONDS) else 1
     # Told to begin anew (SIGHUP), Celery executes ``sys.argv``, and a module is not found by its path.
     sys.argv[:1] = ["-m", "portal.worker"]
     worker = app.Worker(

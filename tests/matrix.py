@@ -343,8 +343,9 @@ PAGES: dict[str, Page] = {
     "start": Closed(),  # as soon as somebody can sign in
     "accept_invitation": Closed(given={"token": "nobody-knows-this-token"}),
     "second_factor": SignedIn(methods=("GET",)),
-    "health-live": Open(),
-    "health-ready": Open(),
+    "healthz": Open(),
+    "readyz": Open(),
+    "metrics": Closed(),  # where neither a token nor a network is set
     # --- One's own account
     "accounts:profile": SignedIn(),
     "accounts:end_session": SignedIn(objects={"pk": "session"}, methods=("POST",)),

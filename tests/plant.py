@@ -95,7 +95,7 @@ class Plant:
         def answers() -> bool:
             connection = HTTPConnection("127.0.0.1", port, timeout=2)
             try:
-                connection.request("GET", "/health/ready")
+                connection.request("GET", "/readyz")
                 return connection.getresponse().status == 200
             except OSError:
                 return False

@@ -25,6 +25,7 @@ from apps.notices.models import Attempt, Channel, Delivery, Endpoint, Severity
 from apps.notices.own_letters import TEST
 from apps.notices.own_topics import WEBHOOK_FAILED
 from apps.notices.services import tell
+from apps.organizations import tally
 from apps.providers.errors import CallNotAllowed
 
 log = structlog.get_logger(__name__)
@@ -183,6 +184,7 @@ def _settle(delivery: Delivery, outcome: Outcome) -> None:
             _rest(delivery, outcome, now)
         if state == S.FAILED and delivery.endpoint_id and delivery.kind != TEST:
             _tell_of_failure(delivery, outcome, now)
+    tally.count("deliveries", delivery.channel, outcome.kind)
     log.info(
         "delivery",
         delivery=delivery.pk,

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from django.conf import settings
 from django.utils.translation import gettext as _
 
+from apps.organizations import tally
 from apps.organizations.credentials import Field, unseal_from
 from apps.organizations.models import Connection
 from apps.organizations.sealing import SealBroken, fingerprint_keys
@@ -77,6 +78,7 @@ def open_adapter(
         remote_organization_id=connection.remote_organization_id,
         before_request=lambda write: budget.take(write=write, wait=wait),
         on_rate_limited=budget.penalise,
+        on_outcome=lambda outcome: tally.count("remote_calls", connection.provider, outcome),
         deadline=settings.PROVIDER_CALL_DEADLINE,
         answer_limit=settings.PROVIDER_ANSWER_LIMIT,
         private_addresses=settings.PROVIDER_PRIVATE_ADDRESSES,

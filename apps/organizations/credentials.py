@@ -59,6 +59,42 @@ class Resealed:
     broken: list[str] = field(default_factory=list)
 
 
+LOOKED_AT = 500  # connections, the newest
+ENOUGH = 5  # of one version: a damaged one must not stop everybody
+
+
+def versions_in_use() -> set[int]:
+    """Of the keyring: those that credentials here are sealed with."""
+    return set(_sealed_by_version())
+
+
+def versions_that_open_nothing() -> list[int]:
+    """Those of them of which not one of a few credentials opens: the keyring is not the one that sealed."""
+    return sorted(
+        version
+        for version, connections in _sealed_by_version().items()
+        if not any(map(_opens, connections[:ENOUGH]))
+    )
+
+
+def _sealed_by_version() -> dict[int, list[Connection]]:
+    found: dict[int, list[Connection]] = {}
+    sealed = Connection.objects.exclude(credential="").only("organization_id", "uid", "credential")
+    for connection in sealed.order_by("-pk")[:LOOKED_AT]:
+        version = sealed_with(connection.credential)
+        if version is not None:
+            found.setdefault(version, []).append(connection)
+    return found
+
+
+def _opens(connection: Connection) -> bool:
+    try:
+        unseal_from(connection, "credential")
+    except SealBroken:
+        return False
+    return True
+
+
 # What shelves keep sealed besides: each seals its own anew, and counts what it did.
 also_sealed: "list[Callable[[Resealed], None]]" = []
 

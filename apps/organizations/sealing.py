@@ -123,6 +123,14 @@ def keyring() -> Keyring:
     return _keyring(tuple(settings.CREDENTIAL_KEYS))
 
 
+def key_marks() -> dict[str, str]:
+    """By version, what tells each key of the keyring from another one of that version, and nothing of it."""
+    return {
+        str(version): hmac.new(key, b"orgdesk:which-key", "sha256").hexdigest()[:16]
+        for version, key in keyring().keys.items()
+    }
+
+
 def _binding(version: int, organization_id: int, connection_uid: object, field: str) -> bytes:
     return f"orgdesk:{version}:{organization_id}:{connection_uid}:{field}".encode()
 

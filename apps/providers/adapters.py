@@ -30,6 +30,7 @@ def open_adapter(
     remote_organization_id: str = "",
     before_request: Callable[[bool], None] | None = None,
     on_rate_limited: Callable[[float | None], None] | None = None,
+    on_outcome: Callable[[str], None] | None = None,
     deadline: float,
     answer_limit: int,
     private_addresses: bool = False,
@@ -40,7 +41,8 @@ def open_adapter(
 
     ``deadline``: seconds for one call with its repetitions. ``answer_limit``: bytes of one answer.
     ``before_request(write)`` is called before each request and may raise BudgetSpent;
-    ``on_rate_limited(seconds or None)`` after each 429. ``private_addresses``: whether the base
+    ``on_rate_limited(seconds or None)`` after each 429, ``on_outcome("ok" or the error's name)`` after
+    each request. ``private_addresses``: whether the base
     URL's name may lead into a private network. ``fingerprint_keys``: by name, what tells hidden values
     apart. ``transport`` is for tests.
     CallNotAllowed outside a worker; Unauthorized for a credential that cannot even be sent;
@@ -61,6 +63,7 @@ def open_adapter(
         answer_limit=answer_limit,
         before_request=before_request,
         on_rate_limited=on_rate_limited,
+        on_outcome=on_outcome,
         private_addresses=private_addresses,
         transport=transport,
     )

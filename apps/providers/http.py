@@ -186,7 +186,8 @@ class Channel:
     in seconds and covers one call with its repetitions; ``answer_limit`` is in bytes, unpacked.
     ``secret`` is the credential, to mask it should an answer quote it; the client sends it.
     ``before_request(write)`` is called before every request and may raise BudgetSpent;
-    ``on_rate_limited(seconds)`` after every 429.
+    ``on_rate_limited(seconds)`` after every 429, ``on_outcome("ok" or the error's name)`` after every
+    request.
     """
 
     def __init__(
@@ -198,6 +199,7 @@ class Channel:
         answer_limit: int,
         before_request: Callable[[bool], None] | None = None,
         on_rate_limited: Callable[[float | None], None] | None = None,
+        on_outcome: Callable[[str], None] | None = None,
         private_addresses: bool = False,
         transport: httpx2.BaseTransport | None = None,
     ) -> None:
@@ -209,6 +211,7 @@ class Channel:
         self._deadline = deadline
         self._before_request = before_request
         self._on_rate_limited = on_rate_limited
+        self._on_outcome = on_outcome
         self.client = httpx2.Client(
             base_url=base_url,
             transport=_Guarded(wire, answer_limit),
@@ -279,7 +282,10 @@ class Channel:
         request_id = "" if response is None else request_id_of(response)
         request_id = self._without_secret(request_id, LONGEST_REQUEST_ID)
         status = None if response is None else response.status_code
-        _note(operation, status, request_id, failure, time.monotonic() - began)
+        outcome = type(failure).__name__ if failure is not None else "ok"
+        _note(operation, status, request_id, outcome, time.monotonic() - began)
+        if self._on_outcome:
+            self._on_outcome(outcome)
         if response is not None and failure is None:
             body = response.content.replace(b"\\u0000", b"\\ufffd")  # PostgreSQL stores no NUL
             return Answer(response.status_code, response.headers, body, request_id)
@@ -428,7 +434,7 @@ def _note(
     operation: str,
     status: int | None,
     request_id: str,
-    failure: ProviderError | None,
+    outcome: str,
     seconds: float,
 ) -> None:
     """One log line a request: never headers, never bodies, never the query (addresses stand there)."""
@@ -437,7 +443,7 @@ def _note(
         operation=operation,
         status=status,
         remote_request_id=request_id,
-        outcome=type(failure).__name__ if failure is not None else "ok",
+        outcome=outcome,
         ms=round(seconds * 1000, 1),
     )
 

@@ -58,6 +58,12 @@ def walk(resource_id: int, cause: str = SyncRun.Cause.DUE) -> SyncRun | None:
     what = mirrors.get(resource.name) if resource else None
     if resource is None or what is None or not may_walk(resource.connection, what):
         return None
+    place = {"connection": resource.connection_id, "listing": resource.name}
+    with structlog.contextvars.bound_contextvars(**place):
+        return _walk(resource, what, cause)
+
+
+def _walk(resource: Resource, what: Walkable, cause: str) -> SyncRun | None:
     fence = leases.acquire(resource, timezone.now())
     if fence is None:
         return None

@@ -274,7 +274,7 @@ class Demo:
         """Whether the portal says that it is ready."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=2)
         try:
-            connection.request("GET", "/health/ready")
+            connection.request("GET", "/readyz")
             return connection.getresponse().status == http.HTTPStatus.OK
         except OSError:
             return False

@@ -40,14 +40,17 @@
   // A server says something without drawing it: HX-Trigger: {"toast": {"text": …, "level": …}}
   document.addEventListener("toast", function (event) { toast(event.detail); });
 
-  function failed(key) { toast({ text: words(key), level: "danger", reload: true }); }
+  function failed(key, number) {
+    var text = words(key) + (number ? " " + words("number") + " " + number : "");
+    toast({ text: text, level: "danger", reload: true });
+  }
 
   document.addEventListener("htmx:responseError", function (event) {
     var status = event.detail.xhr.status;
     if (status === 401) failed("signedOut");
     else if (status === 403) failed("forbidden");
     else if (status === 404) failed("gone");
-    else failed("failed");
+    else failed("failed", event.detail.xhr.getResponseHeader("X-Request-ID"));
   });
   document.addEventListener("htmx:sendError", function () { failed("offline"); });
   document.addEventListener("htmx:timeout", function () { failed("late"); });

@@ -22,6 +22,7 @@ def refuses(request: HttpRequest) -> HttpResponse:
     raise PermissionDenied("Ask Alice.")
 
 
+handler500 = "portal.views.broken"
 urlpatterns = [
     path("breaks/", breaks),
     path("refuses/", refuses),

@@ -34,7 +34,7 @@ RARELY_NEEDED = (
     "fido2.server",
     "cryptography.hazmat",
 )
-NEVER_NEEDED = ("anthropic", "rich", "requests")
+NEVER_NEEDED = ("anthropic", "rich", "requests", "prometheus_client", "sentry_sdk")
 
 
 def test_pages_do_without_what_the_api_exports_and_workers_need(tmp_path: Path) -> None:

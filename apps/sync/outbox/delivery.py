@@ -73,16 +73,22 @@ def carry(command_id: int) -> Command | None:
     )
     if command is None:
         return None
-    try:
-        if command.state in (S.QUEUED, S.RETRY):
-            _deliver(command)
-        elif command.state == S.UNKNOWN:
-            _read_back(command)
-        elif command.state in (S.CLAIMED, S.SENDING):
-            _recover(command)
-    except Overtaken:
-        log.info("command_overtaken", command=str(command.uid))
+    # On every line until the end, each request to the provider among them.
+    with structlog.contextvars.bound_contextvars(command=str(command.uid)):
+        try:
+            _carry(command)
+        except Overtaken:
+            log.info("command_overtaken")
     return command
+
+
+def _carry(command: Command) -> None:
+    if command.state in (S.QUEUED, S.RETRY):
+        _deliver(command)
+    elif command.state == S.UNKNOWN:
+        _read_back(command)
+    elif command.state in (S.CLAIMED, S.SENDING):
+        _recover(command)
 
 
 # --- Claim ---------------------------------------------------------------------------------------

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import structlog
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.db.models import Q
@@ -31,6 +32,7 @@ from apps.sync.outbox.word import kick
 S = CommandState
 # In ``Command.before`` of money that is sent again: the change whose outcome nobody could tell.
 IN_PLACE_OF = "in_place_of"
+log = structlog.get_logger(__name__)
 
 
 class RequestRefused(Exception):
@@ -187,6 +189,14 @@ def note_asked(commands: list[Command], actor: User | None) -> None:
     """Write timeline and audit for Commands that have just got their first state."""
     if not commands:
         return
+    # One line, by which the request's id leads to its changes; each has its own in the audit log.
+    log.info(
+        "changes_asked",
+        n=len(commands),
+        kind=commands[0].kind,
+        command=str(commands[0].uid) if len(commands) == 1 else None,
+        batch=commands[0].batch_id,
+    )
     now = timezone.now()
     CommandEvent.objects.bulk_create(
         [CommandEvent(command=c, at=now, state=c.state) for c in commands]

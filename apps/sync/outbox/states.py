@@ -2,11 +2,15 @@
 
 from typing import Any
 
+import structlog
+from django.db import transaction
 from django.utils import timezone
 
+from apps.organizations import tally
 from apps.sync.models import SETTLED_STATES, Command, CommandEvent, CommandState
 
 S = CommandState
+log = structlog.get_logger(__name__)
 
 TRANSITIONS: dict[str, frozenset[str]] = {
     S.DRAFT: frozenset({S.QUEUED, S.AWAITING_APPROVAL, S.CANCELLED}),
@@ -27,6 +31,9 @@ TRANSITIONS: dict[str, frozenset[str]] = {
     S.DEAD: frozenset(),
     S.CANCELLED: frozenset(),
 }
+
+# Where a Command has come to its end, or to a person.
+ENDS = frozenset({*SETTLED_STATES, S.OPERATOR})
 
 
 class Overtaken(Exception):
@@ -51,6 +58,13 @@ def move(command: Command, to: CommandState, *, note: str = "", **changes: Any) 
     for name, value in changes.items():
         setattr(command, name, value)
     note_event(command, note, changes.get("remote_request_id", ""))
+    if to in ENDS:
+        transaction.on_commit(lambda: _tell_of_end(command, to), robust=True)
+
+
+def _tell_of_end(command: Command, state: CommandState) -> None:
+    tally.count("changes", state)
+    log.info("command_ended", command=str(command.uid), kind=command.kind, state=state)
 
 
 def note_event(command: Command, words: str, remote_request_id: str = "") -> None:
