@@ -10,6 +10,18 @@ from drf_spectacular.views import SpectacularAPIView, SpectacularSwaggerSplitVie
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from apps.billing.api import (
+    CardViewSet,
+    CreditHistoryViewSet,
+    CreditViewSet,
+    PaymentViewSet,
+    PlanViewSet,
+    PromotionViewSet,
+    PurchaseViewSet,
+    ReconciliationView,
+    SpendView,
+    TopUpViewSet,
+)
 from apps.budgets.api import BudgetPeriodViewSet, BudgetViewSet
 from apps.centres.api import AllocationsView, CentresView, MonthsView, StatementsView
 from apps.configuration.api import (
@@ -183,6 +195,35 @@ urlpatterns: list[URLPattern] = [
         BudgetPeriodViewSet.as_view({"get": "list"}),
         name="budget_periods",
     ),
+    path(f"{ONE}spend/", SpendView.as_view(), name="spend"),
+    path(f"{ONE}spend/reconciliation/", ReconciliationView.as_view(), name="reconciliation"),
+    path(f"{ONE}credit/", CreditViewSet.as_view({"get": "list"}), name="credit"),
+    path(
+        f"{ONE}connections/<uuid:uid>/credit/history/",
+        CreditHistoryViewSet.as_view({"get": "list"}),
+        name="credit_history",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/credit/purchase/",
+        PurchaseViewSet.as_view({"post": "purchase"}),
+        name="credit_purchase",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/credit/checkout/",
+        PurchaseViewSet.as_view({"post": "checkout"}),
+        name="credit_checkout",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/top-up/",
+        TopUpViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="top_up",
+    ),
+    path(f"{ONE}payments/", PaymentViewSet.as_view({"get": "list"}), name="payments"),
+    path(f"{ONE}payments/<int:pk>/", PaymentViewSet.as_view({"get": "retrieve"}), name="payment"),
+    path(f"{ONE}promotions/", PromotionViewSet.as_view({"get": "list"}), name="promotions"),
+    path(f"{ONE}plans/", PlanViewSet.as_view({"get": "list"}), name="plans"),
+    path(f"{ONE}seats/", PlanViewSet.as_view({"get": "seats"}), name="seats"),
+    path(f"{ONE}cards/", CardViewSet.as_view({"get": "list"}), name="cards"),
     path(f"{ONE}limits/", LimitViewSet.as_view({"get": "list"}), name="limits"),
     path(f"{ONE}changes/", ChangeViewSet.as_view({"get": "list"}), name="changes"),
     path(f"{ONE}changes/<uuid:uid>/", ChangeViewSet.as_view({"get": "retrieve"}), name="change"),

@@ -62,5 +62,6 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("o/<slug:slug>/centres/", include("apps.centres.urls")),
     path("o/<slug:slug>/", include("apps.usage.urls")),
     path("o/<slug:slug>/", include("apps.usage.backfill_urls")),
+    path("o/<slug:slug>/spend/", include("apps.billing.spend_urls")),
     path("o/<slug:slug>/billing/", include("apps.billing.urls")),
 ]

@@ -12,7 +12,7 @@ from django.utils import timezone
 from factory.django import DjangoModelFactory
 
 from apps.accounts.models import User
-from apps.billing.models import Credit, Payment, Plan, Subscription, TopUp
+from apps.billing.models import Card, Credit, Payment, Plan, Subscription, TopUp
 from apps.budgets.models import Budget, Standing
 from apps.centres.models import CostCentre, Rule
 from apps.configuration.mirror import as_raw, digest
@@ -568,6 +568,19 @@ class TopUpFactory(_MoneyFactory):
     enabled = True
     threshold_micros = 20_000_000
     amount_micros = 100_000_000
+
+
+class CardFactory(_MoneyFactory):
+    """A card that is good for long."""
+
+    class Meta:
+        model = Card
+
+    kind = "card"
+    brand = "visa"
+    last4 = "4242"
+    expires_month = 12
+    expires_year = 2040
 
 
 class BatchFactory(DjangoModelFactory[Batch]):

@@ -49,7 +49,8 @@ def _shown_day(value: Any, row: Any, page: Any) -> str:
     return f'<span class="text-secondary">{escape(words)}</span>'
 
 
-def _in_state(value: str, page: Any) -> Q:
+def in_state(value: str, page: Any = None) -> Q:
+    """Payments in a state; "other": in one that nobody here knows."""
     if value == "other":
         return ~Q(status__in=STATES)
     return Q(status=value)
@@ -116,7 +117,7 @@ class PaymentList(ListByConnection[Payment]):
                 *((key, word) for key, (_tone, word) in STATES.items()),
                 ("other", gettext_lazy("Another")),
             ],
-            lookup=_in_state,
+            lookup=in_state,
         ),
         DateRangeFilter(key="paid", label=gettext_lazy("Paid"), field="at"),
         connection_filter(),

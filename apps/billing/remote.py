@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.billing.mirror import CREDIT, NAMELESS, PAYMENTS, named, with_billing
-from apps.billing.models import Payment
+from apps.billing.models import UNPAID, Payment
 from apps.billing.money import in_micros
 from apps.billing.polling import FIRST_SECONDS, PAYMENT_STATES, is_final
 from apps.billing.whose import ORGANIZATION, PERSON, SORTS
@@ -45,6 +45,7 @@ PURCHASES = tuple(sort.kind("purchase") for sort in SORTS)
 CHECKOUTS = tuple(sort.kind("checkout") for sort in SORTS)
 PURCHASE_KIND, CHECKOUT_KIND = ORGANIZATION.kind("purchase"), ORGANIZATION.kind("checkout")
 CLOCKS = timedelta(minutes=5)  # by how much theirs and ours may differ
+MOST_PAGES = 10  # that are asked about before a person decides
 BELATED = timedelta(days=1)  # how long after it was given up a purchase may still show
 
 
@@ -125,7 +126,7 @@ def _read_purchase(adapter: Adapter, command: Command) -> Verdict:
     new = _perhaps_of(command, found)
     if command.in_doubt or "ids" not in command.baseline:
         return _undecided(new)
-    if len(new) != 1 or _from_a_page(command, {one.remote_id for one in listed}):
+    if len(new) != 1 or _from_a_page(there, command, {one.remote_id for one in listed}, new[0]):
         return _undecided(new)
     if _left_unknown(command):
         return _undecided(new)
@@ -169,9 +170,14 @@ def _unclaimed(command: Command, found: list[PaymentRecord]) -> list[PaymentReco
     return [one for one in found if one.remote_id not in claimed]
 
 
-def _from_a_page(command: Command, listed: set[str]) -> bool:
+def _from_a_page(
+    there: BillingAdapter, command: Command, listed: set[str], new: PaymentRecord
+) -> bool:
     """Whether a payment page of that amount, open while ``command`` was sent or since, could have brought
-    a payment: its own cannot be told from others unless it stands in the listing under its id."""
+    ``new``: a payment of a page cannot be told from others unless it stands in the listing under its id.
+
+    A page of which the provider says, now that ``new`` is there, that nobody has paid cannot have brought it.
+    """
     pages = Command.objects.filter(
         connection_id=command.connection_id,
         kind__in=CHECKOUTS,
@@ -180,7 +186,22 @@ def _from_a_page(command: Command, listed: set[str]) -> bool:
     ).filter(Q(state=CommandState.SUCCEEDED) | Q(state__in=OPEN_STATES))
     over = Payment.objects.filter(status__in=SETTLED, changed_at__lt=command.sent_at)
     pages = pages.exclude(pk__in=over.filter(command__in=pages).values("command"))
-    return any(one not in listed for one in pages.values_list("remote_id", flat=True))
+    names = [one for one in pages.values_list("remote_id", flat=True) if one not in listed]
+    named_ones = [one for one in names if one]
+    if len(named_ones) < len(names) or len(names) > MOST_PAGES:
+        return True  # of a page without a payment's id nothing can be asked
+    return any(_may_be_paid(there, one, new) for one in named_ones)
+
+
+def _may_be_paid(there: BillingAdapter, payment_id: str, new: PaymentRecord) -> bool:
+    """Whether the payment of a page could be ``new``. A word that nobody knows, and no answer, count as could."""
+    try:
+        status = there.payment_status(payment_id).status
+    except (Forbidden, NotFound, Refused):
+        return True
+    if status == new.status:
+        return True
+    return status not in UNPAID
 
 
 def _left_unknown(command: Command) -> bool:

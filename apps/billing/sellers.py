@@ -39,18 +39,19 @@ class Sellers:
     def with_any(self, capabilities: Iterable[str] = READS) -> list[Connection]:
         """The live ones whose provider sells and whose key may read any of ``capabilities``."""
         wanted = tuple(capabilities)
-        return [one for one in self.live if _sells(one) and any(one.can(name) for name in wanted)]
+        return [one for one in self.live if sells(one) and any(one.can(name) for name in wanted)]
 
     def silent(self, capability: str) -> list[Silent]:
         """The live ones of which ``capability`` tells nothing, each with the reason."""
         return [
             Silent(one, why_not(one, capability))
             for one in self.live
-            if not (_sells(one) and one.can(capability))
+            if not (sells(one) and one.can(capability))
         ]
 
 
-def _sells(connection: Connection) -> bool:
+def sells(connection: Connection) -> bool:
+    """Whether its provider sells credit ahead of use: what is charged there is taken from it."""
     provider = PROVIDERS.get(connection.provider)
     return provider is not None and provider.sells_credit
 

@@ -1,6 +1,6 @@
 """Pages of money: what is left and how long it lasts, payments, plans, seats."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.billing import history, timeline, words
+from apps.billing import failures, history, timeline, words
 from apps.billing.buying import WAIT_FOR_A_PERSON, buyers
 from apps.billing.lists import (
     RECLAIMABLE,
@@ -273,6 +273,8 @@ def answer_payment(request: DeskRequest, pages: Pages, pk: int) -> HttpResponse:
         "payment": row,
         "state": words.state_of(row),
         "whereabouts": words.whereabouts(row),
+        "failure": failures.explained(row),
+        "may_buy": request.may("billing.buy"),
         "payer": payer_name(row),
         "member": row.payer_member,  # type: ignore[attr-defined]  # just given
         "events": timeline.of(row),
@@ -341,32 +343,37 @@ def cost_of(held: Subscription | None, seats: int | None = None) -> Decimal | No
     return None if number is None else held.seat_price * number
 
 
+HELD = (SUBSCRIPTION, PLANS, PLAN_HISTORY)
+
+
+def holdings(connections: Sequence[Connection]) -> list[Held]:
+    """What each connection holds, could hold and held. Four queries."""
+    lacks = lacking(connections, HELD)
+    present = {"connection__in": connections, "gone_at__isnull": True}
+    held = _first(Subscription.objects.filter(**present))
+    offered = _grouped(
+        Plan.objects.filter(**present)
+        .select_related("connection")
+        .order_by("kind", "seat_micros", "pk")
+    )
+    periods = _grouped(PlanPeriod.objects.filter(**present).order_by("-started_at", "-pk"))
+    return [
+        Held(one, held.get(one.pk), offered.get(one.pk, []), periods.get(one.pk, []), lacks[one.pk])
+        for one in connections
+    ]
+
+
 @require_safe
 @desk_view("billing.read")
 def plans(request: DeskRequest) -> HttpResponse:
     """The plan that is held, those on offer beside each other, and those before."""
     sellers = Sellers(request)
-    listings = (SUBSCRIPTION, PLANS, PLAN_HISTORY)
-    connections = sellers.with_any(one.capability for one in listings)
-    lacks = lacking(connections, listings)
-    present = {"connection__in": connections, "gone_at__isnull": True}
-    held = _first(Subscription.objects.filter(**present))
-    offered = _grouped(Plan.objects.filter(**present).order_by("kind", "seat_micros", "pk"))
-    periods = _grouped(PlanPeriod.objects.filter(**present).order_by("-started_at", "-pk"))
+    connections = sellers.with_any(one.capability for one in HELD)
     flights = [one for one in _flights(request, pages_of(request)) if one.kind in PLAN_KINDS]
     context = {
         "title": _("Plans"),
         "tab": "plans",
-        "held": [
-            Held(
-                one,
-                held.get(one.pk),
-                offered.get(one.pk, []),
-                periods.get(one.pk, []),
-                lacks[one.pk],
-            )
-            for one in connections
-        ],
+        "held": holdings(connections),
         "silent": [one for one in sellers.silent("plan.read") if one.connection not in connections],
         "any_connection": bool(sellers.live),
         "may_change": request.may("billing.plan"),
@@ -422,6 +429,32 @@ class Seats:
         return None if self.unread else cost_of(self.subscription, self.idle)
 
 
+def seats_of(
+    connections: Mapping[int, Connection], unread: Mapping[int, int] | None = None
+) -> list[Seats]:
+    """The seats of each of ``connections``, by id. ``unread``: as ``unread_days`` tells of the days that
+    idle ones are reckoned by, where that is known already. Four queries, or five."""
+    present = Q(connection__in=connections, gone_at__isnull=True)
+    held = _first(Subscription.objects.filter(present))
+    counted = Member.objects.filter(present).order_by().values_list("connection_id")
+    members = dict(counted.annotate(n=Count("pk")))
+    unknown = unread_days(list(connections), RECLAIMABLE) if unread is None else unread
+    idle_ones = dict(counted.filter(idle(RECLAIMABLE)).annotate(n=Count("pk")))
+    pending = Invite.objects.filter(present, state=Invite.State.PENDING).order_by()
+    invites = dict(pending.values_list("connection_id").annotate(n=Count("pk")))
+    return [
+        Seats(
+            one,
+            held.get(pk),
+            members.get(pk, 0),
+            invites.get(pk, 0),
+            idle_ones.get(pk, 0),
+            unknown[pk],
+        )
+        for pk, one in connections.items()
+    ]
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @desk_view("billing.read")
 def seats(request: DeskRequest) -> HttpResponseBase:
@@ -434,28 +467,10 @@ class _SeatPage(SeatList):
 
     def context(self) -> dict[str, Any]:
         """Seats by connection: six queries, with another number of days chosen seven."""
-        ids = self.seated
-        present = Q(connection__in=ids, gone_at__isnull=True)
-        held = _first(Subscription.objects.filter(present))
-        counted = Member.objects.filter(present).order_by().values_list("connection_id")
-        members = dict(counted.annotate(n=Count("pk")))
-        unread = self.unread if self.days == RECLAIMABLE else unread_days(ids, RECLAIMABLE)
-        idle_ones = dict(counted.filter(idle(RECLAIMABLE)).annotate(n=Count("pk")))
-        pending = Invite.objects.filter(present, state=Invite.State.PENDING).order_by()
-        invites = dict(pending.values_list("connection_id").annotate(n=Count("pk")))
+        seated = {pk: self.connections[pk] for pk in self.seated}
         return {
             "tab": "seats",
-            "seats": [
-                Seats(
-                    self.connections[pk],
-                    held.get(pk),
-                    members.get(pk, 0),
-                    invites.get(pk, 0),
-                    idle_ones.get(pk, 0),
-                    unread[pk],
-                )
-                for pk in ids
-            ],
+            "seats": seats_of(seated, self.unread if self.days == RECLAIMABLE else None),
             "idle_days": RECLAIMABLE,
             "unread": [(self.connections[pk].name, n) for pk, n in self.unread.items() if n],
             "days": self.days,

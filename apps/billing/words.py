@@ -29,6 +29,12 @@ def usd(amount: Decimal | None) -> str:
     return "–" if amount is None else f"{amounts.money(amount, CURRENCY)} {CURRENCY}"
 
 
+def plain(amount: Decimal) -> str:
+    """To the last digit, without an exponent and without zeros at its end: "12.345678"."""
+    text = f"{amount:f}"
+    return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
+
+
 def state_of(payment: Payment) -> tuple[str, str]:
     """Tone and word of a payment's state."""
     tone, word = STATES.get(payment.status, ("plain", payment.status or _("not told")))

@@ -36,6 +36,7 @@ ENTRIES = [
     Entry(_("Invites"), "mail", "invites:list"),
     Entry(_("Workspaces"), "layout-grid", "workspaces:list"),
     Entry(_("Keys"), "key", "keys:list"),
+    Entry(_("Spend"), "coin", "spend:glance"),
     Entry(_("Usage and cost"), "chart-bar", "usage:usage"),
     Entry(_("Incidents"), "alert-triangle", "incidents:list"),
     Entry(_("Budgets"), "hourglass", "budgets:list"),

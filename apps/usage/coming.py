@@ -15,7 +15,7 @@ from apps.ui import amounts
 from apps.usage import reads
 from apps.usage.days import HOURS, date_of, day_of
 from apps.usage.forecast import Forecast, forecast, month_of
-from apps.usage.known import known_days
+from apps.usage.known import Known, known_days, known_days_of_each
 from apps.usage.question import utc_today
 from apps.usage.reads import Row
 from apps.usage.usual import MILLION, WINDOW
@@ -119,6 +119,32 @@ def of_rows(
 ) -> Coming | None:
     """The same of rows by day that reach back to ``first_needed()``, or, of a ``period`` that lasts, to
     ``first_needed(its first day)``. Two queries."""
+    begin = first_needed(period[0]) if period else first_needed()
+    read = known_days(connections, day_of(begin), day_of(utc_today()))
+    return _coming(rows, read, currency, period)
+
+
+def of_each(
+    connections: Sequence[Connection], rows: Iterable[Row]
+) -> dict[tuple[int, str], Coming]:
+    """That of each connection, in each currency, by its id and the currency; without those of which too
+    little is read. ``rows`` are by connection and day, and reach back as far. Two queries.
+
+    Each is an estimate of its own: they need not add up to the one of all.
+    """
+    read = known_days_of_each(connections, day_of(first_needed()), day_of(utc_today()))
+    apart: dict[tuple[int, str], list[Row]] = {}
+    for row in rows:
+        apart.setdefault((row.group["connection"], row.currency), []).append(row)
+    found = {
+        (pk, currency): _coming(own, read[pk], currency) for (pk, currency), own in apart.items()
+    }
+    return {place: one for place, one in found.items() if one is not None}
+
+
+def _coming(
+    rows: Iterable[Row], read: Known, currency: str, period: tuple[date, date] | None = None
+) -> Coming | None:
     today = day_of(utc_today())
     first, last = (day_of(period[0]), day_of(period[1])) if period else month_of(today)
     exact: dict[int, Decimal] = {}
@@ -126,7 +152,6 @@ def of_rows(
         if row.currency == currency:
             day = day_of(row.group["day"])
             exact[day] = exact.get(day, Decimal(0)) + row.cost
-    read = known_days(connections, day_of(first_needed(date_of(first))), today)
     hours = read.hours.get(today, 0)
     told = forecast(
         {day: int(amount * MILLION) for day, amount in exact.items()},

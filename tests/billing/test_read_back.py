@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import msgspec
 import pytest
 from django.utils import timezone
 
@@ -13,7 +14,7 @@ from apps.billing.models import Payment
 from apps.billing.remote import CHECKOUT_KIND, PURCHASE, PURCHASE_KIND
 from apps.providers import errors
 from apps.providers.records import Page
-from apps.providers.records.billing import AutoTopUp, PaymentRecord
+from apps.providers.records.billing import AutoTopUp, PaymentRecord, PaymentStatus
 from apps.sync.models import Command, CommandEvent
 from apps.sync.outbox.kinds import Done, Undecided, Verdict
 from tests.factories import CommandFactory, PaymentFactory
@@ -31,6 +32,13 @@ class Seller:
 
     made: list[PaymentRecord] = field(default_factory=list)
     top_up: AutoTopUp | errors.ProviderError = OFF
+    pages: dict[str, str | errors.ProviderError] = field(default_factory=dict)
+
+    def get_organization_payment_status(self, payment_id: str) -> PaymentStatus:
+        status = self.pages.get(payment_id, "completed")
+        if isinstance(status, errors.ProviderError):
+            raise status
+        return PaymentStatus(payment_id, status)
 
     def payments(self, cursor: str | None = None) -> Page[PaymentRecord]:
         return Page(self.made, None)
@@ -180,8 +188,33 @@ def test_a_page_that_was_paid_or_failed_before_or_was_never_opened_is_no_explana
     verdict = read_back(seller, purchase)
     assert isinstance(verdict, Done)
     assert verdict.result["remote_id"] == "pay_1"
-    Payment.objects.update(changed_at=timezone.now())
-    assert isinstance(read_back(seller, purchase), Undecided)
+    Payment.objects.update(status="completed", changed_at=timezone.now())
+    assert isinstance(read_back(seller, purchase), Undecided), (
+        "paid since, and not listed by its id"
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "ours"),
+    [
+        ("pending", True),
+        ("failed", True),
+        ("completed", False),
+        ("settling", False),  # a word that nobody knows
+        (errors.NotFound("nothing"), False),
+    ],
+)
+def test_a_page_that_nobody_has_paid_however_old_explains_nothing(
+    seller: Seller, purchase: Command, told: Any, ours: bool
+) -> None:
+    open_page(purchase, "pay_page")
+    look(seller, purchase)
+    seller.charge("pay_1")
+    seller.pages["pay_page"] = told
+    assert isinstance(read_back(seller, purchase), Done if ours else Undecided)
+    if ours:
+        seller.payments[-1] = msgspec.structs.replace(seller.payments[-1], status=told)
+        assert isinstance(read_back(seller, purchase), Undecided), "it may be that very one"
 
 
 @pytest.mark.parametrize(("hours", "ours"), [(1, False), (48, True)])

@@ -1,0 +1,445 @@
+"""The API's way to money: what is left, paid, planned and spent, and buying. Same services as the pages.
+
+Buying and automatic purchases ask for a fresh sign-in, which no token can give: scripts read, people pay.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from django.db.models import QuerySet
+from django.http import Http404
+from django.shortcuts import get_object_or_404
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers, viewsets
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.billing import (
+    failures,
+    glance,
+    reconciling,
+    services,
+    spend_views,
+    timeline,
+    topping,
+    views,
+    words,
+)
+from apps.billing.api_answers import (
+    CardSerializer,
+    CreditSerializer,
+    HeldSerializer,
+    NewPurchase,
+    OneConnection,
+    PaymentDetailSerializer,
+    PaymentsAsked,
+    PaymentSerializer,
+    PeriodAsked,
+    PointSerializer,
+    PromotionSerializer,
+    ReconciliationSerializer,
+    SeatsSerializer,
+    SpendSerializer,
+    TopUpChange,
+    TopUpSerializer,
+)
+from apps.billing.lists import RECLAIMABLE, in_state
+from apps.billing.models import Card, Credit, CreditPoint, Payment, Promotion, TopUp
+from apps.billing.money import CURRENCY
+from apps.billing.remote import page_of
+from apps.billing.runway import Pace, paces
+from apps.billing.sellers import sells, why_not
+from apps.members.api import ASKING
+from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_shapes import NewestFirst, Shape, asked_of_list, written
+from apps.organizations.models import Connection
+from apps.providers.catalogue import PROVIDERS
+from apps.sync.api import ASKING_ANSWERS, AskingMixin, once
+from apps.sync.models import Command
+from apps.usage import missing_words, reads
+from apps.usage.views import READ
+
+
+class _Billing(DeskAPIMixin):
+    """What is about the organization's connections whose providers sell credit."""
+
+    pagination_class: Any = None
+
+    def _connections(self) -> QuerySet[Connection]:
+        visible = Connection.objects.visible_to(self.request.user).confirmed()
+        return visible.filter(organization=self.organization).select_related("organization")
+
+    def _sellers(self, request: Request) -> list[Connection]:
+        """Those that are not disconnected, by name; the one that was asked for, if one was."""
+        asked = asked_of_list(OneConnection, request)
+        rows = self._connections().exclude(state=Connection.State.DISCONNECTED)
+        rows = rows.order_by("name", "pk")
+        if "connection" in asked:
+            rows = rows.filter(uid=asked["connection"])
+        return [one for one in rows if sells(one)]
+
+    def _connection(self, uid: str) -> Connection:
+        return get_object_or_404(self._connections(), uid=uid)
+
+
+# --- Credit ---------------------------------------------------------------------------------------
+
+
+def _runway(pace: Pace, credit: Credit | None) -> dict[str, Any]:
+    return {
+        "days": pace.days_left(credit.amount) if credit and pace.read else None,
+        "daily": pace.daily if pace.read else None,
+        "read": pace.read,
+        "first": pace.first,
+        "last": pace.last,
+    }
+
+
+@extend_schema(tags=["billing"])
+class CreditViewSet(_Billing, viewsets.GenericViewSet[Credit]):
+    """Prepaid credit: what is left, how long it lasts, what it was."""
+
+    actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
+    serializer_class = CreditSerializer
+
+    @extend_schema(
+        operation_id="credit_list",
+        parameters=[OneConnection],
+        responses=CreditSerializer(many=True),
+    )
+    def list(self, request: Request, slug: str) -> Response:
+        """What is left at each connection that sells credit, and how long it lasts."""
+        sellers = self._sellers(request)
+        present = Credit.objects.filter(connection__in=sellers, gone_at__isnull=True)
+        left = {row.connection_id: row for row in present}
+        told = paces(sellers)
+        rows = []
+        for one in sellers:
+            row = left.get(one.pk)
+            why = "" if row else (why_not(one, "credit.read") or _("Not read yet."))
+            rows.append(
+                {
+                    "connection": one,
+                    "amount": row.amount if row else None,
+                    "currency": CURRENCY,
+                    "changed_at": row.changed_at if row else None,
+                    "why": why,
+                    "runway": _runway(told[one.pk], row),
+                }
+            )
+        return Response(written(CreditSerializer, rows))
+
+
+@extend_schema(tags=["billing"])
+class CreditHistoryViewSet(_Billing, viewsets.GenericViewSet[Any]):
+    """What the credit was."""
+
+    actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
+    serializer_class = PointSerializer
+    pagination_class = NewestFirst
+
+    @extend_schema(operation_id="credit_history_list")
+    def list(self, request: Request, slug: str, uid: str) -> Response:
+        """The credit each time that it was found changed, the newest first."""
+        asked_of_list(Shape, request)
+        points = CreditPoint.objects.filter(connection=self._connection(uid))
+        page = self.paginate_queryset(points)
+        return self.get_paginated_response(written(PointSerializer, page))
+
+
+# --- Payments -------------------------------------------------------------------------------------
+
+
+@extend_schema(tags=["billing"])
+class PaymentViewSet(_Billing, viewsets.GenericViewSet[Payment]):
+    """Purchases of credit."""
+
+    actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
+    serializer_class = PaymentSerializer
+    pagination_class = NewestFirst
+
+    def get_queryset(self) -> QuerySet[Any]:
+        """Those of the organization."""
+        rows = Payment.objects.visible_to(self.request.user)
+        mine = rows.filter(connection__organization=self.organization)
+        return mine.select_related("connection", "command__actor")
+
+    @extend_schema(operation_id="payments_list", parameters=[PaymentsAsked])
+    def list(self, request: Request, slug: str) -> Response:
+        """Payments, the newest first."""
+        asked = asked_of_list(PaymentsAsked, request)
+        lookups = {"connection": "connection__uid", "since": "at__gte", "before": "at__lt"}
+        narrowed = {lookups[name]: asked[name] for name in lookups if name in asked}
+        rows = self.get_queryset().filter(gone_at__isnull=True, **narrowed)
+        if "status" in asked:
+            rows = rows.filter(in_state(asked["status"]))
+        page = self.paginate_queryset(rows)
+        return self.get_paginated_response(written(PaymentSerializer, page))
+
+    @extend_schema(operation_id="payments_retrieve", responses=PaymentDetailSerializer)
+    def retrieve(self, request: Request, slug: str, pk: int) -> Response:
+        """One payment with its way; one that has failed explains itself."""
+        row = get_object_or_404(self.get_queryset(), pk=pk)
+        row.where = words.whereabouts(row)
+        row.page = page_of(row) if self.may("billing.buy") else ""
+        row.failure = failures.explained(row)
+        row.timeline = timeline.of(row)
+        return Response(PaymentDetailSerializer(row).data)
+
+
+# --- Promotions, cards ----------------------------------------------------------------------------
+
+
+@extend_schema(tags=["billing"])
+class PromotionViewSet(_Billing, viewsets.GenericViewSet[Promotion]):
+    """Credit that was given."""
+
+    actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
+    serializer_class = PromotionSerializer
+    pagination_class = NewestFirst
+
+    @extend_schema(operation_id="promotions_list", parameters=[OneConnection])
+    def list(self, request: Request, slug: str) -> Response:
+        """Promotions, the newest first, those that have ended too."""
+        rows = Promotion.objects.filter(connection__in=self._sellers(request))
+        page = self.paginate_queryset(rows.select_related("connection"))
+        return self.get_paginated_response(written(PromotionSerializer, page))
+
+
+@extend_schema(tags=["billing"])
+class CardViewSet(_Billing, viewsets.GenericViewSet[Card]):
+    """Payment methods, masked."""
+
+    actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
+    serializer_class = CardSerializer
+
+    @extend_schema(
+        operation_id="cards_list", parameters=[OneConnection], responses=CardSerializer(many=True)
+    )
+    def list(self, request: Request, slug: str) -> Response:
+        """The stored card of each connection: never more than its last four digits."""
+        rows = Card.objects.filter(connection__in=self._sellers(request), gone_at__isnull=True)
+        return Response(written(CardSerializer, rows.select_related("connection").order_by("pk")))
+
+
+# --- Plans and seats ------------------------------------------------------------------------------
+
+
+@extend_schema(tags=["billing"])
+class PlanViewSet(_Billing, viewsets.GenericViewSet[Any]):
+    """Plans and seats."""
+
+    actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
+    serializer_class = HeldSerializer
+
+    @extend_schema(
+        operation_id="plans_list", parameters=[OneConnection], responses=HeldSerializer(many=True)
+    )
+    def list(self, request: Request, slug: str) -> Response:
+        """The plan that each connection holds, those on offer, and those before."""
+        rows = views.holdings(self._sellers(request))
+        return Response(written(HeldSerializer, rows))
+
+    @extend_schema(
+        operation_id="seats_list",
+        parameters=[OneConnection],
+        responses=SeatsSerializer(many=True),
+    )
+    def seats(self, request: Request, slug: str) -> Response:
+        """How many seats each connection pays for, and who holds them."""
+        seated = [one for one in self._sellers(request) if PROVIDERS[one.provider].holds_seats]
+        rows = []
+        for one in views.seats_of({connection.pk: connection for connection in seated}):
+            held = one.subscription
+            rows.append(
+                {
+                    "connection": one.connection,
+                    "members": one.members,
+                    "invites": one.invites,
+                    "used": one.used,
+                    "paid": held.seats if held else None,
+                    "free": one.free,
+                    "counted": held.seats_used if held else None,
+                    "idle": None if one.unread else one.idle,
+                    "idle_days": RECLAIMABLE,
+                    "unread_days": one.unread,
+                    "saving": one.saving,
+                }
+            )
+        return Response(written(SeatsSerializer, rows))
+
+
+# --- Automatic purchases --------------------------------------------------------------------------
+
+
+@extend_schema(tags=["billing"])
+class TopUpViewSet(AskingMixin, _Billing, viewsets.GenericViewSet[TopUp]):
+    """What is bought automatically at one connection."""
+
+    actions: ClassVar[dict[str, str]] = {"retrieve": "billing.read", "update": "billing.top_up"}
+    serializer_class = TopUpSerializer
+
+    def _row(self, uid: str) -> TopUp:
+        connection = self._connection(uid)
+        row = TopUp.objects.present().filter(connection=connection).first()
+        if row is None:
+            raise Http404
+        row.connection = connection
+        return row
+
+    @extend_schema(operation_id="top_up_retrieve")
+    def retrieve(self, request: Request, slug: str, uid: str) -> Response:
+        """Whether credit is bought automatically, when, and how much."""
+        return Response(TopUpSerializer(self._row(uid)).data)
+
+    @extend_schema(
+        operation_id="top_up_change",
+        parameters=ASKING,
+        request=TopUpChange,
+        responses=ASKING_ANSWERS,
+    )
+    def update(self, request: Request, slug: str, uid: str) -> Response:
+        """Have credit bought automatically, otherwise, or no more. Not by token."""
+        row, this = self._row(uid), once(request)
+        asked = self.earlier(this)
+        if asked is None:
+            wanted = TopUpChange(data=request.data)
+            wanted.is_valid(raise_exception=True)
+            asked = topping.change(
+                top_up=row,
+                wanted=_wanted(row, wanted.validated_data),
+                actor=self.actor,
+                nonce=this.nonce,
+            )
+        return self.answer(asked)
+
+
+def _wanted(row: TopUp, given: Mapping[str, Any]) -> topping.Wanted:
+    """Off, both amounts stay at the provider, as the page has it."""
+    if not given["enabled"]:
+        return topping.Wanted(False, row.threshold, row.amount)
+    return topping.Wanted(True, given.get("threshold"), given.get("amount"))
+
+
+# --- Buying ---------------------------------------------------------------------------------------
+
+
+@extend_schema(tags=["billing"])
+class PurchaseViewSet(AskingMixin, _Billing, viewsets.GenericViewSet[Command]):
+    """Buying credit. Not by token: it asks for a fresh sign-in."""
+
+    actions: ClassVar[dict[str, str]] = {"*": "billing.buy"}
+
+    @extend_schema(
+        operation_id="credit_purchase",
+        parameters=ASKING,
+        request=NewPurchase,
+        responses=ASKING_ANSWERS,
+    )
+    def purchase(self, request: Request, slug: str, uid: str) -> Response:
+        """Charge the stored card for credit. Sent again with the same Idempotency-Key, it buys once."""
+        connection, this = self._connection(uid), once(request)
+        asked = self.earlier(this)
+        if asked is None:
+            asked = services.purchase(
+                connection=connection,
+                amount=_amount(request),
+                actor=self.actor,
+                nonce=this.nonce,
+            )
+        return self.answer(asked)
+
+    @extend_schema(
+        operation_id="credit_checkout",
+        parameters=ASKING,
+        request=NewPurchase,
+        responses=ASKING_ANSWERS,
+    )
+    def checkout(self, request: Request, slug: str, uid: str) -> Response:
+        """Open a page of the provider's where credit is paid. Its address is in the payment, as `page`."""
+        connection, this = self._connection(uid), once(request)
+        asked = self.earlier(this)
+        if asked is None:
+            overview = reverse("billing:overview", kwargs={"slug": self.organization.slug})
+            asked = services.checkout(
+                connection=connection,
+                amount=_amount(request),
+                back=request.build_absolute_uri(f"{overview}begun/"),
+                actor=self.actor,
+                nonce=this.nonce,
+            )
+        return self.answer(asked)
+
+
+def _amount(request: Request) -> Any:
+    wanted = NewPurchase(data=request.data)
+    wanted.is_valid(raise_exception=True)
+    amount = wanted.validated_data["amount"]
+    if why := services.why_not(amount):
+        raise serializers.ValidationError({"amount": [why]})
+    return amount
+
+
+# --- Spend ----------------------------------------------------------------------------------------
+
+
+class SpendView(DeskAPIMixin):
+    """Spend at a glance."""
+
+    actions: ClassVar[dict[str, str]] = {"get": "billing.read"}
+
+    @extend_schema(operation_id="spend_retrieve", tags=["billing"], responses=SpendSerializer)
+    def get(self, request: Request, slug: str) -> Response:
+        """This month, last month and what this one will come to; prepaid and metered apart, each once."""
+        asked_of_list(Shape, request)
+        connections = reads.connections_of(request.user, self.organization)
+        found = glance.at_a_glance(connections)
+        answer = {
+            "month": found.months.first,
+            "today": found.months.today,
+            "totals": found.wholes,
+            "connections": found.lines,
+            "bought": found.bought,
+            "coverage": found.coverage,
+            "not_included": [
+                *missing_words.sentences(found.coverage),
+                *missing_words.by_nature(connections, *READ),
+            ],
+        }
+        return Response(SpendSerializer(answer).data)
+
+
+class ReconciliationView(DeskAPIMixin):
+    """Reconciliation."""
+
+    actions: ClassVar[dict[str, str]] = {"get": "billing.read"}
+
+    @extend_schema(
+        operation_id="reconciliation_retrieve",
+        tags=["billing"],
+        parameters=[PeriodAsked],
+        responses=ReconciliationSerializer,
+    )
+    def get(self, request: Request, slug: str) -> Response:
+        """Credit against what came in and went out, usage against the cost report, over a period."""
+        asked_of_list(PeriodAsked, request)
+        connections = reads.connections_of(request.user, self.organization)
+        question = spend_views.question_of(_params(request, connections), connections)
+        if question.errors:
+            raise serializers.ValidationError({n: [why] for n, why in question.errors.items()})
+        mine = spend_views.chosen(question, connections)
+        found = reconciling.reconcile(mine, question.first, question.last)
+        return Response(ReconciliationSerializer(found).data)
+
+
+def _params(request: Request, connections: Sequence[Connection]) -> Any:
+    """The address as the page has it: connections by the number that stands there."""
+    params = request.query_params.copy()
+    known = {str(one.uid): str(one.pk) for one in connections}
+    wanted = [one.lower() for one in params.getlist("connection")]
+    if any(one not in known for one in wanted):
+        raise serializers.ValidationError({"connection": [_("There is no such connection.")]})
+    params.setlist("connection", [known[one] for one in wanted])
+    return params
