@@ -34,7 +34,7 @@ class Seller:
     top_up: AutoTopUp | errors.ProviderError = OFF
     pages: dict[str, str | errors.ProviderError] = field(default_factory=dict)
 
-    def get_organization_payment_status(self, payment_id: str) -> PaymentStatus:
+    def payment_status(self, payment_id: str) -> PaymentStatus:
         status = self.pages.get(payment_id, "completed")
         if isinstance(status, errors.ProviderError):
             raise status
@@ -213,7 +213,7 @@ def test_a_page_that_nobody_has_paid_however_old_explains_nothing(
     seller.pages["pay_page"] = told
     assert isinstance(read_back(seller, purchase), Done if ours else Undecided)
     if ours:
-        seller.payments[-1] = msgspec.structs.replace(seller.payments[-1], status=told)
+        seller.made[-1] = msgspec.structs.replace(seller.made[-1], status=told)
         assert isinstance(read_back(seller, purchase), Undecided), "it may be that very one"
 
 
