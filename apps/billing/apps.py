@@ -17,6 +17,7 @@ class BillingConfig(AppConfig):
         mirrors.register(PAYMENT_STATES)
         mirrors.after_complete(mirror.CREDIT.name, mirror.keep_point)
         mirrors.after_complete(mirror.PAYMENTS.name, mirror.watch_payments)
+        mirrors.after_complete("invites", mirror.count_anew)
         register_kinds()
         topping.register_kinds()
         cards.register_kinds()

@@ -23,6 +23,7 @@ from apps.billing.models import (
     TopUp,
 )
 from apps.billing.money import Inexact, in_micros
+from apps.invites.models import Invite
 from apps.organizations.models import Connection
 from apps.providers.errors import Forbidden, NotFound, Refused, Unclear
 from apps.providers.protocol import Adapter, BillingAdapter
@@ -321,6 +322,16 @@ SUBSCRIPTION = Mirror(
     watched=("plan_name", "seats"),
     every_seconds=QUARTER,
 )
+
+
+def count_anew(connection: Connection, now: datetime) -> None:
+    """After a whole walk of the invites: have the provider count them again where it counted otherwise.
+    Inside the caller's transaction."""
+    counted = Subscription.objects.filter(connection=connection, gone_at__isnull=True)
+    for number in counted.exclude(invites_counted=None).values_list("invites_counted", flat=True):
+        present = Invite.objects.filter(connection=connection, gone_at__isnull=True)
+        if number != present.filter(state=Invite.State.PENDING).count():
+            schedule.soon(connection, SUBSCRIPTION.name)
 
 
 def _period(one: records.PlanPeriod) -> Row:

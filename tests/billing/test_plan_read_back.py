@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from django.utils import timezone
 
@@ -22,10 +23,10 @@ LATER, OVER = NOW + timedelta(days=20), NOW - timedelta(days=1)
 
 
 def plan(remote_id: str) -> Plan:
-    nothing: list[Any] = [None] * 4
-    return Plan(
-        remote_id, "Teams", "", "", "teams", "", None, "", *nothing[:3], (), (), *nothing[:3]
-    )
+    """A plan of which nothing but its id and name is told."""
+    told: Any = msgspec.structs.fields(Plan)
+    given = {one.name: None for one in told if one.required} | {"remote_id": remote_id}
+    return Plan(**given | {"name": "Teams"})
 
 
 def held(seats: int = 5, *, of: str = "teams", history: str = "oph_2", **more: Any) -> Subscription:

@@ -14,6 +14,7 @@ from apps.billing.cards import CARD_PAGE_KIND
 from apps.billing.models import Card, Subscription
 from apps.billing.subscribing import CANCEL_KIND, SEATS_KIND, SUBSCRIBE_KIND
 from apps.organizations.models import Connection, Role
+from apps.sync import mirrors
 from apps.sync.models import Command, CommandState, Resource
 from apps.sync.outbox import batches, outcome
 from tests.browsing import at_desk, refuse, tired
@@ -316,6 +317,13 @@ def test_invites_that_the_provider_counts_and_does_not_list_are_told(
 ) -> None:
     row = SubscriptionFactory(connection=account, invites_counted=3)
     hold_seats(account, 1, 1)
-    assert "the provider counts 2 more than it lists" in bea.get(at("seats/")).content.decode()
+    assert "the provider counted 2 more than it lists" in bea.get(at("seats/")).content.decode()
     assert "2 pending invites more" in bea.get(at(f"plans/{account.uid}/seats/")).content.decode()
     assert subscribing.unlisted(row, 5) == 0
+    plan = Resource.objects.create(connection=account, name="plan")
+    for counted, again in ((1, False), (3, True)):
+        Subscription.objects.update(invites_counted=counted)
+        for listener in mirrors.listeners("invites"):
+            listener(account, NOW)
+        plan.refresh_from_db()
+        assert (plan.due_at is not None) == again

@@ -46,11 +46,10 @@ class Plan:
     command: Command
     seats: int
 
-    def there(self) -> dict[str, Any] | None:
-        """The plan that the sandbox has; None for none."""
+    def there(self) -> dict[str, Any]:
+        """The plan that the sandbox has."""
         self.desk.sandbox.control.clear_faults()
-        status, _, answer = self.desk.sandbox.cline("GET", f"{ORG}/plan")
-        found: dict[str, Any] = answer["data"] if status == 200 else None
+        found: dict[str, Any] = self.desk.sandbox.cline("GET", f"{ORG}/plan")[2]["data"]
         return found
 
     def effects(self) -> int:

@@ -304,6 +304,26 @@ def test_settings_change_the_name_and_never_the_address(acme: Organization, alic
     }
 
 
+def test_the_amount_above_which_a_second_person_is_needed_is_kept_to_the_cent(
+    acme: Organization, alice: Grant
+) -> None:
+    client = at_desk(alice.user)
+    fields = {"name": "Acme", "time_zone": "UTC", "demand_mfa": "on", "support_may_read": "on"}
+    for typed in ("-1", "10.001", "ten"):
+        answer = client.post(page("settings"), fields | {"second_person_above": typed})
+        assert 'aria-invalid="true"' in answer.content.decode()
+    client.post(page("settings"), fields | {"second_person_above": "1250.07"})
+    acme.refresh_from_db()
+    assert acme.second_person_cents == 125_007
+    assert Entry.objects.get(organization_id=acme.pk).details == {
+        "changes": {"second_person_cents": [None, 125_007]}
+    }
+    assert 'value="1250.07"' in client.get(page("settings")).content.decode()
+    client.post(page("settings"), fields | {"second_person_above": ""})
+    acme.refresh_from_db()
+    assert acme.second_person_cents is None
+
+
 def test_who_may_not_change_settings_reads_them(acme: Organization, bob: Grant) -> None:
     client = at_desk(bob.user)
     html = client.get(page("settings")).content.decode()
