@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from django.utils.translation import gettext as _
+
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
 from apps.usage.coverage import Coverage
@@ -11,10 +13,18 @@ from apps.usage.models import Report, ReportName
 
 
 def money_report(connection: Connection) -> str:
-    """The report that tells what was charged: that of costs, or usage where that tells it itself."""
+    """The report that tells what was charged by day: that of costs, or usage where that tells it itself;
+    "" where none does."""
     provider = PROVIDERS.get(connection.provider)
+    if provider is not None and not provider.daily_charges:
+        return ""
     apart = provider is not None and ReportName.COSTS in provider.reports
     return ReportName.COSTS if apart else ReportName.USAGE
+
+
+def why_untold(connection: Connection) -> str:
+    """Why no report tells what was charged by day; "" where one does."""
+    return "" if money_report(connection) else _("Charges are told call by call alone, not by day.")
 
 
 def tellers(connections: Sequence[Connection]) -> dict[int, int]:

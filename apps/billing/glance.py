@@ -14,11 +14,12 @@ from typing import Any
 from django.db.models import Count, Sum
 from django.utils.translation import gettext as _
 
-from apps.billing.charged import lacking, tellers
+from apps.billing.charged import lacking, tellers, why_untold
 from apps.billing.models import Credit, Payment, Subscription
 from apps.billing.money import CURRENCY, of_micros
 from apps.billing.runway import Pace, paces
 from apps.billing.sellers import sells, why_not
+from apps.billing.words import trimmed
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
 from apps.ui import amounts, export
@@ -314,7 +315,8 @@ def _before(earliest: int | None, span: Months) -> set[date]:
 
 def _why_nothing(connection: Connection, coverage: Coverage) -> tuple[str, bool]:
     """Why nothing is told of its money, and whether that stays so: the key may not read it."""
-    reasons = [one.cannot for one in coverage.left if one.connection.pk == connection.pk]
+    reasons = [why_untold(connection)]
+    reasons += [one.cannot for one in coverage.left if one.connection.pk == connection.pk]
     found = next(filter(None, reasons), "")
     return found or _("Not read yet."), bool(found)
 
@@ -391,12 +393,12 @@ def table(glance: Glance) -> Iterator[list[Any]]:
             line.connection.name,
             _("from credit") if line.prepaid else _("metered"),
             line.currency,
-            line.this if line.this_told else None,
+            trimmed(line.this) if line.this_told else None,
             line.unread_this,
-            line.last if line.last_told else None,
+            trimmed(line.last) if line.last_told else None,
             line.unread_last,
-            line.coming.amount if line.coming else None,
-            line.credit.amount if line.credit else None,
+            trimmed(line.coming.amount if line.coming else None),
+            trimmed(line.credit.amount if line.credit else None),
             line.days_left,
             line.why,
         ]

@@ -10,7 +10,7 @@ from django.utils.translation import gettext_lazy
 
 from apps.billing.money import CURRENCY
 from apps.billing.reconciling import Comparison, Reconciliation, Statement
-from apps.billing.words import plain
+from apps.billing.words import plain, trimmed
 from apps.ui import export
 
 # Tone and word of each verdict.
@@ -58,7 +58,14 @@ Line = tuple[str, str, Decimal | None, str]
 
 def _safe(of: Statement | Comparison, currency: str, line: Line) -> list[Any]:
     at, what, amount, details = line
-    cells = [of.connection.name, at, what, amount, "" if amount is None else currency, details]
+    cells = [
+        of.connection.name,
+        at,
+        what,
+        trimmed(amount),
+        "" if amount is None else currency,
+        details,
+    ]
     return [export.safe(cell) for cell in cells]
 
 

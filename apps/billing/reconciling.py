@@ -17,7 +17,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from apps.billing import history
-from apps.billing.charged import lacking, tellers
+from apps.billing.charged import lacking, tellers, why_untold
 from apps.billing.models import CreditPoint, Payment, Promotion
 from apps.billing.money import CURRENCY
 from apps.billing.sellers import sells
@@ -251,10 +251,15 @@ class _Period:
         """All of it. Six queries."""
         before, after = history.around(self.connection, self.begin)
         closing, beyond = history.around(self.connection, self.end)
-        made = Statement(self.connection)
+        made = Statement(self.connection, why=why_untold(self.connection))
+        if made.why:
+            return made
         opening = before or after
         if closing is None or opening is None or opening.at > closing.at:
-            made.why = _("Its credit has not been read in this period.")
+            made.why = _(
+                "Its credit has not been read in this period. A point of credit is kept each time it is "
+                "found changed; what was before the first look is not known."
+            )
             return made
         made.opening, made.closing = _point(opening), _point(closing)
         since = made.since = max(self.begin, opening.at)

@@ -35,6 +35,11 @@ def plain(amount: Decimal) -> str:
     return (text.rstrip("0").rstrip(".") if "." in text else text) or "0"
 
 
+def trimmed(amount: Decimal | None) -> Decimal | None:
+    """The same amount without zeros at its end, for files; None for None."""
+    return None if amount is None else Decimal(plain(amount))
+
+
 def state_of(payment: Payment) -> tuple[str, str]:
     """Tone and word of a payment's state."""
     tone, word = STATES.get(payment.status, ("plain", payment.status or _("not told")))

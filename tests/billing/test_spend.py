@@ -17,7 +17,8 @@ from apps.billing.models import CreditPoint, Promotion
 from apps.organizations.models import Connection, Role
 from apps.usage import money
 from apps.usage.days import day_of, midnight
-from apps.usage.models import Cost, Dimension
+from apps.usage.known import known_days, known_days_of_each
+from apps.usage.models import Cost, Dimension, ReadDay
 from apps.usage.tuples import FULL
 from tests.browsing import at_desk
 from tests.factories import (
@@ -137,6 +138,21 @@ def test_a_key_that_may_not_read_costs_says_so(bea: Client, at: At, account: Con
     page = body(bea.get(at()))
     assert "This key may not read costs." in page
     assert "≥" not in page, "it will not come, and stands beside its line"
+
+
+def test_each_connections_forecast_rests_on_its_own_days(
+    account: Connection, console: Connection
+) -> None:
+    ReadDay.objects.filter(connection=console, report="costs", day=day_of(TODAY) - 3).delete()
+    ReadDay.objects.filter(connection=account, day=day_of(TODAY)).update(
+        through=day_of(TODAY) * 24 + 7
+    )
+    last = day_of(TODAY)
+    each = known_days_of_each([account, console], last - 9, last)
+    for one in (account, console):
+        assert each[one.pk] == known_days([one], last - 9, last)
+    assert (len(each[account.pk].whole), each[account.pk].hours) == (9, {last: 7})
+    assert last - 3 not in each[console.pk].whole
 
 
 def test_without_connections_the_page_says_what_to_do(db: None) -> None:
