@@ -11,7 +11,12 @@ from django.conf import settings as project_settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 
+from apps.organizations.credentials import seal_for
+from apps.organizations.models import Connection
+from apps.organizations.sealing import Secret, new_key
 from portal import checks
+from portal.celery import stop_unless_keys_open
+from tests.factories import ConnectionFactory
 
 KEYRING = "1:" + base64.b64encode(bytes(range(32))).decode()
 PRODUCTION = {
@@ -42,6 +47,8 @@ WEAK: list[tuple[str, str, Any]] = [
     ("DEFAULT_FROM_EMAIL", "DEFAULT_FROM_EMAIL", "orgdesk@localhost"),
     ("PORTAL_URL", "PORTAL_URL", ""),
     ("SANDBOX_URL", "SANDBOX_URL", "http://127.0.0.1:9100"),
+    ("METRICS_TOKEN", "METRICS_TOKEN", "short"),
+    ("METRICS_NETWORKS", "METRICS_NETWORKS", ["10.0.0.0/33"]),
 ]
 
 
@@ -164,3 +171,24 @@ def test_generated_secrets_are_good_enough(production: Any, capsys: Any) -> None
     production.SECRET_KEY = lines["SECRET_KEY"]
     production.CREDENTIAL_KEYS = [lines["CREDENTIAL_KEYS"]]
     assert checks.missing() == {}
+
+
+@pytest.mark.django_db
+def test_a_worker_refuses_a_keyring_of_which_nothing_opens_and_no_other(settings: Any) -> None:
+    for _ in range(2):
+        connection = ConnectionFactory()
+        connection.credential = seal_for(connection, "credential", Secret("sk-of-somebody"))
+        connection.save()
+    stop_unless_keys_open()
+    Connection.objects.filter(pk=connection.pk).update(credential="v1.AAAA.BBBB")  # one is damaged
+    stop_unless_keys_open()
+
+    settings.CREDENTIAL_KEYS = [new_key(version=2)]
+    with pytest.raises(SystemExit, match="key 1 of CREDENTIAL_KEYS"):
+        stop_unless_keys_open()
+    settings.CREDENTIAL_KEYS = [new_key(version=1)]
+    with pytest.raises(SystemExit, match="key 1 of CREDENTIAL_KEYS"):
+        stop_unless_keys_open()
+
+    settings.CREDENTIAL_KEYS_LOST = True
+    stop_unless_keys_open()

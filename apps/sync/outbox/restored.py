@@ -85,17 +85,18 @@ def _without_marks(organization: Organization) -> str:
     return _("Waiting: checking at the provider before anything is sent.")
 
 
-def stop(organization: Organization, *, lost: int | None = None) -> int:
+def stop(organization: Organization, *, lost: int | None = None, again: bool = False) -> int:
     """Send nothing any more, and read back every open change; their number, 0 if it has stopped already.
 
     ``lost`` is how many of the latest changes sent are known to be missing (None: an operator says so).
+    ``again``: also if it has stopped already, because the database was put back since.
     """
     now = timezone.now()
+    going = Organization.objects.filter(pk=organization.pk)
+    if not again:
+        going = going.filter(sending_stopped_at__isnull=True)
     with transaction.atomic(durable=True):
-        newly = Organization.objects.filter(
-            pk=organization.pk, sending_stopped_at__isnull=True
-        ).update(sending_stopped_at=now, put_back_at=now)
-        if not newly:
+        if not going.update(sending_stopped_at=now, put_back_at=now):
             return 0
         why = _("Restored from backup: checking at the provider before anything is sent.")
         count = _doubt(organization, why)

@@ -1,5 +1,6 @@
 """Doors of the outbox for Celery; what people wait for has the queue "actions" to itself."""
 
+import structlog
 from celery import shared_task
 
 from apps.providers.guard import worker_scope
@@ -13,6 +14,8 @@ def carry(command_id: int) -> None:
     with worker_scope():
         command = delivery.carry(command_id)
     if command:
+        # Whose turn is next was asked for by somebody else: its lines must not bear this request's id.
+        structlog.contextvars.unbind_contextvars("request_id", "user_id", "ip")
         turns.hand_out(command.connection_id)
 
 

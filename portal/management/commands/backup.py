@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import Error
 
 from portal import backups
+from portal.logs import hide_in_text
 
 
 class Command(BaseCommand):
@@ -29,8 +31,8 @@ class Command(BaseCommand):
         path = path or backups.default_path()
         try:
             heading = backups.write(path)
-        except backups.BackupError as reason:
-            raise CommandError(str(reason)) from reason
+        except (backups.BackupError, Error) as reason:
+            raise CommandError(hide_in_text(str(reason))) from reason
         size = path.stat().st_size / 1e6
         keys = ", ".join(heading.keys) or "none"
         self.stdout.write(

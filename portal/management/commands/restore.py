@@ -8,13 +8,15 @@ from allauth.usersessions.models import UserSession
 from django.contrib.sessions.models import Session
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection
+from django.db import Error, connection
+from django.utils import timezone
 
 from apps.audit import triggers
 from apps.organizations.models import Organization
 from apps.sync.outbox.restored import stop
 from portal import backups
 from portal.checks import wrong_keyring
+from portal.logs import hide_in_text
 
 
 class Command(BaseCommand):
@@ -37,14 +39,15 @@ class Command(BaseCommand):
                 if why := backups.why_not(heading):
                     raise CommandError(why)
                 backups.load(file)
-        except backups.BackupError as reason:
-            raise CommandError(str(reason)) from reason
+        except (backups.BackupError, Error) as reason:
+            raise CommandError(hide_in_text(str(reason))) from reason
+        # Before all else, should the rest fail: nothing is sent.
+        Organization.objects.update(sending_stopped_at=timezone.now())
         # The database of an earlier release is brought up to this one before it is asked anything.
         call_command("migrate", interactive=False, verbosity=0)
         triggers.install(connection)
         # Of one that was stopped when the backup was taken, too, nobody knows what was sent since.
-        Organization.objects.update(sending_stopped_at=None)
-        checking = sum(stop(organization) for organization in Organization.objects.all())
+        checking = sum(stop(one, again=True) for one in Organization.objects.all())
         ended, _ = Session.objects.all().delete()
         UserSession.objects.all().delete()
         self.stdout.write(
