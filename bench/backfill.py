@@ -1,5 +1,6 @@
 """``make backfill``: thirteen months of usage read from a sandbox that says 429 to a third of what is asked,
-by workers that are killed; and every day held against the sandbox's own totals.
+by workers that are killed; and every day held against the sandbox's own totals: Anthropic's tokens and
+costs, Claude Code by whoever used it, Cline's tokens and charges by member, operation and model.
 
 Prints a table for each database and ends with an error if a day is missing or a token or a femtodollar
 differs. ``SIZE`` of the sandbox (medium), ``KILLS`` of workers (6), ``SEED`` for the dice; PostgreSQL takes
@@ -45,11 +46,14 @@ QUICK = {
     "BREAKER_SECONDS": 0.3,
     "BREAKER_CAP_SECONDS": 1.0,
 }
-BUSY = 0.3  # of all requests for reports
+# Of all requests for reports: so many are refused without a word on how long to wait, and of the others
+# so many with a second; a third in all.
+BUSY = ((0, 0.25), (1, 1 / 9))
 OPERATIONS = (
     "getMessagesUsageReport",
     "getCostReport",
     "getClaudeCodeUsageReport",
+    "get_organization_usage",
 )
 REPORTS = {"anthropic": ("usage", "costs", "coding"), "cline": ("usage",)}
 UNSETTLED = 2  # days at the end that may still change
@@ -60,17 +64,17 @@ Sums = dict[Any, list[int]]
 # --- What the sandbox says ------------------------------------------------------------------------------
 
 
-def months(first: date, last: date) -> Iterator[tuple[date, date]]:
+def stretches(first: date, last: date, days: int = 31) -> Iterator[tuple[date, date]]:
     """The range in stretches that one page of the reports holds."""
     while first <= last:
-        end = min(first + timedelta(days=30), last)
+        end = min(first + timedelta(days=days - 1), last)
         yield first, end
         first = end + timedelta(days=1)
 
 
 def told(desk: "Desk", path: str, first: date, last: date, *group_by: str) -> Iterator[Any]:
     """Each day and row of a report, as the sandbox itself answers it."""
-    for begin, end in months(first, last):
+    for begin, end in stretches(first, last):
         query = [("starting_at", f"{begin}T00:00:00Z"), ("limit", "31")]
         query += [("ending_at", f"{end + timedelta(days=1)}T00:00:00Z")]
         query += [("group_by[]", name) for name in group_by]
@@ -109,6 +113,33 @@ def expected(desk: "Desk", first: date, last: date) -> Sums:
     return {key: held for key, held in sums.items() if any(held)}
 
 
+def cline_told(desk: "Desk", first: date, last: date) -> Iterator[dict[str, Any]]:
+    """Each row of the organization's usages at Cline."""
+    for begin, end in stretches(first, last, 7):
+        token = ""
+        while True:
+            query = urlencode({"startDate": begin, "endDate": end, "cursor": token})
+            status, _, answer = desk.sandbox.cline("GET", f"/organizations/{{org}}/usages?{query}")
+            assert status == 200, answer
+            yield from answer["data"]["items"]
+            if not (token := answer["data"]["nextToken"]):
+                break
+
+
+def coding_told(desk: "Desk", day: date) -> Iterator[dict[str, Any]]:
+    """Each record of a day of Claude Code."""
+    page = ""
+    while True:
+        query = {"starting_at": day.isoformat(), "limit": 1000} | ({"page": page} if page else {})
+        path = f"/usage_report/claude_code?{urlencode(query)}"
+        status, _, answer = desk.sandbox.anthropic("GET", path, timeout=600.0)
+        assert status == 200, answer
+        yield from answer["data"]
+        if not answer["has_more"]:
+            return
+        page = answer["next_page"]
+
+
 # --- What we have ----------------------------------------------------------------------------------------
 
 
@@ -138,6 +169,138 @@ def whole(connection: "Connection", first: date, last: date, *group_by: str) -> 
     return [*sums, in_femtos(sum((row.cost for row in rows), Decimal(0)))]
 
 
+# --- Held against each other ----------------------------------------------------------------------------
+
+
+def different(theirs: Sums, ours: Sums) -> list[str]:
+    """Every difference, in words."""
+    return [
+        f"{' '.join(map(str, key))}: {ours.get(key)} instead of {theirs.get(key)}"
+        for key in sorted({**theirs, **ours})
+        if theirs.get(key) != ours.get(key)
+    ]
+
+
+def judge_cline(desk: "Desk", first: date, last: date) -> tuple[dict[str, object], list[str]]:
+    """By day, member, operation and model: tokens, and what was charged and listed, in femtodollars. All of
+    it once more against the organization's summary, which the sandbox adds up in another way."""
+    from apps.usage import reads
+    from apps.usage.money import in_femtos
+
+    theirs: Sums = defaultdict(lambda: [0] * 4)
+    for row in cline_told(desk, first, last):
+        named = (row[name] for name in ("date", "memberId", "operation", "aiModelName"))
+        counts = (row["promptTokens"], row["completionTokens"])
+        money = (row["creditsUsed"] * 10**9, row["costUsd"] * 10**7)
+        held = theirs[tuple(named)]
+        for at, value in enumerate((*counts, *money)):
+            held[at] += value
+    connection = desk.connections["cline"]
+    names = ("day", "account", "operation", "model")
+    ours: Sums = {}
+    for one in reads.sums([connection], first, last, names):
+        day, *others = (one.group[name] for name in names)
+        listed = in_femtos(one.listed) if one.listed is not None else 0
+        ours[day.isoformat(), *others] = [
+            one.unsplit_input,
+            one.output,
+            in_femtos(one.billed),
+            listed,
+        ]
+    theirs = {key: held for key, held in theirs.items() if any(held)}
+    wrong = different(theirs, {key: held for key, held in ours.items() if any(held)})
+    query = urlencode({"startDate": first, "endDate": last})
+    status, _, answer = desk.sandbox.cline("GET", f"/organizations/{{org}}/metrics?{query}")
+    assert status == 200, answer
+    data = answer["data"]
+    summary = [
+        data["promptTokens"],
+        data["completionTokens"],
+        data["creditsUsed"] * 10**9,
+        data["costUsd"] * 10**7,
+    ]
+    sums = [sum(column) for column in zip(*ours.values(), strict=True)]
+    wrong += [f"Cline in all: {sums} instead of {summary}"] if sums != summary else []
+    return {
+        "Cline: sums by day, member, operation and model": len(theirs),
+        "Cline: tokens": sum(sums[:2]),
+        "Cline: dollars charged": str(Decimal(sums[2]).scaleb(-15).normalize()),
+    }, wrong
+
+
+METRICS = ("sessions", "lines_added", "lines_removed", "commits", "pull_requests")
+CODED = ("uncached_input", "cache_write", "cache_read", "output")
+
+
+def judge_coding(desk: "Desk", first: date, last: date) -> tuple[dict[str, object], list[str]]:
+    """By day and whoever used it: what was done, what was proposed, tokens, the estimate in femtodollars."""
+    theirs: Sums = {}
+    for ahead in range((last - first).days + 1):
+        day = first + timedelta(days=ahead)
+        for record in coding_told(desk, day):
+            actor, core = record["actor"], record["core_metrics"]
+            who = actor.get("email_address", "").lower() or actor.get("api_key_name", "")
+            lines, tools = core["lines_of_code"], record["tool_actions"].values()
+            models = record["model_breakdown"]
+            found = [
+                core["num_sessions"],
+                lines["added"],
+                lines["removed"],
+                core["commits_by_claude_code"],
+                core["pull_requests_by_claude_code"],
+                *(sum(tool[name] for tool in tools) for name in ("accepted", "rejected")),
+                *(
+                    sum(one["tokens"][name] for one in models)
+                    for name in ("input", "cache_creation", "cache_read", "output")
+                ),
+                sum(_femtos_of_cents(one["estimated_cost"]["amount"]) for one in models),
+            ]
+            held = theirs.setdefault((day.isoformat(), who), [0] * len(found))
+            for at, value in enumerate(found):
+                held[at] += value
+    ours = coded(desk.connections["anthropic"], first, last)
+    sums = [sum(column) for column in zip(*theirs.values(), strict=True)]
+    return {
+        "Claude Code: sums by day and whoever used it": len(theirs),
+        "Claude Code: sessions": sums[0],
+        "Claude Code: tokens": sum(sums[7:11]),
+        "Claude Code: estimated dollars": str(Decimal(sums[-1]).scaleb(-15).normalize()),
+    }, different(theirs, ours)
+
+
+def _femtos_of_cents(amount: float) -> int:
+    from apps.usage.money import in_femtos
+
+    return in_femtos(Decimal(repr(amount)) / 100)
+
+
+def coded(connection: "Connection", first: date, last: date) -> Sums:
+    """The same as we have it."""
+    from apps.usage.days import date_of, day_of
+    from apps.usage.models import CodingDay, CodingModel, CodingTool
+    from apps.usage.money import MICRO
+
+    found: Sums = defaultdict(lambda: [0] * (len(METRICS) + 2 + len(CODED) + 1))
+    who = ("day", "coder__email", "coder__key_name")
+
+    def add(model: Any, names: tuple[str, ...], place: int) -> None:
+        rows = model.objects.filter(connection=connection, day__range=(day_of(first), day_of(last)))
+        for day, email, key, *values in rows.values_list(*who, *names).iterator():
+            held = found[date_of(day).isoformat(), email or key]
+            for at, value in enumerate(values, place):
+                held[at] += value
+
+    add(CodingDay, METRICS, 0)
+    add(CodingTool, ("accepted", "rejected"), len(METRICS))
+    add(CodingModel, (*CODED, "estimate_femtos"), len(METRICS) + 2)
+    rows = CodingModel.objects.filter(
+        connection=connection, day__range=(day_of(first), day_of(last))
+    )
+    for day, email, key, micros in rows.values_list(*who, "estimate_micros").iterator():
+        found[date_of(day).isoformat(), email or key][-1] += micros * MICRO
+    return dict(found)
+
+
 # --- The storm ------------------------------------------------------------------------------------------
 
 
@@ -154,21 +317,24 @@ def read_everything(plant: Plant, desk: "Desk") -> dict[str, object]:
             Resource.objects.create(connection=connection, name=name, due_at=now)
     wanted = sum(map(len, REPORTS.values()))
     for operation in OPERATIONS:
-        for seconds in (0, 1):
+        for seconds, probability in BUSY:
             plant.sandbox.control.fault(
-                operation, "429", count=None, probability=BUSY / 2, retry_after=seconds
+                operation, "429", count=None, probability=probability, retry_after=seconds
             )
     plant.beat()
     worker = plant.worker()
     dice, began, killed, last_kill = random.Random(SEED or None), time.monotonic(), 0, 0.0
+    read = 0  # days, at the last kill
     while Report.objects.filter(backfilled_at__isnull=False).count() < wanted:
         passed = time.monotonic() - began
         assert passed < MOST_SECONDS, "not done in time"
         time.sleep(1)
         if killed < KILLS and passed - last_kill > dice.uniform(10, 25):
-            plant.kill(worker)
-            killed, last_kill, worker = killed + 1, passed, plant.worker()
             days = ReadDay.objects.count()
+            if days == read:  # one that has read nothing yet would be killed to no purpose
+                continue
+            plant.kill(worker)
+            killed, last_kill, read, worker = killed + 1, passed, days, plant.worker()
             print(f"{passed:.0f} s: {days} days read, {killed} kills", file=sys.stderr)
     seconds = round(time.monotonic() - began)
     plant.kill(worker)
@@ -176,42 +342,53 @@ def read_everything(plant: Plant, desk: "Desk") -> dict[str, object]:
     plant.sandbox.control.clear_faults()
     return {
         "days read, of all reports": ReadDay.objects.count(),
-        "requests answered": sum(
-            count for name, count in statuses.items() if name.endswith(" 200")
-        ),
-        "requests refused with 429": sum(
-            count for name, count in statuses.items() if name.endswith(" 429")
-        ),
+        **_refused(statuses),
         "workers killed": killed,
         "seconds": seconds,
     }
 
 
+def _refused(statuses: dict[str, int]) -> dict[str, object]:
+    """Of the requests for each report, how many there were, and how many of them were refused."""
+    found: dict[str, object] = {}
+    for operation in OPERATIONS:
+        refused, answered = (statuses.get(f"{operation} {status}", 0) for status in (429, 200))
+        share = refused / max(refused + answered, 1)
+        found[f"{operation}: requests, refused with 429"] = (
+            f"{refused + answered:,}, {refused:,} ({share:.0%})"
+        )
+    return found
+
+
 def judge(desk: "Desk") -> tuple[dict[str, object], list[str]]:
     """Hold every day against the sandbox; what there is to tell, and every difference."""
     from apps.usage import reads
+    from apps.usage.coverage import coverage_of
     from apps.usage.models import Block, Fact
 
     connection = desk.connections["anthropic"]
     today = datetime.now(UTC).date()
     first, last = today - timedelta(days=DAYS), today - timedelta(days=UNSETTLED)
     theirs, ours = expected(desk, first, last), found(connection, first, last)
-    wrong = [
-        f"{' '.join(key)}: {ours.get(key)} instead of {theirs.get(key)}"
-        for key in sorted({**theirs, **ours})
-        if theirs.get(key) != ours.get(key)
-    ]
+    wrong = different(theirs, ours)
     sums = [sum(column) for column in zip(*theirs.values(), strict=True)]
     for group_by in ((), ("key",), ("account",), ("month",), ("model", "service_tier")):
         other = whole(connection, first, last, *group_by)
         wrong += [f"by {group_by}: {other} instead of {sums}"] if other != sums else []
-    coverage = reads.totals([connection], first, last).coverage
-    wrong += [f"not read: {hole}" for hole in coverage.holes]
+    everybody = list(desk.connections.values())
+    coverage = reads.totals(everybody, first, last).coverage
+    coding = coverage_of([connection], first, last, ("coding",))
+    wrong += [f"not read: {hole}" for hole in (*coverage.holes, *coding.holes)]
+    of_cline, wrong_of_cline = judge_cline(desk, first, last)
+    of_coding, wrong_of_coding = judge_coding(desk, first, last)
+    wrong += [*wrong_of_cline, *wrong_of_coding]
     return {
         "days compared": (last - first).days + 1,
         "sums by day, workspace and model": len(theirs),
         "tokens": sum(sums[: len(TOKENS)]),
         "dollars": str(Decimal(sums[-1]).scaleb(-15).normalize()),
+        **of_cline,
+        **of_coding,
         "hours kept": Fact.objects.count(),
         "weeks and months summed up": Block.objects.filter(made=True).count(),
         "DIFFERENT": len(wrong),
@@ -243,7 +420,7 @@ def one_database(database: str, url: str) -> int:
             more, wrong = judge(desk)
             print(f"\n{database}: {DAYS} days of the {SIZE} sandbox")
             for name, value in {**facts, **more}.items():
-                print(f"  {name:<40}{value!s:>24}")
+                print(f"  {name:<64}{value!s:>26}")
             for line in wrong[:50]:
                 print(f"  ! {line}")
             return int(bool(wrong))

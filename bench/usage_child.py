@@ -187,7 +187,7 @@ def empty() -> None:
     from django.db import connection as database
 
     tables = ["usage_fact", "usage_rollup", "usage_readday", "usage_correction"]
-    tables += ["usage_block", "usage_blockrollup"]
+    tables += ["usage_block", "usage_blockrollup", "usage_hourrollup"]
     with database.cursor() as cursor:
         if database.vendor == "postgresql":
             cursor.execute(f"TRUNCATE {', '.join(tables)}")
@@ -249,7 +249,7 @@ def fill(connection: Any) -> int:
     from django.db import transaction
     from django.utils import timezone
 
-    from apps.usage import blocks, bulk, ledger, retention, rollups
+    from apps.usage import blocks, bulk, hours, ledger, retention, rollups
     from apps.usage.days import HOURS, day_of
     from apps.usage.dimensions import Dimensions
     from apps.usage.facts import Buckets
@@ -267,6 +267,14 @@ def fill(connection: Any) -> int:
         connection=connection, name="usage", hourly=True, backfill_to=today - FACT_DAYS
     )
     first, last = min(ids), max(ids)
+    facts = [
+        {one: (1000 + one * 7, 10 + at, at, 5000 + one, 0, 900 + one, 1, None) for one in ids}
+        for at in range(HOURS)
+    ]
+    packed = hours.Packed(facts, hours.told_in(facts))
+    cubes = packed.cubes(dimensions.cubes(ids))
+    assert cubes is not None
+    by_hour = hours.rows_of(cubes, packed.told)
     for day in range(today - FACT_DAYS, today):
         retention.make_room(day)
         sql = (
@@ -274,8 +282,8 @@ def fill(connection: Any) -> int:
             " cache_write_1h, cache_read, unsplit_input, output, web_searches)"
             f" SELECT {connection.pk}, {day * HOURS} + h, id, 1000 + id * 7, 10 + h, h, 5000 + id, 0, 900 + id, 1"
         )
-        hours = "(WITH RECURSIVE n(h) AS (SELECT 0 UNION ALL SELECT h + 1 FROM n WHERE h < 23) SELECT h FROM n) AS hours"
-        sql += f" FROM {hours}, usage_dimension WHERE id BETWEEN {first} AND {last} AND grain = 0 ORDER BY h, id"
+        clock = "(WITH RECURSIVE n(h) AS (SELECT 0 UNION ALL SELECT h + 1 FROM n WHERE h < 23) SELECT h FROM n) AS hours"
+        sql += f" FROM {clock}, usage_dimension WHERE id BETWEEN {first} AND {last} AND grain = 0 ORDER BY h, id"
         counts = {
             one: [
                 24 * (1000 + one * 7),
@@ -294,6 +302,7 @@ def fill(connection: Any) -> int:
                 cursor.execute(sql)
             rolled = rollups.DayOfRollups(dimensions, day)
             rolled.write(rolled.rows(counts, {}))
+            hours.exchange(connection.pk, day, by_hour)
             ledger.mark(report, day, timezone.now(), rows=0, unreadable=0, dropped=())
     blocks.make_due(connection.pk, lambda: None)
     with database.cursor() as cursor:
@@ -311,6 +320,7 @@ def dashboards(base_url: str) -> None:
     last = datetime.now(UTC).date() - timedelta(days=1)
     first = last - timedelta(days=FACT_DAYS - 1)
     key, person, workspace = f"apikey_{7:024}", f"user_{7:024}", f"wrkspc_{7:022}"
+    two_days, fortnight = last - timedelta(days=1), last - timedelta(days=13)
     questions: dict[str, Callable[[], Any]] = {
         "day": partial(_ask, connection, first, last, ("day",)),
         "day_model": partial(_ask, connection, first, last, ("day", "model")),
@@ -324,8 +334,23 @@ def dashboards(base_url: str) -> None:
         "workspace_by_model": partial(
             _ask, connection, first, last, ("day", "model"), {"workspace": [workspace]}
         ),
-        "two_days_by_hour": partial(
-            _ask, connection, last - timedelta(days=1), last, ("hour",), {"key": [key]}
+        "keys_of_model": partial(
+            _ask, connection, first, last, ("key",), {"model": ["claude-model-3"]}
+        ),
+        "month_key": partial(_ask, connection, first, last, ("month", "key")),
+        "week_key": partial(_ask, connection, first, last, ("week", "key")),
+        "two_days_by_hour": partial(_ask, connection, two_days, last, ("hour",)),
+        "fortnight_by_hour_and_model": partial(
+            _ask, connection, fortnight, last, ("hour", "model")
+        ),
+        "fortnight_by_hour_and_tier": partial(
+            _ask, connection, fortnight, last, ("hour", "service_tier")
+        ),
+        "fortnight_of_key_by_hour": partial(
+            _ask, connection, fortnight, last, ("hour",), {"key": [key]}
+        ),
+        "fortnight_of_key_by_hour_and_model": partial(
+            _ask, connection, fortnight, last, ("hour", "model"), {"key": [key]}
         ),
     }
     for name, ask in questions.items():

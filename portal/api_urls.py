@@ -29,6 +29,7 @@ from apps.configuration.api import (
     RemoteOrganizationViewSet,
     VersionViewSet,
 )
+from apps.incidents.api import IncidentViewSet
 from apps.invites.api import InviteViewSet
 from apps.keys.api import FindingViewSet, KeyViewSet
 from apps.members.api import MemberViewSet, PersonViewSet, RoleViewSet
@@ -224,6 +225,20 @@ urlpatterns: list[URLPattern] = [
     path(f"{ONE}plans/", PlanViewSet.as_view({"get": "list"}), name="plans"),
     path(f"{ONE}seats/", PlanViewSet.as_view({"get": "seats"}), name="seats"),
     path(f"{ONE}cards/", CardViewSet.as_view({"get": "list"}), name="cards"),
+    path(f"{ONE}incidents/", IncidentViewSet.as_view({"get": "list"}), name="incidents"),
+    path(
+        f"{ONE}incidents/<int:pk>/",
+        IncidentViewSet.as_view({"get": "retrieve"}),
+        name="incident",
+    ),
+    *(
+        path(
+            f"{ONE}incidents/<int:pk>/{act.replace('_', '-')}/",
+            IncidentViewSet.as_view({"post": act}),
+            name=f"incident_{act}",
+        )
+        for act in ("acknowledge", "resolve", "mute", "take_up")
+    ),
     path(f"{ONE}limits/", LimitViewSet.as_view({"get": "list"}), name="limits"),
     path(f"{ONE}changes/", ChangeViewSet.as_view({"get": "list"}), name="changes"),
     path(f"{ONE}changes/<uuid:uid>/", ChangeViewSet.as_view({"get": "retrieve"}), name="change"),

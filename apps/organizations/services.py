@@ -6,6 +6,7 @@ the person can act on is a ``Refused`` whose text is that reason.
 
 import hashlib
 import secrets
+from collections.abc import Callable
 from datetime import timedelta
 
 from allauth.account.models import EmailAddress
@@ -101,6 +102,10 @@ def free_slug(name: str) -> str:
 
 # --- Organization --------------------------------------------------------------------------------
 
+# Called with an organization whose time zone has changed, in the transaction that changes it: what goes by
+# its clock is reckoned anew. Higher shelves add theirs in ``AppConfig.ready()``.
+clock_listeners: list[Callable[[Organization], None]] = []
+
 
 @transaction.atomic(durable=True)
 def change_organization(
@@ -141,6 +146,9 @@ def change_organization(
     current.save(update_fields=list(changes))
     if "demand_mfa" in changes:
         access_changed(current.grants.values_list("user_id", flat=True))
+    if "time_zone" in changes:
+        for listener in clock_listeners:
+            listener(current)
     record(
         organization=current,
         actor=actor,

@@ -9,7 +9,8 @@ class ReportsConfig(AppConfig):
         from apps.audit import words
         from apps.notices import letters as notices_letters
         from apps.notices import topics as notices_topics
-        from apps.reports import drawing, letters, pages, topics
+        from apps.organizations.services import clock_listeners
+        from apps.reports import drawing, letters, pages, services, topics
         from apps.reports.audit_words import WORDS
         from apps.ui import slots
 
@@ -21,5 +22,7 @@ class ReportsConfig(AppConfig):
             "notices:list",
             lambda role: frozenset(topic.name for topic in notices_topics.open_to(role)),
         )
+        if services.follow_clock not in clock_listeners:
+            clock_listeners.append(services.follow_clock)
         slots.fill("ui:page_actions", drawing.send_regularly)
         slots.fill("ui:saved_view", drawing.sent_by)

@@ -174,7 +174,9 @@ def make(
         table = read_table(cast("Iterable[bytes]", parts), MOST_BYTES, SHOWN)
         digester = _digesters.get(url_name)
         if digester is None:
-            return Made(_plain_digest(table), table.count, table.csv, name)
+            listing = getattr(answer, "listing", None)
+            fresh = listing.context().get("freshness", ()) if listing else ()
+            return Made(_plain_digest(table, fresh), table.count, table.csv, name)
         request = _request(user, organization, url_name, kwargs, query)
         request.organization = organization
         return Made(digester(request), table.count, table.csv, name)
@@ -185,11 +187,26 @@ def _file_name(answer: HttpResponseBase) -> str:
     return said.partition('filename="')[2].rstrip('"') or "report.csv"
 
 
-def _plain_digest(table: Table) -> Digest:
+def _plain_digest(table: Table, fresh: Iterable[Any]) -> Digest:
+    """``fresh``: for each connection how fresh its rows are, as the page says it (``sync``'s Freshness)."""
     now = timezone.localtime()
     more = max(0, (table.count or 0) - len(table.rows))
     stand = _("As Orgdesk had it on %(at)s (%(zone)s).") % {
         "at": now.strftime("%d %b %Y, %H:%M"),
         "zone": timezone.get_current_timezone_name(),
     }
-    return Digest(tuple(table.headings), tuple(table.rows), more=more, notes=(stand,))
+    notes = (stand, *map(_fresh_words, fresh))
+    return Digest(tuple(table.headings), tuple(table.rows), more=more, notes=notes)
+
+
+def _fresh_words(fresh: Any) -> str:
+    """ "Claude: synced 29 Nov 2026, 14:00 · the last sync ended early"."""
+    words = _("%(name)s: not synced yet") % {"name": fresh.connection.name}
+    if fresh.synced_at:
+        words = _("%(name)s: synced %(at)s") % {
+            "name": fresh.connection.name,
+            "at": timezone.localtime(fresh.synced_at).strftime("%d %b %Y, %H:%M"),
+        }
+    if fresh.asking:
+        return f"{words} · " + _("waits for a decision")
+    return f"{words} · " + _("the last sync ended early") if fresh.failing else words

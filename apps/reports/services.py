@@ -123,6 +123,17 @@ def _next(schedule: Schedule, now: datetime) -> datetime:
     return next_after(schedule.when, zone, now)
 
 
+def follow_clock(organization: Organization) -> None:
+    """Reckon anew when each report is due, after the organization's clock was changed. In the caller's
+    transaction. What is due already is begun by whoever looks next, for the last time by the new clock."""
+    now = timezone.now()
+    for schedule in Schedule.objects.filter(organization=organization, next_at__gt=now):
+        schedule.organization = organization
+        Schedule.objects.filter(pk=schedule.pk, next_at=schedule.next_at).update(
+            next_at=_next(schedule, now)
+        )
+
+
 def pause_schedule(*, schedule: Schedule, actor: User, paused: bool) -> None:
     """Send nothing for the time being; or go on, also after it had to stop, with the next time due."""
     _must(actor, schedule)

@@ -127,8 +127,10 @@ FORMS: dict[str, Callable[["ListPage[Any]", str], HttpResponseBase]] = {"csv": _
 
 
 def respond(page: "ListPage[Any]", form: str) -> HttpResponseBase:
-    """The list as a file: ``form`` is "csv" or "xlsx", all else a 404."""
+    """The list as a file: ``form`` is "csv" or "xlsx", all else a 404. The answer knows its ``listing``."""
     if form not in FORMS:
         raise Http404
     day = timezone.localdate().isoformat()
-    return FORMS[form](page, f"{page.organization.slug}-{slugify(page.name)}-{day}")
+    answer = FORMS[form](page, f"{page.organization.slug}-{slugify(page.name)}-{day}")
+    answer.listing = page  # type: ignore[attr-defined]  # for whoever sends it on
+    return answer

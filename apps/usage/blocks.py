@@ -102,7 +102,7 @@ def cover(
             if begin not in taken and end not in taken:
                 taken.update(range(begin, end + 1))
                 found.blocks.append(pk)
-        for run in _runs([day for day in range(first, last + 1) if day not in taken]):
+        for run in runs([day for day in range(first, last + 1) if day not in taken]):
             found.days.setdefault(run, []).append(owner)
     return found
 
@@ -115,7 +115,7 @@ def _fits(bounds: Bounds, period: str | None, grain: Grain) -> bool:
     return period != "week"
 
 
-def _runs(days: Sequence[int]) -> Iterable[Bounds]:
+def runs(days: Sequence[int]) -> Iterable[Bounds]:
     """Days in a row as their first and last."""
     start = 0
     for at, day in enumerate(days):

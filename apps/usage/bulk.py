@@ -1,6 +1,8 @@
 """Writing many rows at once, by the fastest way that each database has. Inside the caller's transaction."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
+from itertools import chain
 from typing import Any
 
 from django.db import connection as database
@@ -14,21 +16,57 @@ def table_of(model: type[models.Model]) -> str:
     return f'"{model._meta.db_table}"'
 
 
-def insert(model: type[models.Model], columns: Sequence[str], rows: Iterable[Values]) -> None:
-    """Insert rows that are not there. IntegrityError for one that is."""
-    names = ", ".join(f'"{name}"' for name in columns)
+# A statement of SQLite: fifty rows, unless they have more parameters than every SQLite takes.
+ROWS, PARAMETERS = 50, 999
+
+
+def insert(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Iterable[Values],
+    same: Mapping[str, Any] | None = None,
+) -> None:
+    """Insert rows that are not there. IntegrityError for one that is. ``same``: columns of which all rows
+    have the same value."""
+    same = same or {}
+    names = ", ".join(f'"{name}"' for name in (*same, *columns))
+    into = f"{table_of(model)} ({names})"
+    shared = tuple(same.values())
     with database.cursor() as cursor:
         if database.vendor == "postgresql":
-            with cursor.copy(f"COPY {table_of(model)} ({names}) FROM STDIN") as copy:
+            with cursor.copy(f"COPY {into} FROM STDIN") as copy:
                 for row in rows:
-                    copy.write_row(row)
+                    copy.write_row((*shared, *row))
             return
-        marks = ", ".join(["?"] * len(columns))
-        # Past Django's cursor: it would go over each parameter once more.
-        cursor.connection.executemany(
-            f"INSERT INTO {table_of(model)} ({names}) VALUES ({marks})",  # noqa: S608  # names of our own models
-            rows,
-        )
+        _insert_listed(cursor.connection, f"INSERT INTO {into}", shared, len(columns), list(rows))
+
+
+def _insert_listed(
+    raw: Any, insert_into: str, shared: Values, width: int, rows: Sequence[Values]
+) -> None:
+    """Many rows a statement, past Django's cursor: it would go over each parameter once more."""
+    size = min(ROWS, (PARAMETERS - len(shared)) // width)
+    rest = len(rows) % size
+    groups = [
+        [*shared, *chain.from_iterable(rows[at : at + size])]
+        for at in range(0, len(rows) - rest, size)
+    ]
+    if groups:
+        raw.executemany(f"{insert_into} {_values(len(shared), width, size)}", groups)
+    if rest:
+        last = [*shared, *chain.from_iterable(rows[-rest:])]
+        raw.execute(f"{insert_into} {_values(len(shared), width, rest)}", last)
+
+
+@cache
+def _values(shared: int, width: int, rows: int) -> str:
+    """The first parameters in each of so many rows, and then each row's own."""
+    first = "".join(f"?{at}, " for at in range(1, shared + 1))
+    own = (
+        ", ".join(f"?{at}" for at in range(start, start + width))
+        for start in range(shared + 1, shared + 1 + rows * width, width)
+    )
+    return "VALUES " + ", ".join(f"({first}{row})" for row in own)
 
 
 def delete(model: type[models.Model], columns: Sequence[str], keys: Sequence[Values]) -> None:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +12,7 @@ from django.db import transaction
 
 from apps.providers.records.reports import UsageBucket, UsageRow
 from apps.usage import blocks, bulk, costs, ledger, retention, rollups
+from apps.usage import hours as by_hour
 from apps.usage.days import HOURS, hour_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import Fact, ReadDay, Report
@@ -33,7 +34,6 @@ FIELDS = {
 }
 COLUMN_OF = {field: name for name, field in FIELDS.items()}
 CURRENCY = "USD"
-FACT = ("connection_id", "hour", "dimension_id", *COUNTS)
 # Rows of one transaction: what SQLite writes in some 10 ms. A day of more is exchanged in several.
 MOST_ROWS = {"sqlite": 3_000, "postgresql": 20_000}
 
@@ -182,24 +182,22 @@ class DayWriter:
             hour: buckets.hours.get(hour, {}) for hour in range(day * HOURS, (day + 1) * HOURS)
         }
         rows = sum(map(len, hours.values()))
+        told = by_hour.told_in(hours.values())
         difference = ledger.Difference()
         kept = day >= retention.kept_from()
         pending = self._to_exchange(day, hours, known, difference) if kept else []
-        large = kept and rows > MOST_ROWS[database.vendor]
-        while large and pending:
+        while kept and rows > MOST_ROWS[database.vendor] and pending:
             chunk, pending = _some(pending, hours)
             with transaction.atomic(durable=True):
                 self.hold()
                 if known is not None and not known.replacing:
                     ledger.mark_replacing(self.report, day)
                     known.replacing = True
-                self._exchange(chunk, hours)
+                self._exchange(chunk, hours, told)
             time.sleep(settings.SYNC_BUCKET_PAUSE_SECONDS)
-        # Of many facts the database has the sums sooner; nobody else writes any while the lease lasts.
-        sums = self._summed(day) if large else _day_sums(hours.values())
+        sums, packed = self._summed(list(hours.values()), told, kept=kept)
         if not kept and known is not None:
             self._differences(day, sums, known, difference)
-        self.dimensions.cubes(list(sums))
         # What takes long is done before others are kept waiting.
         charged = buckets.costs_of(day) if with_costs else rollups.costs_of(self.owner, day)
         rolled = rollups.DayOfRollups(self.dimensions, day)
@@ -207,7 +205,9 @@ class DayWriter:
         with transaction.atomic(durable=True):
             self.hold()
             blocks.lock(self.owner)
-            self._exchange(pending, hours)
+            self._exchange(pending, hours, told)
+            if packed is not None:
+                by_hour.exchange(self.owner, day, packed)
             if with_costs:
                 costs.exchange(self.report, day, charged, known, now)
             elif charged != (current := rollups.costs_of(self.owner, day)):
@@ -278,29 +278,39 @@ class DayWriter:
                     )
         return found
 
-    def _summed(self, day: int) -> dict[int, Sequence[Any]]:
-        """Counts of a day by dimension, as the facts have them."""
-        with database.cursor() as cursor:
-            cursor.execute(
-                f"SELECT dimension_id, {blocks.sums_of(COUNTS)} FROM {bulk.table_of(Fact)}"  # noqa: S608  # names of our own models
-                " WHERE connection_id = %s AND hour >= %s AND hour < %s GROUP BY dimension_id",
-                [self.owner, day * HOURS, (day + 1) * HOURS],
-            )
-            return {one: counts for one, *counts in cursor.fetchall()}
+    def _summed(
+        self, hours: list[Hour], told: tuple[int, ...], *, kept: bool
+    ) -> tuple[Mapping[int, Sequence[Any]], list[bulk.Values] | None]:
+        """Counts of the day by dimension, and its cubes by the hour where hours are kept and told."""
+        if not kept or not self.report.hourly:
+            return _day_sums(hours), None
+        packed = by_hour.Packed(hours, told)
+        cubes = packed.cubes(self.dimensions.cubes(packed.ids))
+        if cubes is None:
+            return _day_sums(hours), []
+        return packed.sums, by_hour.rows_of(cubes, told)
 
-    def _exchange(self, chunk: list[int], hours: dict[int, Hour]) -> None:
+    def _exchange(self, chunk: list[int], hours: dict[int, Hour], told: tuple[int, ...]) -> None:
+        """Facts of some hours; of what is not ``told`` they all have the same."""
         owner = self.owner
         # A day whose first reading was cut short in the middle of several transactions has rows too.
         bulk.delete(Fact, ("connection_id", "hour"), [(owner, hour) for hour in chunk])
+        pick = itemgetter(*told)
         bulk.insert(
             Fact,
-            FACT,
+            ("hour", "dimension_id", *pick(COUNTS)),
             [
-                (owner, hour, one, *rows[one])
+                (hour, one, *pick(rows[one]))
                 for hour in chunk
                 for rows in (hours[hour],)
                 for one in sorted(rows)
             ],
+            same={"connection_id": owner}
+            | {
+                name: None if at in NULLABLE else 0
+                for at, name in enumerate(COUNTS)
+                if at not in told
+            },
         )
 
 

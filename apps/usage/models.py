@@ -26,6 +26,7 @@ __all__ = [
     "Cost",
     "Dimension",
     "Fact",
+    "HourRollup",
     "ReadDay",
     "Report",
     "ReportName",
@@ -219,6 +220,32 @@ class Fact(_Counted):
     class Meta:
         verbose_name = _("usage in a bucket")
         verbose_name_plural = _("usage in buckets")
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
+class HourRollup(models.Model):
+    """A UTC day's hours of one dimension of one cube (``hours.py``): what dashboards read of hours. Made from
+    Fact in the transaction that closes the day.
+
+    ``counts``: those of all 24 hours, 64 bits each; ``told``: which, as bits by their place in
+    ``tuples.COUNTS``. The others are 0, or NULL for requests.
+    """
+
+    pk = models.CompositePrimaryKey("connection_id", "grain", "day", "dimension_id")
+    connection = _owner()
+    grain = models.PositiveSmallIntegerField()
+    day = models.IntegerField()
+    dimension = models.ForeignKey(
+        Dimension, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )
+    told = models.PositiveSmallIntegerField()
+    counts = models.BinaryField()
+
+    class Meta:
+        verbose_name = _("hours of a day")
+        verbose_name_plural = _("hours of days")
 
     def __str__(self) -> str:
         return str(self.pk)

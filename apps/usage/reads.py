@@ -1,24 +1,36 @@
 """What pages read: sums over days and dimensions, with how fresh and how complete they are.
 
 ``totals`` answers from the rollups, from the smallest that has the columns asked for; hours from the
-facts. All money is in the currency's own unit, exact; days are UTC and ranges have both their ends.
+cubes by the hour, or from the facts. All money is in the currency's own unit, exact; days are UTC and ranges have both their ends.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
+from functools import reduce
+from itertools import pairwise
+from operator import or_
 from typing import TYPE_CHECKING, Any
 
 from django.db import connection as database
 from django.db.models import Model, Q
 
 from apps.organizations.models import Connection, Organization
-from apps.usage import blocks, money, retention
+from apps.usage import blocks, hours, money, retention
 from apps.usage.coverage import Coverage, coverage_of
 from apps.usage.days import HOURS, date_of, day_of, moment_of
-from apps.usage.models import Block, BlockRollup, Dimension, Fact, Report, ReportName, Rollup
-from apps.usage.tuples import COLUMNS, COUNTS, CUBES, FULL, LOOKED_UP, NONE, WHO, Grain
+from apps.usage.models import (
+    Block,
+    BlockRollup,
+    Dimension,
+    Fact,
+    HourRollup,
+    Report,
+    ReportName,
+    Rollup,
+)
+from apps.usage.tuples import COLUMNS, COUNTS, CUBES, FULL, LOOKED_UP, NONE, TOTAL, WHO, Grain
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -213,9 +225,17 @@ def sums(
     return _Reading(chosen, asked, wanted).rows(day_of(first), day_of(last))
 
 
+USED = (
+    "output",
+    "uncached_input",
+    "cache_read",
+    "unsplit_input",
+)  # one of them is above 0 in a row of use
+
+
 def tokens_used() -> Q:
     """Rows of use, not of money alone."""
-    return Q(output__gt=0) | Q(uncached_input__gt=0) | Q(cache_read__gt=0) | Q(unsplit_input__gt=0)
+    return reduce(or_, (Q(**{f"{name}__gt": 0}) for name in USED))
 
 
 def last_days(
@@ -223,8 +243,8 @@ def last_days(
 ) -> dict[tuple[int, str], date]:
     """The last UTC day on which each of ``values`` of ``column`` used anything, by connection id and
     value. One query."""
-    used = " AND (r.output > 0 OR r.uncached_input > 0 OR r.cache_read > 0 OR r.unsplit_input > 0)"
-    return _days("MAX(r.day)", connections, column, values, used)
+    used = " OR ".join(f"r.{name} > 0" for name in USED)
+    return _days("MAX(r.day)", connections, column, values, f" AND ({used})")
 
 
 def first_days(
@@ -279,6 +299,14 @@ def _check(first: date, last: date, asked: list[str], wanted: dict[str, list[Any
         raise BadQuestion(f"hours are kept from {date_of(retention.kept_from())} on")
 
 
+def months(first: date, last: date) -> list[date]:
+    """The first day of every month that has a day of the range."""
+    found = [first.replace(day=1)]
+    while (following := (found[-1] + timedelta(days=31)).replace(day=1)) <= last:
+        found.append(following)
+    return found
+
+
 def grain_for(columns: Iterable[str]) -> Grain:
     """The smallest grain that has these columns."""
     needed = frozenset(columns)
@@ -316,22 +344,15 @@ class _Reading:
         self.grain = grain_for(self.needed)
 
     def rows(self, first: int, last: int) -> list[Row]:
-        if self.time == "hour":
-            found = self._hours(first * HOURS, (last + 1) * HOURS)
-        else:
-            found = self._days(first, last)
+        found = self._hours(first, last) if self.time == "hour" else self._days(first, last)
         return self._regrouped(found)
 
     # --- SQL: every name comes from this package, every value is a parameter -----------------------
 
     def _days(self, first: int, last: int) -> list[Row]:
         """Summed by dimension first, which is one integer, and by what it stands for afterwards."""
-        chosen, values = self._chosen()
+        chosen, values = self._chosen(self.grain)
         cover = blocks.cover(self.ids, first, last, self.time, self.grain, few=self.few)
-        at = {"blocks": "0", "days": "0"}
-        if self.time:
-            first_of = f"(SELECT first FROM {_table(Block)} b WHERE b.id = r.block_id)"  # noqa: S608  # names of our own models
-            at = {"blocks": first_of, "days": "day"}
         names = ", ".join(blocks.SUMS)
         parts, given = [], []
         for (begin, end), ids in cover.days.items():
@@ -339,14 +360,16 @@ class _Reading:
             days = list(range(begin, end + 1)) if self.few else [begin, end]
             within = f"IN ({_marks(days)})" if self.few else "BETWEEN %s AND %s"
             parts.append(
-                f"SELECT dimension_id, {at['days']} AS at, {names} FROM {_table(Rollup)} r"  # noqa: S608  # likewise
+                f"SELECT dimension_id, {self._start('day', first, last)} AS at, {names} FROM {_table(Rollup)} r"  # noqa: S608  # likewise
                 f" WHERE connection_id IN ({_marks(ids)}) AND grain = %s"
                 f" AND day {within}{chosen}"
             )
             given += [*ids, self.grain.id, *days, *values]
         if cover.blocks:
+            joined = f" JOIN {_table(Block)} b ON b.id = r.block_id" if self.time else ""
             parts.append(
-                f"SELECT dimension_id, {at['blocks']} AS at, {names} FROM {_table(BlockRollup)} r"  # noqa: S608  # likewise
+                f"SELECT dimension_id, {self._start('b.first', first, last)} AS at, {names}"  # noqa: S608  # likewise
+                f" FROM {_table(BlockRollup)} r{joined}"
                 f" WHERE block_id IN ({_marks(cover.blocks)}) AND grain = %s{chosen}"
             )
             given += [*cover.blocks, self.grain.id, *values]
@@ -369,28 +392,85 @@ class _Reading:
             cursor.execute(sql if alone else f"{sql} GROUP BY {', '.join(keys)}", given)
             return [self._day_row(list(row)) for row in cursor.fetchall()]
 
-    def _hours(self, begin: int, end: int) -> list[Row]:
+    def _start(self, day: str, first: int, last: int) -> str:
+        """When the period of a day begins, as SQL: so that the database adds up all of a period."""
+        if self.time == "week":  # day 4 was a Monday
+            return f"{day} - ({day} + 3) % 7"
+        if self.time == "month":
+            at = [day_of(one) for one in months(date_of(first), date_of(last))]
+            cases = [f" WHEN {day} < {end} THEN {start}" for start, end in pairwise(at)]
+            return f"CASE{''.join(cases)} ELSE {at[-1]} END" if cases else str(at[0])
+        return day if self.time else "0"
+
+    def _hours(self, first: int, last: int) -> list[Row]:
+        """From the cubes by the hour; of days that have none yet, and of what no cube has, from the facts."""
         hourly = Report.objects.filter(
             connection__in=self.ids, name=ReportName.USAGE, hourly=True
         ).values_list("connection_id", flat=True)
         ids = list(hourly)
         if not ids:
             return []
+        if not hours.has(self.grain):
+            return self._of_facts({(first, last): ids})
+        days = range(first, last + 1)
+        made = set(
+            HourRollup.objects.filter(connection__in=ids, grain=TOTAL.id, day__in=list(days))
+            .values_list("connection_id", "day")
+            .distinct()
+        )
+        missing: dict[tuple[int, int], list[int]] = {}
+        for owner in ids:
+            for run in blocks.runs([day for day in days if (owner, day) not in made]):
+                missing.setdefault(run, []).append(owner)
+        found = self._of_hours(ids, list(days)) if made else []
+        return found + (self._of_facts(missing) if missing else [])
+
+    def _of_hours(self, ids: list[int], days: list[int]) -> list[Row]:
+        """Rows of the same group and day are added as they are packed: one number each."""
+        chosen, values = self._chosen(self.grain)
+        keys = ["r.connection_id", "r.day", "r.told"]
+        keys += [f'd."{name}"' for name in ("currency", *self.columns)]
+        # The table lies by day: a few are looked up in each, not sought among all.
+        given = days if self.few else [days[0], days[-1]]
+        within = f"IN ({_marks(given)})" if self.few else "BETWEEN %s AND %s"
+        sql = (
+            f"SELECT {', '.join(keys)}, r.counts FROM {_table(HourRollup)} r"  # noqa: S608  # names of our own models
+            f" JOIN {_table(Dimension)} d ON d.id = r.dimension_id"
+            f" WHERE r.connection_id IN ({_marks(ids)}) AND r.grain = %s AND r.day {within}{chosen}"
+        )
+        sums: dict[tuple[Any, ...], int] = {}
+        with database.cursor() as cursor:
+            cursor.execute(sql, [*ids, self.grain.id, *given, *values])
+            for *key, counts in cursor.fetchall():
+                place = tuple(key)
+                sums[place] = sums.get(place, 0) + int.from_bytes(counts, "little")
+        return [
+            self._hour_row([owner, day * HOURS + hour, *group, *counts])
+            for (owner, day, told, *group), packed in sums.items()
+            for hour, counts in hours.unpacked(packed, told)
+        ]
+
+    def _of_facts(self, days: Mapping[tuple[int, int], list[int]]) -> list[Row]:
+        """``days``: first and last, and the connections to read them of."""
         keys = ['r."connection_id"', 'r."hour"']
         keys += [f'd."{name}"' for name in ("currency", *self.columns)]
         keys += self._place_keys()
-        chosen, values = self._chosen()
-        # The table lies by hour: a few are looked up in each, not sought among all.
-        hours = list(range(begin, end)) if self.few else [begin, end - 1]
-        within = f"IN ({_marks(hours)})" if self.few else "BETWEEN %s AND %s"
-        sql = (
-            f"SELECT {', '.join(keys)}, {blocks.sums_of(COUNTS)} FROM {_table(Fact)} r"  # noqa: S608  # names of our own models
-            f' JOIN {_table(Dimension)} d ON d."id" = r."dimension_id"{self._place_joins("r")}'
-            f' WHERE r."connection_id" IN ({_marks(ids)}) AND r."hour" {within}'
-            f"{chosen} GROUP BY {', '.join(keys)}"
-        )
+        chosen, values = self._chosen(FULL)
+        parts, given = [], []
+        for (first, last), ids in days.items():
+            begin, end = first * HOURS, (last + 1) * HOURS
+            # The table lies by hour: a few are looked up in each, not sought among all.
+            at = list(range(begin, end)) if self.few else [begin, end - 1]
+            within = f"IN ({_marks(at)})" if self.few else "BETWEEN %s AND %s"
+            parts.append(
+                f"SELECT {', '.join(keys)}, {blocks.sums_of(COUNTS)} FROM {_table(Fact)} r"  # noqa: S608  # names of our own models
+                f' JOIN {_table(Dimension)} d ON d."id" = r."dimension_id"{self._place_joins("r")}'
+                f' WHERE r."connection_id" IN ({_marks(ids)}) AND r."hour" {within}'
+                f"{chosen} GROUP BY {', '.join(keys)}"
+            )
+            given += [*ids, *at, *values]
         with database.cursor() as cursor:
-            cursor.execute(sql, [*ids, *hours, *values])
+            cursor.execute(" UNION ALL ".join(parts), given)
             return [self._hour_row(list(row)) for row in cursor.fetchall()]
 
     def _place_keys(self) -> list[str]:
@@ -402,11 +482,10 @@ class _Reading:
             for at, one in enumerate(self.placed)
         )
 
-    def _chosen(self) -> tuple[str, list[Any]]:
-        """The filters as SQL: rows of the dimensions that pass."""
+    def _chosen(self, grain: Grain) -> tuple[str, list[Any]]:
+        """The filters as SQL: rows of the dimensions of a grain that pass."""
         if not self.filters and not self.pairs and not self.places:
             return "", []
-        grain = FULL if self.time == "hour" else self.grain
         conditions = [f'"connection_id" IN ({_marks(self.ids)})', '"grain" = %s']
         values: list[Any] = [*self.ids, grain.id]
         for name, accepted in self.filters.items():

@@ -16,13 +16,15 @@ from django.db.models import Min
 from django.utils import timezone
 
 from apps.usage.days import HOURS, date_of, day_of
-from apps.usage.models import Fact
+from apps.usage.models import Fact, HourRollup
+from apps.usage.tuples import CUBES
 
 # Who writes a day looks at the clock before, who deletes afterwards: it stays for one day more.
 MARGIN_DAYS = 2
 MOST_ROWS = 3_000  # of one transaction of SQLite
 LOCK_MILLISECONDS = 2_000  # to wait for those who read, before it is tried another time
 TABLE = Fact._meta.db_table
+GRAINS = [cube.id for cube in CUBES]
 # A number of our own, for one at a time.
 ADVISORY = 7_305_112
 
@@ -53,13 +55,26 @@ def forget() -> int:
     """Forget hours that are over: how many rows were deleted, or partitions dropped."""
     if not settings.USAGE_HOURS_KEPT_DAYS:
         return 0
-    before = (kept_from() - MARGIN_DAYS) * HOURS
+    first = kept_from() - MARGIN_DAYS
+    _forget_cubes(first)
+    before = first * HOURS
     return _drop(before) if database.vendor == "postgresql" else _delete(before)
+
+
+def _forget_cubes(before: int) -> None:
+    """The cubes by the hour of the days before that: a day of a connection at a time, and never more rows
+    than a few thousand."""
+    for owner in _owners(HourRollup):
+        old = HourRollup.objects.filter(connection_id=owner, grain__in=GRAINS, day__lt=before)
+        for day in sorted(set(old.values_list("day", flat=True).distinct())):
+            with transaction.atomic(durable=True):
+                old.filter(day=day).delete()
+            time.sleep(settings.SYNC_BUCKET_PAUSE_SECONDS)
 
 
 def _delete(before: int) -> int:
     deleted = 0
-    for owner in _owners():
+    for owner in _owners(Fact):
         old = Fact.objects.filter(connection_id=owner, hour__lt=before)
         while (first := old.aggregate(first=Min("hour"))["first"]) is not None:
             gone = 0
@@ -77,11 +92,11 @@ def _delete(before: int) -> int:
     return deleted
 
 
-def _owners() -> Iterator[int]:
-    """The connections that have facts, each looked up past the one before: the table begins with them."""
+def _owners(model: Any) -> Iterator[int]:
+    """The connections that have rows, each looked up past the one before: the table begins with them."""
     owner = 0
     while True:
-        beyond = Fact.objects.filter(connection_id__gt=owner)
+        beyond = model.objects.filter(connection_id__gt=owner)
         following = beyond.aggregate(following=Min("connection_id"))["following"]
         if following is None:
             return

@@ -14,6 +14,7 @@ from apps.usage.tuples import COUNTS, CUBES, FULL, GRAINS, MONEY
 
 KEY = ("connection_id", "grain", "day", "dimension_id")
 COLUMNS = (*KEY, *COUNTS, *MONEY)
+OWN = ("grain", "dimension_id", *COUNTS, *MONEY)  # but for what a day's rows all have
 COST_MONEY = ("billed_micros", "billed_femtos", "listed_micros", "listed_femtos")
 
 # Counts in the order of COUNTS, requests None where nobody says.
@@ -70,7 +71,7 @@ class DayOfRollups:
         if stale or fresh:
             blocks.unmake(owner, day)
         bulk.delete(Rollup, KEY, [(owner, grain, day, one) for grain, one in stale])
-        bulk.insert(Rollup, COLUMNS, [(owner, row[0], day, *row[1:]) for row in fresh])
+        bulk.insert(Rollup, OWN, fresh, same={"connection_id": owner, "day": day})
         return len(fresh)
 
     def rows(self, counts: Mapping[int, Counts], costs: Costs) -> list[tuple[Any, ...]]:
@@ -96,7 +97,7 @@ class DayOfRollups:
         columns."""
         cubes = self.dimensions.cubes(list(full))
         made: dict[int, Mapping[int, Sequence[int | None]]] = {}
-        for at, parent in _ORDER:
+        for at, parent in ORDER:
             if parent is None:
                 members = {one: cubes[one][at] for one in full}
             else:
@@ -117,7 +118,7 @@ def _parent_of(at: int) -> int | None:
 
 
 # Cubes by their place in CUBES, each after the one that it is made of.
-_ORDER = [(at, _parent_of(at)) for at in reversed(range(len(CUBES)))]
+ORDER = [(at, _parent_of(at)) for at in reversed(range(len(CUBES)))]
 _FREE = (0, None)
 NO_MONEY = (0, 0, 0, 0, None, None)
 NULLABLE = frozenset({len(COUNTS) - 1, len(COUNTS) + 2})  # requests, listed

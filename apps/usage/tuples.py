@@ -77,11 +77,12 @@ def _grain(number: int, name: str, *columns: str) -> Grain:
 
 
 KEY_GRAIN, ACCOUNT_GRAIN = 4, 5
+TOTAL = _grain(1, "total")
 LOOKED_UP = (KEY_GRAIN, ACCOUNT_GRAIN)  # have an index of Rollup by dimension
 FULL = _grain(0, "full", *COLUMNS)
 # The cubes, smallest first: a read takes the first that has all the columns it needs.
 CUBES = (
-    _grain(1, "total"),
+    TOTAL,
     _grain(2, "model", "model"),
     _grain(3, "workspace", "workspace"),
     _grain(9, "operation", "operation", "model"),

@@ -21,12 +21,14 @@ from apps.accounts.models import User
 from apps.audit.models import Entry
 from apps.notices import endpoints, sending
 from apps.notices.models import Delivery, Notice
+from apps.organizations import services as organization_services
 from apps.organizations.models import Grant, Organization, Role
 from apps.providers.guard import worker_scope
 from apps.reports import pages, running, services
 from apps.reports.letters import report
 from apps.reports.models import Run, Schedule
 from apps.reports.tables import read_table
+from apps.sync.models import Resource
 from apps.ui.models import SavedView
 from tests import factories
 from tests.browsing import at_desk
@@ -488,3 +490,45 @@ def test_a_file_that_is_too_large_is_not_kept() -> None:
     assert small.csv is not None
     large = read_table(parts(), 2_000, 5)
     assert (large.count, large.csv, len(large.rows)) == (None, None, 5)
+
+
+def test_another_clock_reckons_the_next_time_anew(owner: Grant) -> None:
+    with time_machine.travel(MONDAY - timedelta(days=2), tick=False):
+        schedule, waiting = people_report(owner), people_report(owner, name="Due")
+        overdue = timezone.now() - timedelta(seconds=3)
+        Schedule.objects.filter(pk=waiting.pk).update(next_at=overdue)
+        current = owner.organization
+        organization_services.change_organization(
+            organization=current,
+            actor=owner.user,
+            name=current.name,
+            time_zone="Asia/Tokyo",
+            demand_mfa=current.demand_mfa,
+            demand_second_person=current.demand_second_person,
+            support_may_read=current.support_may_read,
+        )
+    schedule.refresh_from_db()
+    waiting.refresh_from_db()
+    assert schedule.next_at == datetime(2026, 11, 29, 23, tzinfo=UTC)  # Monday at eight there
+    assert waiting.next_at == overdue, "it is begun by whoever looks next"
+
+
+def test_the_mail_of_a_list_says_for_each_connection_how_fresh_it_is(
+    owner: Grant, desk: Client
+) -> None:
+    connection = factories.ConnectionFactory(organization=owner.organization, name="Claude")
+    for name, at in (("members", MONDAY - timedelta(hours=3)), ("invites", MONDAY)):
+        Resource.objects.create(connection=connection, name=name, completed_at=at, failures=1)
+    unread = factories.ConnectionFactory(organization=owner.organization, name="Newer")
+    Resource.objects.create(connection=unread, name="members")
+    Organization.objects.update(time_zone="Europe/Berlin")
+    owner.refresh_from_db()
+    schedule = people_report(owner)
+    due(schedule)
+    work()
+    (sent,) = mail.outbox
+    assert "Claude: synced 30 Nov 2026, 07:30 · the last sync ended early" in sent.body
+    assert "Newer: not synced yet" in sent.body
+    html = desk.get(f"/o/{owner.organization.slug}/reports/").content.decode()
+    assert "Everybody" in html
+    assert "/reports/new/" not in html, "the list of reports is none"
