@@ -351,7 +351,7 @@ class ForecastSerializer(serializers.Serializer[Coming]):
         return _exact(row.so_far + Decimal(row.told.high - row.told.so_far) / MILLION)
 
 
-class LineSerializer(SumsSerializer):
+class SpendLineSerializer(SumsSerializer):
     """What one connection has spent."""
 
     connection = serializers.UUIDField(source="connection.uid")
@@ -385,7 +385,7 @@ class SpendSerializer(serializers.Serializer[Any]):
     month = serializers.DateField(help_text="The first UTC day of this month.")
     today = serializers.DateField()
     totals = WholeSerializer(many=True, help_text="One for each currency.")
-    connections = LineSerializer(many=True)
+    connections = SpendLineSerializer(many=True)
     bought = BoughtSerializer()
     coverage = CoverageSerializer()
     not_included = serializers.ListField(child=serializers.CharField())
@@ -394,7 +394,7 @@ class SpendSerializer(serializers.Serializer[Any]):
 # --- Reconciliation ------------------------------------------------------------------------------
 
 
-class CauseSerializer(serializers.Serializer[Cause]):
+class GapCauseSerializer(serializers.Serializer[Cause]):
     """What could explain a difference."""
 
     words = serializers.CharField()
@@ -416,7 +416,7 @@ class ChargedSerializer(serializers.Serializer[Any]):
     amount = Exact()
 
 
-class StatementSerializer(OfConnection):
+class AccountReconciliationSerializer(OfConnection):
     """opening + paid + given − charged + difference = closing."""
 
     opening = PointSerializer(allow_null=True)
@@ -427,7 +427,7 @@ class StatementSerializer(OfConnection):
     closing = PointSerializer(allow_null=True)
     difference = Exact(allow_null=True)
     verdict = serializers.ChoiceField(["none", "even", "explained", "unknown", "unexplained"])
-    causes = CauseSerializer(many=True)
+    causes = GapCauseSerializer(many=True)
     payments = CountedPaymentSerializer(many=True)
     promotions = serializers.SerializerMethodField(help_text="The ids of those that were given.")
     charges = serializers.SerializerMethodField(help_text="What was used, by UTC day.")
@@ -477,6 +477,6 @@ class ReconciliationSerializer(serializers.Serializer[Any]):
 
     first = serializers.DateField()
     last = serializers.DateField()
-    credit = StatementSerializer(many=True, source="statements")
+    credit = AccountReconciliationSerializer(many=True, source="statements")
     metered = ComparisonSerializer(many=True, source="comparisons")
     coverage = CoverageSerializer()

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
 
 from apps.audit.models import Entry
 from apps.centres import places, services
@@ -141,8 +142,8 @@ def test_whatever_the_rules_the_parts_are_the_whole(
                 ]
             ),
         )
-        rows = spent(owner.organization, last.first, last.last)
-        assert sum(amount for _one, _currency, amount, _estimate in rows) == whole.billed
+        told = spent(owner.organization, last.first, last.last)
+        assert sum(amount for _one, _currency, amount, _estimate in told) == whole.billed
     # Grouped, filtered, with other columns and periods beside: the same money and tokens.
     for group_by in (
         ["centre"],
@@ -171,7 +172,7 @@ def test_whatever_the_rules_the_parts_are_the_whole(
 
 def test_who_may_not_is_refused_and_what_cannot_be_is_said(owner: Grant) -> None:
     viewer = GrantFactory(organization=owner.organization, role=Role.VIEWER).user
-    with pytest.raises(services.PermissionDenied):
+    with pytest.raises(PermissionDenied):
         services.create_centre(organization=owner.organization, actor=viewer, name="X")
     one = make(owner, "Shop")
     for name, field in (("shop", "name"), (" ", "name")):

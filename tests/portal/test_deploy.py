@@ -24,7 +24,7 @@ PROCESSES = {
 
 def version() -> str:
     text = (ROOT / "portal" / "version.py").read_text()
-    return re.search(r'VERSION = "(.+)"', text)[1]
+    return re.findall(r'VERSION = "(.+)"', text)[0]
 
 
 def test_the_release_is_the_same_everywhere() -> None:
@@ -34,7 +34,7 @@ def test_the_release_is_the_same_everywhere() -> None:
 
 def test_the_image_is_built_with_the_tools_that_the_lock_was_made_with() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
-    pinned = re.search(r"UV_VERSION=(\S+)", (ROOT / "bin" / "install").read_text())[1]
+    [pinned] = re.findall(r"UV_VERSION=(\S+)", (ROOT / "bin" / "install").read_text())
 
     assert f"uv=={pinned}" in dockerfile
     assert "USER 10001:10001" in dockerfile

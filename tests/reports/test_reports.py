@@ -503,6 +503,7 @@ def test_another_clock_reckons_the_next_time_anew(owner: Grant) -> None:
             actor=owner.user,
             name=current.name,
             time_zone="Asia/Tokyo",
+            second_person_cents=current.second_person_cents,
             demand_mfa=current.demand_mfa,
             demand_second_person=current.demand_second_person,
             support_may_read=current.support_may_read,
