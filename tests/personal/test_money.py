@@ -28,7 +28,7 @@ from tests import factories
 from tests.billing.conftest import walk_now
 from tests.browsing import at_desk, tired
 from tests.desk import open_desk
-from tests.faults.own_account_changes import key_of, own_account
+from tests.faults.own_account_changes import key_of, own_account, profile_of
 from tests.sandbox_server import SandboxServer, call
 
 At = Callable[..., str]
@@ -120,6 +120,20 @@ def test_a_card_is_stored_credit_bought_on_a_page_and_all_of_it_mirrored(
     shown = browser.get(home).text
     for words in ("$52.34 USD", "Welcome", "4242", "There is no plan of your own"):
         assert words in shown
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_plan_of_ones_own_is_mirrored_without_seats(
+    sandbox: SandboxServer, settings: Any
+) -> None:
+    settings.SANDBOX_URL = sandbox.base_url
+    desk = open_desk(sandbox)
+    email = profile_of(desk, sandbox.cline_key())["email"]
+    connection = own_account(desk, email, joined=False).connection
+    assert walk_now(connection, "plan").requests == 1, "its details are an organization's"
+    plan = Subscription.objects.get(connection=connection)
+    assert (plan.plan_name, plan.seat_price) == ("Cline Pass (Monthly)", Decimal("9.99"))
+    assert plan.seats is None
 
 
 def test_the_pace_of_own_credit_is_what_it_fell_by(connection: Connection) -> None:
