@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.utils import timezone
 
@@ -103,7 +104,7 @@ def test_a_month_is_closed_only_when_every_day_of_each_report_is_settled(
     assert "is not over" in months.obstacles([claude], months.month_of(timezone.now().date()))[0]
     assert not Closing.objects.exists()
     viewer = GrantFactory(organization=owner.organization, role=Role.VIEWER).user
-    with pytest.raises(services.PermissionDenied):
+    with pytest.raises(PermissionDenied):
         closing.close(organization=owner.organization, month=last, actor=viewer)
 
 

@@ -199,8 +199,7 @@ def test_the_cube_of_who_is_summed_up_of_what_was_read_before_there_was_one(
     ids = dict(Dimension.objects.filter(grain=WHO.id).values_list("digest", "pk"))
     assert len(ids) == 7
     for model, before in made.items():
-        rows = model.objects.filter(grain=WHO.id)
-        assert rows.count() == len(before), model
+        assert model.objects.filter(grain=WHO.id).count() == len(before), model
     rows = reads.sums([year.connection], date_of(year.first), date_of(year.last), ["key", "model"])
     Block.objects.update(made=False)
     again = reads.sums([year.connection], date_of(year.first), date_of(year.last), ["key", "model"])
