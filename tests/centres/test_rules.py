@@ -8,7 +8,7 @@ import pytest
 from django.core.exceptions import PermissionDenied
 
 from apps.audit.models import Entry
-from apps.centres import places, services
+from apps.centres import places, services, statements
 from apps.centres.models import CostCentre, Place
 from apps.centres.months import Span
 from apps.centres.reads import spent
@@ -142,8 +142,11 @@ def test_whatever_the_rules_the_parts_are_the_whole(
                 ]
             ),
         )
-        told = spent(owner.organization, last.first, last.last)
-        assert sum(amount for _one, _currency, amount, _estimate in told) == whole.billed
+        parts = spent(owner.organization, last.first, last.last)
+        assert sum(amount for _one, _currency, amount, _estimate in parts) == whole.billed
+        found = statements.month(owner.organization, last, unallocated="–")
+        assert found.agrees
+        assert found.sums["USD"].amount == whole.billed
     # Grouped, filtered, with other columns and periods beside: the same money and tokens.
     for group_by in (
         ["centre"],
@@ -161,8 +164,8 @@ def test_whatever_the_rules_the_parts_are_the_whole(
             by_centre[key] = by_centre.get(key, Decimal(0)) + row.cost
         for key, amount in by_centre.items():
             filters = {"centre": [str(key)]}
-            found = reads.sums([claude, lab], last.first, last.last, ["model"], filters)
-            assert sum(row.cost for row in found) == amount, (group_by, key)
+            beneath = reads.sums([claude, lab], last.first, last.last, ["model"], filters)
+            assert sum(row.cost for row in beneath) == amount, (group_by, key)
     several = {"centre": ["-", *map(str, CostCentre.objects.values_list("pk", flat=True))]}
     assert sum(r.cost for r in reads.sums([lab], last.first, last.last, [], several)) == sum(
         r.cost for r in reads.sums([lab], last.first, last.last)
