@@ -11,6 +11,7 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from apps.budgets.api import BudgetPeriodViewSet, BudgetViewSet
+from apps.centres.api import AllocationsView, CentresView, MonthsView, StatementsView
 from apps.configuration.api import (
     ConfigurationViewSet,
     RemoteOrganizationViewSet,
@@ -163,6 +164,10 @@ urlpatterns: list[URLPattern] = [
         VersionViewSet.as_view({"get": "list"}),
         name="configuration_versions",
     ),
+    path(f"{ONE}centres/", CentresView.as_view(), name="centres"),
+    path(f"{ONE}allocations/", AllocationsView.as_view(), name="allocations"),
+    path(f"{ONE}statements/", MonthsView.as_view(), name="statements"),
+    path(f"{ONE}statements/<slug:month>/", StatementsView.as_view(), name="statement"),
     path(f"{ONE}usage/", UsageView.as_view(), name="usage"),
     path(f"{ONE}usage/claude-code/", CodingView.as_view(), name="claude_code"),
     path(

@@ -817,6 +817,10 @@ PAGES: dict[str, Page] = {
     "api:configuration_versions": Api(
         read="configuration.read", objects={"uid": "remote_organization.connection.uid"}
     ),
+    "api:centres": Api(read="centres.read"),
+    "api:allocations": Api(read="centres.read"),
+    "api:statements": Api(read="centres.read"),
+    "api:statement": Api(read="centres.read", given={"month": "2026-01"}),
     "api:usage": Api(read="usage.read"),
     "api:claude_code": Api(read="usage.read"),
     "api:budgets": Api(read="budgets.read", change="budgets.change"),

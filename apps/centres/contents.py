@@ -43,9 +43,10 @@ def took(
     organization: Organization,
     connections: Sequence[Connection],
     month: Span,
-    centre: int | None,
+    *centres: int | None,
 ) -> list[Took]:
-    """What a centre has of a month by the rules of now, or (None) what none has: the dearest first.
+    """What centres have of a month by the rules of now, and (None) what none has: the dearest first. All of it
+    where none are named.
 
     By what decided: what a rule about workspaces takes is one item a workspace. Of what nobody takes it is
     the nearest that a rule could be about. Some ten queries, whatever the number of items.
@@ -54,7 +55,7 @@ def took(
     found: dict[tuple[str, Thing], Took] = {}
     for ident, _none, _billed, shared in charged(connections, month):
         decided = sorter.decided(ident[:4])
-        if (decided[0].centre if decided else None) != centre:
+        if centres and (decided[0].centre if decided else None) not in centres:
             continue
         things = dict(things_of(ident[:4]))
         subject = decided[1] if decided else next(iter(things), "")

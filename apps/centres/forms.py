@@ -45,11 +45,11 @@ class RuleForm(forms.Form):
         help_text=gettext_lazy("Capital letters make no difference. Not used for a list."),
     )
     which = forms.CharField(
-        label=gettext_lazy("Which"),
+        label=gettext_lazy("Which ones, for a list"),
         required=False,
         max_length=200_000,
         help_text=gettext_lazy(
-            "For a list: one a line. Keys and workspaces by name or id, people by address or name."
+            "One a line. Keys and workspaces by name or id, people by address or name."
         ),
         widget=forms.Textarea(attrs={"rows": 4}),
     )

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
 from apps.centres.models import Subject
@@ -40,8 +41,8 @@ class Items:
         known: dict[str, list[str]] = {}
         for at in range(0, len(wanted), CHUNK):
             some = wanted[at : at + CHUNK]
-            for name, found in self._people(some) if self._is_people else self._things(some):
-                known.setdefault(name, []).append(found)
+            for name, one in self._people(some) if self._is_people else self._things(some):
+                known.setdefault(name, []).append(one)
         items: list[str] = []
         unknown = []
         for line in wanted:
@@ -98,10 +99,12 @@ class Items:
 
     def _things(self, lines: Sequence[str]) -> Iterable[tuple[str, str]]:
         rows = self._rows()
-        values = ("connection_id", "remote_id", "name")
-        for owner, value, name in rows.filter(name__in=lines).values_list(*values):
-            yield name.lower(), item(owner, value)
-        for owner, value, _name in rows.filter(remote_id__in=lines).values_list(*values):
+        lower = [one.lower() for one in lines]
+        called = rows.annotate(lower=Lower("name")).filter(lower__in=lower)
+        for owner, value, name in called.values_list("connection_id", "remote_id", "lower"):
+            yield name, item(owner, value)
+        known = rows.filter(remote_id__in=lines)
+        for owner, value in known.values_list("connection_id", "remote_id"):
             yield value.lower(), item(owner, value)
         if self.subject == Subject.WORKSPACE:
             for owner in self.ids:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from django.db.models import Max, Min
 from django.utils.formats import date_format
@@ -141,7 +142,10 @@ def obstacles(connections: Sequence[Connection], month: Span) -> list[str]:
 def _of_report(
     connection: Connection, name: str, days: dict[int, tuple[bool, bool]], first: int, last: int
 ) -> list[str]:
-    words = {"connection": connection.name, "report": ReportName(name).label}
+    words: dict[str, Any] = {
+        "connection": connection.name,
+        "report": ReportName(name).label,
+    }
     unread = [day for day in range(first, last + 1) if not days.get(day, (False, False))[0]]
     if unread:
         given = words | {"days": _spelled(unread)}

@@ -74,7 +74,7 @@ def _sorted(
     # One that is made meanwhile has its turn the next time.
     told = rows.filter(pk__lte=last).order_by().values_list("pk", "connection_id", *PLACED_BY)
     for pk, *triple in told.iterator(chunk_size=5000):
-        ruling = sorter.decide(tuple(triple))  # type: ignore[arg-type]  # a Triple, as it was asked for
+        ruling = sorter.decide(tuple(triple))
         if ruling is not None:
             found[pk] = ruling.centre
     return found, last

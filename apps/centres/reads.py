@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from datetime import date
 from decimal import Decimal
+from typing import Any
 
 from django.urls import reverse
 
@@ -12,6 +13,7 @@ from apps.organizations.models import Organization
 from apps.usage import reads
 from apps.usage.names import Name, Value
 from apps.usage.reads import Placing
+from apps.usage.tuples import NONE
 
 CENTRE = "centre"
 PLACING = Placing(CENTRE, Place, "centre_id")
@@ -22,19 +24,31 @@ def spent(
 ) -> list[tuple[CostCentre | None, str, Decimal, bool]]:
     """What each centre cost on the UTC days ``first`` to ``last``, both included, over all connections.
 
-    Centre (None: unallocated), currency, amount in that currency, and whether it is an estimate: shared
-    out by tokens, because the provider bills by less. A centre has a row for each currency, and none
-    where nothing was used. The rows of a currency sum up to what the providers charged, exactly. By the
-    rules as they are now; closed months keep theirs (``statements``). Four queries.
+    Centre (None: unallocated), currency, amount in that currency, and whether it is an estimate: part of what
+    the provider bills for a workspace and model that several have in common, shared out by tokens. A centre
+    has a row for each currency, and none where nothing was used. The rows of a currency sum up to what the
+    providers charged, exactly. By the rules as they are now; closed months keep theirs
+    (``statements``). Four queries.
     """
-    rows = reads.sums(connections_of(organization), first, last, [CENTRE])
-    known = CostCentre.objects.in_bulk(
-        {row.group[CENTRE] for row in rows if isinstance(row.group[CENTRE], int)}
-    )
+    billed_by = ("connection", "workspace", "model")
+    billed: dict[Any, Decimal] = {}
+    costs: dict[Any, list[tuple[Any, Decimal, Decimal]]] = {}
+    for row in reads.sums(connections_of(organization), first, last, [CENTRE, *billed_by]):
+        bill = (*(row.group[name] for name in billed_by), row.currency)
+        billed[bill] = billed.get(bill, Decimal(0)) + row.billed
+        found = costs.setdefault((row.group[CENTRE], row.currency), [])
+        found.append((bill, row.cost, row.billed))
+    known = CostCentre.objects.in_bulk([pk for pk, _currency in costs if pk != NONE])
     told = [
-        (known.get(row.group[CENTRE]), row.currency, row.cost, row.cost != row.billed)
-        for row in rows
-        if row.cost or row.billed
+        (
+            known.get(pk),
+            currency,
+            sum((cost for _bill, cost, _own in parts), Decimal(0)),
+            # All of a bill is no estimate, nor is what the provider told for just this.
+            any(cost and cost not in (own, billed[bill]) for bill, cost, own in parts),
+        )
+        for (pk, currency), parts in costs.items()
+        if any(cost for _bill, cost, _own in parts)
     ]
     return sorted(told, key=lambda one: (one[0] is None, one[0].position if one[0] else 0, one[1]))
 

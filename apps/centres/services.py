@@ -112,10 +112,13 @@ def add_rule(
     text: str = "",
     items: Sequence[str] = (),
 ) -> Rule:
-    """Have a centre take more, by a rule that stands last among its own."""
+    """Have a centre take more, by a rule that stands last among its own. One that it has already stays one."""
     with transaction.atomic(durable=True):
         current = _checked(centre, actor)
         text, items = fit_rule(subject, kind, text, items)
+        for one in current.rules.filter(subject=subject, kind=kind, text=text):
+            if one.items == list(items):
+                return one
         if current.rules.count() >= MOST_RULES:
             raise Refused(_("It has %(n)d rules already.") % {"n": MOST_RULES})
         last = current.rules.aggregate(last=Max("position"))["last"]
@@ -247,7 +250,7 @@ def _fit(
     if not name:
         raise Refused(_("It needs a name."), "name")
     others = CostCentre.objects.current().filter(organization=organization, name__iexact=name)
-    if others.exclude(pk=but.pk if but else None).exists():
+    if (others.exclude(pk=but.pk) if but else others).exists():
         raise Refused(_("There is one of this name already."), "name")
     return name, code
 

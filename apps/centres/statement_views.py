@@ -55,8 +55,8 @@ def months_list(request: DeskRequest) -> HttpResponse:
     connections = places.connections_of(organization)
     closed = months.closed_of(organization)
     listed = months.listed(connections)
-    sums = _sums(connections, listed)
-    kept = _kept_sums(organization.pk)
+    sums = totals_of(connections, listed)
+    kept = kept_sums(organization.pk)
     may = request.may("centres.close")
     rows = [
         Listed(
@@ -71,7 +71,9 @@ def months_list(request: DeskRequest) -> HttpResponse:
     return render(request, "centres/statements.html", context)
 
 
-def _sums(connections: list[Connection], listed: list[Span]) -> dict[int, list[tuple[str, Any]]]:
+def totals_of(
+    connections: list[Connection], listed: list[Span]
+) -> dict[int, list[tuple[str, Any]]]:
     """The providers' totals by month. Two queries."""
     found: dict[int, list[tuple[str, Any]]] = {}
     for row in reads.sums(connections, listed[-1].first, utc_today(), ["month"]):
@@ -81,7 +83,7 @@ def _sums(connections: list[Connection], listed: list[Span]) -> dict[int, list[t
     return found
 
 
-def _kept_sums(organization: int) -> dict[int, list[tuple[str, Any]]]:
+def kept_sums(organization: int) -> dict[int, list[tuple[str, Any]]]:
     """The closed months' totals, corrections of earlier ones along. One query."""
     rows = Line.objects.filter(organization=organization, closing__isnull=False).order_by()
     sums = rows.values_list("closing__month", "currency").annotate(
@@ -138,8 +140,9 @@ def statement(request: DeskRequest, month: str, centre: str) -> HttpResponseBase
     if form := request.GET.get("export"):
         name = "unallocated" if pk is None else f"centre-{pk}"
         return _file(request, form, span, ((one, piece) for piece in one.pieces), name)
-    own = [piece for piece in one.pieces if piece.month == span.number]
-    corrections = [piece for piece in one.pieces if piece.month != span.number]
+    told = [piece for piece in one.pieces if piece.shared]
+    own = [piece for piece in told if piece.month == span.number]
+    corrections = [piece for piece in told if piece.month != span.number]
     labels = {
         "connection": _("Connection"),
         "workspace": _("Workspace"),

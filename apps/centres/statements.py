@@ -137,7 +137,7 @@ def charged(
             ident = (*(told[name] for name in IDENT), row.currency)
             centre = told.get(CENTRE, NONE)
             found.append((ident, None if centre == NONE else centre, billed, shared))
-    return found  # type: ignore[return-value]  # an Ident, as it was asked for
+    return found
 
 
 def open_pieces(connections: Sequence[Connection], month: Span) -> list[Piece]:
@@ -156,20 +156,23 @@ def judged(pieces: list[Piece]) -> list[Piece]:
     Nobody bills finer than by workspace and model. What a centre has of one is exactly what the provider
     charged where all of it is the centre's (or the provider told it for just this person), else a share.
     """
-    sums: dict[Any, list[int]] = {}
+    billed: dict[Any, int] = {}  # by what is billed, over all centres
+    own: dict[Any, list[int]] = {}  # the same of each centre: billed, shared
     for one in pieces:
-        held = sums.setdefault(_billed_by(one), [0, 0])
+        bill = _billed_by(one)
+        billed[bill] = billed.get(bill, 0) + one.billed
+        held = own.setdefault((bill, one.centre), [0, 0])
         held[0] += one.billed
         held[1] += one.shared
     for one in pieces:
-        billed, shared = sums[_billed_by(one)]
-        one.is_estimate = billed != shared
+        bill = _billed_by(one)
+        one.is_estimate = own[bill, one.centre][1] not in (own[bill, one.centre][0], billed[bill])
     return pieces
 
 
 def _billed_by(piece: Piece) -> Any:
     connection, workspace, _key, _account, model, currency = piece.ident
-    return piece.month, piece.centre, connection, workspace, model, currency
+    return piece.month, connection, workspace, model, currency
 
 
 def model_name(model: str) -> str:
@@ -272,7 +275,8 @@ def _gathered(
         held = found.setdefault(piece.centre, Statement(piece.centre, piece.names["centre"]))
         held.pieces.append(piece)
         corrects = piece.month != span.number
-        for of in (held.sums, sums):
+        # What the provider put on a workspace and model may be nobody's, and shared out to others.
+        for of in (held.sums, sums) if piece.shared else ():
             of.setdefault(piece.currency, Sum(piece.currency)).add(piece, is_correction=corrects)
         if not corrects:
             totals[piece.currency] = totals.get(piece.currency, Decimal(0)) + joined(
@@ -323,8 +327,8 @@ def sources(statement_of: Month, organization: Organization) -> list[Source]:
         )
         if closing is not None:
             told = told.filter(noted_at__lte=closing.closed_at)
-        for each in told.select_related("connection").order_by("day", "noted_at"):
-            found.append(Source(each, each.connection.name, of))
+        rows_of = told.select_related("connection").order_by("day", "noted_at")
+        found += [Source(each, each.connection.name, of) for each in rows_of]
     return found
 
 
@@ -332,6 +336,8 @@ def parts(pieces: Iterable[Piece], by: str) -> list[tuple[str, Sum]]:
     """Pieces put together by "connection", "workspace", "key", "person" or "model"; the dearest first."""
     found: dict[tuple[str, str], Sum] = {}
     for one in pieces:
+        if not one.shared:
+            continue  # what the provider put on a workspace and model, and was shared out
         name = one.names[by]
         if by == "workspace":
             name = f"{name}\x1f{one.names['connection']}"

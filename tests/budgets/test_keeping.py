@@ -127,6 +127,7 @@ def test_a_cost_centre_counts_what_its_rules_take_and_new_usage_is_sorted_first(
     used(cline, november(3), cost="40")
     used(claude, november(4), cost="2")
     used(claude, november(3), cost="55", key="k1")
+    used(claude, november(3), cost="5", key="k2")
     budget = make(owner, place=Place(Scope.CENTRE, centre=centre))
     standing = look(budget)
     assert (standing.spent, standing.is_estimate) == (Decimal(55), True)

@@ -84,14 +84,15 @@ def test_a_centre_is_made_its_rule_previewed_saved_and_seen_in_usage(
     assert "$30.00" in html
     assert "$12.50" not in html
     rows = csv.DictReader(io.StringIO(_file(browser, f"{usage}&export=csv")))
-    assert {row["Cost centre"]: Decimal(row["Cost"]) for row in rows} == {
+    costs = {row["Cost centre"]: Decimal(row["Cost"]) for row in rows}
+    assert {name: cost for name, cost in costs.items() if cost} == {
         "ML · 4711": 30,
         "Shop": Decimal("12.5"),
     }
     answer = browser.get(
         f"/api/v1/organizations/{owner.organization.slug}/usage/?range=last_month&group=centre"
     ).json()
-    assert {row["name"]: row["cost"] for row in answer["rows"]} == {
+    assert {row["name"]: row["cost"] for row in answer["rows"] if row["cost"] != "0"} == {
         "ML · 4711": "30",
         "Shop": "12.5",
     }
@@ -165,5 +166,5 @@ def test_pages_ask_the_same_number_of_questions_for_many_rows(
     month = f"statements/{last.slug}/"
     paths = ["", f"{one.pk}/", "unallocated/", "statements/", month, f"{month}{one.pk}/"]
     few = {path: queries(at(path)) for path in paths}
-    some(1, 6)
+    some(1, 3)
     assert {path: queries(at(path)) for path in paths} == few

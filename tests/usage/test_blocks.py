@@ -3,17 +3,21 @@
 import random
 from collections.abc import Sequence
 from datetime import date, timedelta
+from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
+from django.db import connection as database
 from django.utils import timezone
 
 from apps.organizations.models import Connection
 from apps.usage import blocks, reads, rollups
 from apps.usage.days import HOURS, date_of, day_of
 from apps.usage.dimensions import Dimensions
-from apps.usage.models import Block, BlockRollup, ReadDay, Report
-from apps.usage.tuples import COLUMNS, FULL, NONE, NOT_ASKED
+from apps.usage.models import Block, BlockRollup, Dimension, ReadDay, Report, Rollup
+from apps.usage.tuples import COLUMNS, FULL, NONE, NOT_ASKED, WHO
 from tests.factories import ConnectionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -175,3 +179,34 @@ def test_a_week_or_month_with_a_day_unread_is_not_made(yesterday: date) -> None:
     assert not any(first <= hole <= last for first, last in due)
     Report.objects.filter(name="costs").update(paused_at=timezone.now())
     assert any(first <= hole <= last for first, last in blocks.due(year.connection.pk))
+
+
+def test_the_cube_of_who_is_summed_up_of_what_was_read_before_there_was_one(
+    yesterday: date,
+) -> None:
+    year = Year(yesterday, 8)
+    year.make()
+    made = {
+        model: sorted(map(str, model.objects.filter(grain=WHO.id).values_list()))
+        for model in (Rollup, BlockRollup)
+    }
+    assert all(made.values())
+    migration = import_module("apps.usage.migrations.0010_who")
+    editor = SimpleNamespace(connection=database)
+    migration.forget(apps, editor)
+    assert not Rollup.objects.filter(grain=WHO.id).exists()
+    migration.sum_up(apps, editor)
+    ids = dict(Dimension.objects.filter(grain=WHO.id).values_list("digest", "pk"))
+    assert len(ids) == 7
+    for model, before in made.items():
+        rows = model.objects.filter(grain=WHO.id)
+        assert rows.count() == len(before), model
+    rows = reads.sums([year.connection], date_of(year.first), date_of(year.last), ["key", "model"])
+    Block.objects.update(made=False)
+    again = reads.sums([year.connection], date_of(year.first), date_of(year.last), ["key", "model"])
+    fine = reads.sums(
+        [year.connection], date_of(year.first), date_of(year.last), ["key", "model", "geo"]
+    )
+    assert sorted(map(repr, rows)) == sorted(map(repr, again))
+    assert sum(row.cost for row in rows) == sum(row.cost for row in fine)
+    assert sum(row.output for row in rows) == sum(row.output for row in fine)
