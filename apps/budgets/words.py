@@ -94,10 +94,10 @@ def tone(standing: Standing | None) -> str:
 
 
 def left(amount: Decimal, currency: str) -> str:
-    """ "$87.66 left", or by how much it is exceeded."""
+    """ "$87.66", or by how much it is exceeded."""
     if amount < 0:
         return _("%(amount)s too much") % {"amount": money(-amount, currency)}
-    return _("%(amount)s left") % {"amount": money(amount, currency)}
+    return money(amount, currency)
 
 
 def band(standing: Standing) -> str:

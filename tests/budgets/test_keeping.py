@@ -14,7 +14,7 @@ from django.db import connections as databases
 from apps.audit.models import Entry
 from apps.budgets import keeping, services
 from apps.budgets.apps import look_soon
-from apps.budgets.models import Budget, Crossing, Standing
+from apps.budgets.models import Budget, Crossing, Scope, Standing
 from apps.budgets.scopes import WHOLE, Place
 from apps.budgets.terms import Terms
 from apps.centres import services as centres
@@ -98,7 +98,7 @@ def test_metered_cost_and_used_up_credit_count_once_and_bought_credit_never(
     both = look(make(owner))
     assert both.spent == Decimal("16.123456799")
     assert (both.percent, both.unread, both.is_estimate, both.others) == (16, 0, False, {})
-    one = look(make(owner, name="Cline", place=Place("connection", cline)))  # type: ignore[arg-type]
+    one = look(make(owner, name="Cline", place=Place(Scope.CONNECTION, cline)))
     assert one.spent == Decimal("6.00000001")
     assert one.left == Decimal("93.99999999")
 
@@ -110,8 +110,8 @@ def test_a_workspace_counts_its_own_alone_and_the_default_one_is_one(
     used(claude, november(3), cost="10", workspace="w1")
     used(claude, november(3), cost="3")
     used(cline, november(3), cost="40")
-    lab = make(owner, name="Lab", place=Place("workspace", claude, "w1"))  # type: ignore[arg-type]
-    default = make(owner, name="Rest", place=Place("workspace", claude, "-"))  # type: ignore[arg-type]
+    lab = make(owner, name="Lab", place=Place(Scope.WORKSPACE, claude, "w1"))
+    default = make(owner, name="Rest", place=Place(Scope.WORKSPACE, claude, "-"))
     assert (look(lab).spent, look(default).spent) == (Decimal(10), Decimal(3))
     assert look_quarter(make(owner, period="quarter", name="Q")).spent == Decimal(53)
 
@@ -127,7 +127,8 @@ def test_a_cost_centre_counts_what_its_rules_take_and_new_usage_is_sorted_first(
     used(cline, november(3), cost="40")
     used(claude, november(4), cost="2")
     used(claude, november(3), cost="55", key="k1")
-    budget = make(owner, place=Place("centre", centre=centre))  # type: ignore[arg-type]
+    used(claude, november(3), cost="5", key="k2")
+    budget = make(owner, place=Place(Scope.CENTRE, centre=centre))
     standing = look(budget)
     assert (standing.spent, standing.is_estimate) == (Decimal(55), True)
     assert titles() == ["Team: 50% of $100.00 is spent (November 2026)"]
@@ -270,7 +271,7 @@ def test_unread_days_are_counted_and_said_and_never_zeros(owner: Grant, claude: 
     empty = Connection.objects.create(
         organization=owner.organization, provider="anthropic", name="New", state="active"
     )
-    unread = look(make(owner, name="New", place=Place("connection", empty)))  # type: ignore[arg-type]
+    unread = look(make(owner, name="New", place=Place(Scope.CONNECTION, empty)))
     assert unread.read_to is None
 
 
@@ -285,7 +286,7 @@ def test_two_currencies_are_refused_and_a_later_one_is_named(
     with pytest.raises(services.Refused, match="told in EUR, USD"):
         make(owner, name="Both")
     with pytest.raises(services.Refused, match="is told in EUR"):
-        make(owner, name="Cline", place=Place("connection", cline))  # type: ignore[arg-type]
+        make(owner, name="Cline", place=Place(Scope.CONNECTION, cline))
 
 
 def test_a_worker_that_dies_or_comes_late_changes_nothing(
@@ -336,8 +337,8 @@ def test_complete_readings_have_the_budgets_of_that_connection_looked_at(
     with django_capture_on_commit_callbacks(execute=True):
         look_soon(claude, NOW)
     assert sent == [("walks.look_at_budgets", [claude.pk])]
-    mine = [make(owner, name="All"), make(owner, name="C", place=Place("connection", claude))]  # type: ignore[arg-type]
-    make(owner, name="L", place=Place("connection", cline))  # type: ignore[arg-type]
+    mine = [make(owner, name="All"), make(owner, name="C", place=Place(Scope.CONNECTION, claude))]
+    make(owner, name="L", place=Place(Scope.CONNECTION, cline))
     Standing.objects.all().delete()
     keeping.look_at_connection(claude.pk)
     assert set(Standing.objects.values_list("budget", flat=True)) == {one.pk for one in mine}

@@ -76,7 +76,7 @@ def test_one_is_made_looked_at_changed_and_deleted(
     for told in (
         "$85.50",
         "of $100.00, 85%",
-        "$14.50 left",
+        ">$14.50<",
         "12 days",
         "Spent by the end of each day",
         "The notice",

@@ -1,6 +1,7 @@
 """A budget crosses 80 %: it says so once, by mail and under the bell, and somebody sees to it."""
 
 import re
+import time
 from datetime import UTC
 
 import pytest
@@ -55,7 +56,10 @@ def test_a_budget_crosses_a_threshold_and_says_so_once(
 
     used(claude, timezone.now().astimezone(UTC).date(), cost="10", model="claude-opus-4-6")
     for _ in range(2):
-        look_at_budgets.delay(claude.pk).forget()
+        look_at_budgets.delay(claude.pk)
+    deadline = time.monotonic() + 60
+    while not Notice.objects.exists() and time.monotonic() < deadline:
+        time.sleep(0.1)
     page.goto(home + "/budgets/")
     expect(page.get_by_text("Over 80%").first).to_be_visible()
     witness.accessible()
