@@ -239,7 +239,7 @@ def whole_of(lines: Sequence[Spent], currency: str) -> Whole:
 
 def at_a_glance(connections: Sequence[Connection]) -> Glance:
     """The answer for ``connections``, which the caller took from ``reads.connections_of``. A fixed number
-    of queries, however many they are."""
+    of queries, however many they are; two more for each further currency."""
     span = months(utc_today())
     rows = reads.sums(
         connections, min(span.before, first_needed()), span.today, ["connection", "day"]

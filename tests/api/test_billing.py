@@ -205,13 +205,11 @@ def test_whoever_is_there_buys_once_and_is_told_where_to_look(
     assert send("put", "top-up/", {"enabled": True}).status_code == 409
 
 
-@pytest.mark.parametrize(
-    "path", ["credit/", "payments/", "promotions/", "plans/", "seats/", "cards/"]
-)
 def test_lists_take_the_same_queries_however_many_there_are(
-    api: APIClient, base: str, account: Connection, path: str
+    api: APIClient, base: str, account: Connection
 ) -> None:
-    counts = []
+    paths = ("credit/", "payments/", "promotions/", "plans/", "seats/", "cards/")
+    counts: list[dict[str, int]] = []
     for number in (2, 30):
         seen: dict[str, Any] = {"connection": account, "first_seen_at": NOW, "changed_at": NOW}
         for model in (Promotion, Plan):
@@ -222,8 +220,10 @@ def test_lists_take_the_same_queries_however_many_there_are(
             PaymentFactory.build(connection=account, remote_id=f"{number}-{at}")
             for at in range(number)
         )
-        api.get(base + path)
-        with CaptureQueriesContext(database) as captured:
-            ask(api, base + path)
-        counts.append(len(captured))
+        ask(api, f"{base}credit/")
+        counts.append({})
+        for path in paths:
+            with CaptureQueriesContext(database) as captured:
+                ask(api, base + path)
+            counts[-1][path] = len(captured)
     assert counts[0] == counts[1]

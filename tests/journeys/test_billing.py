@@ -118,7 +118,7 @@ def test_credit_is_bought_on_the_providers_page_and_by_the_card(
     listed = sandbox.cline("GET", "/organizations/{org}/payments")[2]["data"]
     amounts = [one["amountCents"] for one in listed["paymentTransactions"]]
     assert (amounts.count(6_120), amounts.count(8_345)) == (1, 1)
-    for place in ("", "payments/", "plans/", "seats/"):
+    for place in ("", "payments/", "plans/", "seats/", "../spend/", "../spend/reconciliation/"):
         page.goto(home + place)
         witness.accessible()
 
