@@ -12,7 +12,7 @@ from apps.usage.forecast import forecast, month_of
 from bench.figures import Figure, at_most
 from tests.incidents.worlds import World, world_of
 
-SEEDS = {"small": range(8), "medium": range(1)}
+SEEDS = {"small": range(8), "medium": range(3)}
 YEAR = 330  # days that are judged
 MONTH = 30.4
 APART = 7  # days between two incidents of one subject

@@ -20,3 +20,10 @@ class ConnectedQuerySet(models.QuerySet[Row]):
     def visible_to(self, user: "User | AnonymousUser") -> Self:
         """Those of the connections that ``user`` may see."""
         return self.filter(connection__in=Connection.objects.visible_to(user))
+
+
+def owner() -> "models.ForeignKey[Connection, Connection]":
+    """The connection of a row, without an index or a check of its own: the primary key begins with it."""
+    return models.ForeignKey(
+        Connection, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
+    )

@@ -93,10 +93,7 @@ class Packed:
     def _numbers(self) -> Iterator[tuple[int, int]]:
         """Each dimension's day as one number."""
         pack = Struct(f"<{self._width}Q").pack
-        pick: Callable[[Any], Any] = itemgetter(*self.told)
-        if REQUESTS in self.told:  # the last one; nobody says of some
-            told = pick
-            pick = lambda counts: (*told(counts)[:-1], counts[REQUESTS] or 0)  # noqa: E731
+        pick = self._picker()
         looked_up = [
             dict(zip(rows, starmap(pack, map(pick, rows.values())), strict=True)).get
             for rows in self._hours
@@ -105,6 +102,18 @@ class Packed:
         for one in self.ids:
             parts = [get(one, nothing) for get in looked_up]
             yield one, int.from_bytes(b"".join(parts), "little")
+
+    def _picker(self) -> Callable[[Any], Any]:
+        """Takes what is told out of the counts of a fact."""
+        told: Callable[[Any], Any] = itemgetter(*self.told)
+        if REQUESTS not in self.told:
+            return told
+
+        def without_gaps(counts: tuple[Any, ...]) -> tuple[Any, ...]:
+            *others, requests = told(counts)  # the last one; of some facts nobody says
+            return (*others, requests or 0)
+
+        return without_gaps
 
     def _adder(self) -> Callable[[int], Counts]:
         """Adds up the hours of a number: halves are laid upon each other until three hours are left."""

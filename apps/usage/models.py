@@ -1,4 +1,4 @@
-"""Usage and cost: narrow facts, rollups by day, the ledger of what was read, Claude Code's days.
+"""Usage and cost: narrow facts, rollups by day, the ledger of what was read.
 
 Days and hours are UTC, as integers from 1970 (``days.py``). Tokens, searches, requests are plain counts.
 Money is two integers, ``…_micros`` and ``…_femtos`` (``money.py``). docs/decisions/usage.md tells why.
@@ -10,16 +10,30 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.organizations.models import Connection
 from apps.usage.call_models import Call, CallLedger, Summary
-from apps.usage.connected import ConnectedQuerySet
+from apps.usage.coding_models import (
+    Coder,
+    CoderMonth,
+    CodingDay,
+    CodingModel,
+    CodingSum,
+    CodingTool,
+    CodingTotal,
+)
+from apps.usage.connected import ConnectedQuerySet, owner
 from apps.usage.days import date_of
+from apps.usage.minute_models import MinuteReading, MinuteUse
 from apps.usage.tuples import ACCOUNT_GRAIN, KEY_GRAIN
 
 __all__ = [
+    "Block",
+    "BlockRollup",
     "Call",
     "CallLedger",
     "Coder",
+    "CoderMonth",
     "CodingDay",
     "CodingModel",
+    "CodingSum",
     "CodingTool",
     "CodingTotal",
     "Correction",
@@ -27,19 +41,14 @@ __all__ = [
     "Dimension",
     "Fact",
     "HourRollup",
+    "MinuteReading",
+    "MinuteUse",
     "ReadDay",
     "Report",
     "ReportName",
     "Rollup",
     "Summary",
 ]
-
-
-def _owner() -> "models.ForeignKey[Connection, Connection]":
-    """The connection, without an index or a check of its own: the primary key begins with it."""
-    return models.ForeignKey(
-        Connection, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
-    )
 
 
 class ReportName(models.TextChoices):
@@ -211,7 +220,7 @@ class Fact(_Counted):
     (then ``hour`` is the day's first, ``Report.hourly`` False)."""
 
     pk = models.CompositePrimaryKey("connection_id", "hour", "dimension_id")
-    connection = _owner()
+    connection = owner()
     hour = models.IntegerField()
     dimension = models.ForeignKey(
         Dimension, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
@@ -234,7 +243,7 @@ class HourRollup(models.Model):
     """
 
     pk = models.CompositePrimaryKey("connection_id", "grain", "day", "dimension_id")
-    connection = _owner()
+    connection = owner()
     grain = models.PositiveSmallIntegerField()
     day = models.IntegerField()
     dimension = models.ForeignKey(
@@ -259,7 +268,7 @@ class Cost(models.Model):
     """
 
     pk = models.CompositePrimaryKey("connection_id", "day", "dimension_id")
-    connection = _owner()
+    connection = owner()
     day = models.IntegerField()
     dimension = models.ForeignKey(
         Dimension, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
@@ -301,7 +310,7 @@ class Rollup(_Summed):
     the transaction that closes the day."""
 
     pk = models.CompositePrimaryKey("connection_id", "grain", "day", "dimension_id")
-    connection = _owner()
+    connection = owner()
     grain = models.PositiveSmallIntegerField()
     day = models.IntegerField()
     dimension = models.ForeignKey(
@@ -372,276 +381,3 @@ class BlockRollup(_Summed):
 
     def __str__(self) -> str:
         return str(self.pk)
-
-
-# --- The last hours by the minute ----------------------------------------------------------------
-
-
-class MinuteReading(models.Model):
-    """That the last hours of one connection were asked for by the minute, and how that went.
-
-    ``first``, ``last``: the minutes that are kept, both included, from 1970; NULL before a first reading.
-    ``grouping``: fields of UsageRow that they are told apart by. ``heartbeat_at`` of one that is under way
-    grows old when its worker has died.
-    """
-
-    class State(models.TextChoices):
-        QUEUED = "queued", _("About to begin")
-        RUNNING = "running", _("Running")
-        DONE = "done", _("Done")
-        FAILED = "failed", _("Failed")
-
-    connection = models.OneToOneField(Connection, models.CASCADE, related_name="+")
-    state = models.CharField(_("state"), max_length=10, choices=State, default=State.QUEUED)
-    asked_at = models.DateTimeField(_("asked for"))
-    asked_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
-    )
-    fence = models.PositiveIntegerField(default=0)
-    heartbeat_at = models.DateTimeField()
-    read_at = models.DateTimeField(_("read"), null=True, blank=True)
-    first = models.IntegerField(null=True, blank=True)
-    last = models.IntegerField(null=True, blank=True)
-    grouping = models.JSONField(default=list, blank=True)
-    done = models.PositiveIntegerField(default=0)  # minutes that have come, of the one under way
-    unreadable = models.PositiveIntegerField(_("unreadable rows"), default=0)
-    error = models.CharField(max_length=500, blank=True)
-
-    objects = ConnectedQuerySet["MinuteReading"].as_manager()
-
-    class Meta:
-        verbose_name = _("reading by the minute")
-        verbose_name_plural = _("readings by the minute")
-
-    def __str__(self) -> str:
-        return str(self.connection)
-
-
-class MinuteUse(models.Model):
-    """Tokens of one model in one workspace in one minute, counted from 1970. Kept for a few hours.
-
-    ``workspace`` and ``model`` as in Dimension. ``fresh``: input that did not come from the cache, writes
-    into it included; ``cached``: input that did.
-    """
-
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
-    minute = models.IntegerField()
-    workspace = _told()
-    model = _told()
-    fresh = models.BigIntegerField(default=0)
-    cached = models.BigIntegerField(default=0)
-    output = models.BigIntegerField(default=0)
-
-    objects = ConnectedQuerySet["MinuteUse"].as_manager()
-
-    class Meta:
-        verbose_name = _("usage in a minute")
-        verbose_name_plural = _("usage in minutes")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["connection", "minute", "workspace", "model"], name="minute_once"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.minute} {self.workspace} {self.model}"
-
-
-# --- Claude Code ---------------------------------------------------------------------------------
-
-
-class Coder(models.Model):
-    """Whoever uses Claude Code: a person by address, or a key by its name (the report has no ids)."""
-
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
-    email = models.CharField(_("email address"), max_length=254, blank=True)  # lower case
-    key_name = models.CharField(_("API key"), max_length=200, blank=True)
-
-    objects = ConnectedQuerySet["Coder"].as_manager()
-
-    class Meta:
-        verbose_name = _("user of Claude Code")
-        verbose_name_plural = _("users of Claude Code")
-        constraints = [
-            models.UniqueConstraint(fields=["connection", "email", "key_name"], name="coder_once")
-        ]
-
-    def __str__(self) -> str:
-        return self.email or self.key_name
-
-
-class CodingDay(models.Model):
-    """What one coder did on one UTC day from one kind of terminal as one kind of customer."""
-
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
-    day = models.IntegerField()
-    coder = models.ForeignKey(Coder, models.CASCADE, related_name="days")
-    terminal = models.CharField(max_length=200, blank=True)
-    customer_type = models.CharField(max_length=200, blank=True)  # "api", "subscription"
-    subscription_type = models.CharField(max_length=200, blank=True)  # "team", "enterprise"
-    sessions = models.PositiveIntegerField(default=0)
-    lines_added = models.BigIntegerField(default=0)
-    lines_removed = models.BigIntegerField(default=0)
-    commits = models.PositiveIntegerField(default=0)
-    pull_requests = models.PositiveIntegerField(default=0)
-
-    objects = ConnectedQuerySet["CodingDay"].as_manager()
-
-    class Meta:
-        verbose_name = _("day of Claude Code")
-        verbose_name_plural = _("days of Claude Code")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["connection", "day", "coder", "terminal", "customer_type"],
-                name="coding_day_once",
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.coder} {date_of(self.day)}"
-
-
-class CodingModel(models.Model):
-    """Tokens of one model that one coder used in Claude Code on one UTC day, over all terminals.
-
-    ``estimate``: the provider's own estimate of what they cost, never what is billed.
-    """
-
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
-    day = models.IntegerField()
-    coder = models.ForeignKey(Coder, models.CASCADE, related_name="models")
-    model = models.CharField(max_length=200)
-    currency = models.CharField(max_length=10, default="USD")
-    uncached_input = models.BigIntegerField(default=0)
-    cache_write = models.BigIntegerField(default=0)
-    cache_read = models.BigIntegerField(default=0)
-    output = models.BigIntegerField(default=0)
-    estimate_micros = models.BigIntegerField(default=0)
-    estimate_femtos = models.BigIntegerField(default=0)
-
-    objects = ConnectedQuerySet["CodingModel"].as_manager()
-
-    class Meta:
-        verbose_name = _("model in Claude Code")
-        verbose_name_plural = _("models in Claude Code")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["connection", "day", "coder", "model", "currency"], name="coding_model_once"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.coder} {date_of(self.day)} {self.model}"
-
-
-class CodingTool(models.Model):
-    """How many of a tool's proposals one coder took and refused on one UTC day, over all terminals."""
-
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
-    day = models.IntegerField()
-    coder = models.ForeignKey(Coder, models.CASCADE, related_name="tools")
-    tool = models.CharField(max_length=200)
-    accepted = models.PositiveIntegerField(default=0)
-    rejected = models.PositiveIntegerField(default=0)
-
-    objects = ConnectedQuerySet["CodingTool"].as_manager()
-
-    class Meta:
-        verbose_name = _("tool in Claude Code")
-        verbose_name_plural = _("tools in Claude Code")
-        constraints = [
-            models.UniqueConstraint(
-                fields=["connection", "day", "coder", "tool"], name="coding_tool_once"
-            )
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.coder} {date_of(self.day)} {self.tool}"
-
-
-class CodingTotal(models.Model):
-    """A UTC day of Claude Code in one connection: sums over everybody, and how many people there were."""
-
-    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
-    day = models.IntegerField()
-    people = models.PositiveIntegerField(default=0)  # distinct persons; keys are not among them
-    keys = models.PositiveIntegerField(default=0)
-    sessions = models.PositiveIntegerField(default=0)
-    lines_added = models.BigIntegerField(default=0)
-    lines_removed = models.BigIntegerField(default=0)
-    commits = models.PositiveIntegerField(default=0)
-    pull_requests = models.PositiveIntegerField(default=0)
-    accepted = models.PositiveIntegerField(default=0)
-    rejected = models.PositiveIntegerField(default=0)
-    estimate_micros = models.BigIntegerField(default=0)
-    estimate_femtos = models.BigIntegerField(default=0)
-
-    objects = ConnectedQuerySet["CodingTotal"].as_manager()
-
-    class Meta:
-        verbose_name = _("total of Claude Code")
-        verbose_name_plural = _("totals of Claude Code")
-        constraints = [
-            models.UniqueConstraint(fields=["connection", "day"], name="coding_total_once")
-        ]
-
-    def __str__(self) -> str:
-        return f"{date_of(self.day)}"
-
-
-class _Coded(models.Model):
-    """What was done in Claude Code, and the provider's estimate of it."""
-
-    sessions = models.BigIntegerField(default=0)
-    lines_added = models.BigIntegerField(default=0)
-    lines_removed = models.BigIntegerField(default=0)
-    commits = models.BigIntegerField(default=0)
-    pull_requests = models.BigIntegerField(default=0)
-    accepted = models.BigIntegerField(default=0)
-    rejected = models.BigIntegerField(default=0)
-    estimate_micros = models.BigIntegerField(default=0)
-    estimate_femtos = models.BigIntegerField(default=0)
-
-    class Meta:
-        abstract = True
-
-
-class CodingSum(_Coded):
-    """Sums over everybody on one UTC day, of one ``value`` of one ``kind``: of a terminal or a kind of
-    customer ("terminal", "customer_type"), of a tool's proposals ("tool"), of a model's estimate ("model")."""
-
-    pk = models.CompositePrimaryKey("connection_id", "kind", "day", "value")
-    connection = _owner()
-    kind = models.CharField(max_length=20)
-    day = models.IntegerField()
-    value = models.CharField(max_length=200, blank=True)
-
-    class Meta:
-        verbose_name = _("sum of Claude Code")
-        verbose_name_plural = _("sums of Claude Code")
-
-    def __str__(self) -> str:
-        return f"{self.value} {date_of(self.day)}"
-
-
-class CoderMonth(_Coded):
-    """One coder's UTC month. ``days``: which days it was used on, the first of the month as the lowest
-    bit; ``first``, ``last`` and ``used`` are what that comes to."""
-
-    pk = models.CompositePrimaryKey("connection_id", "month", "coder_id")
-    connection = _owner()
-    month = models.IntegerField()  # its first day
-    coder = models.ForeignKey(
-        Coder, models.DO_NOTHING, related_name="+", db_index=False, db_constraint=False
-    )
-    days = models.BigIntegerField()
-    first = models.IntegerField()
-    last = models.IntegerField()
-    used = models.IntegerField()
-
-    class Meta:
-        verbose_name = _("month of Claude Code")
-        verbose_name_plural = _("months of Claude Code")
-
-    def __str__(self) -> str:
-        return f"{self.coder} {date_of(self.month)}"
