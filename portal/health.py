@@ -117,6 +117,7 @@ def _look_at_redis() -> dict[str, str]:
     return {"redis": OK}
 
 
+<<<<<<< HEAD
 OF_THE_DATABASE: dict[str, Callable[[], str]] = {
     "migrations": _migrations,
     "schema": _schema,
@@ -140,13 +141,29 @@ def condition() -> dict[str, str]:
             log.warning("not_ready", part=name, error="no answer in time")
             found[name] = SILENT
     return found
+=======
+@require_safe
+@never_cache
+def live(request: HttpRequest) -> JsonResponse:
+    """Say that this process answers."""
+    return JsonResponse({"live": True})
+>>>>>>> figures
 
 
 @require_safe
 @never_cache
+<<<<<<< HEAD
 def alive(request: HttpRequest) -> HttpResponse:
     """Say that this process answers. Touches nothing."""
     return JsonResponse({"alive": True})
+=======
+def ready(request: HttpRequest) -> JsonResponse:
+    """Say whether requests can be served: 200, else 503. Which part is missing stands in the log."""
+    database, broker = _works("database", _database), _works("redis", _redis)
+    # A database that is away would be waited for once more.
+    ready = database and _works("migrations", _migrations) and broker
+    return JsonResponse({"ready": ready}, status=200 if ready else 503)
+>>>>>>> figures
 
 
 @require_safe

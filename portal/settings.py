@@ -252,7 +252,8 @@ else:
         _db.setdefault("OPTIONS", {})["pool"] = {
             "min_size": 1,
             "max_size": env.int("DATABASE_POOL_SIZE", default=12),  # of each process
-            "timeout": 10,  # seconds to wait for a free one
+            # Seconds to wait for a free one; a page waits as long to say that the database is away.
+            "timeout": 4,
         }
 
 # --- Redis, Celery -----------------------------------------------------------------------------

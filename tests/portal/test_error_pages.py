@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import include, path
@@ -53,6 +54,23 @@ def test_an_error_says_what_and_leads_on(
     assert 'href="/"' in html
     assert "a secret of the inside" not in html
     assert "Content-Security-Policy" in answer.headers
+
+
+@pytest.mark.django_db
+def test_a_database_that_is_away_is_waited_for_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = at_desk(UserFactory())
+    client.raise_request_exception = False
+    asked: list[Any] = []
+
+    def wait_in_vain(**values: Any) -> None:
+        asked.append(values)
+        raise OperationalError("couldn't get a connection after 4.00 sec")
+
+    monkeypatch.setattr("apps.organizations.sessions._sessions", wait_in_vain)
+    answer = client.get("/accounts/profile/")
+    assert answer.status_code == 500
+    assert "an error of its own" in answer.content.decode()
+    assert len(asked) == 1
 
 
 @pytest.mark.django_db
