@@ -33,7 +33,9 @@ def run() -> Iterable[Figure]:
 
     Memory is what is resident (RSS), shared libraries included, after every thread of the web server
     has drawn pages and the workers have imported the providers' clients. ``private`` is the part of it
-    that nobody else has; what two processes share, ``resident`` counts twice.
+    that nobody else has; what two processes share, ``resident`` counts twice. ``database`` is the part of
+    it that is SQLite's own file, mapped: the system's cache of the disk, which grows with the file and
+    which the system takes back when it needs it.
     """
     with tempfile.TemporaryDirectory(prefix="orgdesk-bench-") as folder:
         with _demo(folder):
@@ -55,6 +57,7 @@ def run() -> Iterable[Figure]:
                 largest = max(pids, key=_resident)
                 yield at_most(f"processes.{name}.resident", _resident(largest), most, "MB")
                 yield Figure(f"processes.{name}.private", _private(largest), "MB")
+                yield Figure(f"processes.{name}.database", _mapped(largest, ".sqlite3"), "MB")
 
 
 def _signed_in(base: str) -> OpenerDirector:
@@ -161,3 +164,16 @@ def _private(pid: int) -> float:
     return sum(
         int(rollup.split(f"Private_{kind}:")[1].split()[0]) / 1024 for kind in ("Clean", "Dirty")
     )
+
+
+def _mapped(pid: int, ending: str) -> float:
+    """What it holds of files whose names end so, in MB."""
+    kilobytes, wanted = 0, False
+    for line in Path(f"/proc/{pid}/smaps").read_text().splitlines():
+        if (
+            "-" in line.split(" ", 1)[0]
+        ):  # the first line of a mapping: its addresses, then its file
+            wanted = line.endswith(ending)
+        elif wanted and line.startswith("Rss:"):
+            kilobytes += int(line.split()[1])
+    return kilobytes / 1024

@@ -40,7 +40,10 @@ NO_CHROMIUM = (
 ON_SQLITE = (
     "This run used SQLite. On PostgreSQL: DATABASE_URL=postgres://user@host:5432/name make test"
 )
-WITHOUT_DATABASE = ("contract", "providers", "sandbox")  # folders
+# Whoever asks for none of these, nor carries the mark ``django_db``, is kept from the database by
+# pytest-django, and is the same on each: a run on PostgreSQL leaves it to the one on SQLite. What such a
+# test starts as processes has a database of its own (the demo) or none.
+DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_setup"}
 _redis: EmbeddedRedis | None = None
 
 
@@ -97,7 +100,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             if item.get_closest_marker("browser"):
                 item.add_marker(pytest.mark.skip(reason=NO_CHROMIUM))
     for item in items:
-        if item.path.parent.name in WITHOUT_DATABASE and not item.get_closest_marker("django_db"):
+        fixtures = DATABASE_FIXTURES & {*getattr(item, "fixturenames", ())}
+        if not fixtures and not item.get_closest_marker("django_db"):
             item.add_marker("databaseless")
     left_out = "postgresql" if project_settings.SQLITE else "databaseless"
     others = [item for item in items if item.get_closest_marker(left_out)]

@@ -6,7 +6,6 @@ What a name leads to is looked at again whenever something is sent, when the con
 import ipaddress
 from urllib.parse import urlsplit
 
-import httpx2
 from django.conf import settings
 from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
@@ -23,10 +22,9 @@ def checked(url: str) -> str:
     try:
         parts = urlsplit(url)
         host, _port = parts.hostname or "", parts.port
-        httpx2.URL(url)  # what sends it is stricter about names and signs than urlsplit
-    except (ValueError, httpx2.InvalidURL):
+    except ValueError:
         raise AddressRefused(_("This is not an address.")) from None
-    if not host or any(one.isspace() or ord(one) < 32 for one in url):
+    if not host or any(one.isspace() or ord(one) < 32 for one in url) or not _can_be_sent_to(url):
         raise AddressRefused(_("This is not an address."))
     if parts.username is not None or parts.password is not None:
         raise AddressRefused(_("An address with a user or password in it is not taken."))
@@ -36,6 +34,17 @@ def checked(url: str) -> str:
         raise AddressRefused(_("The address must begin with https://."))
     _must_be_public(host)
     return url
+
+
+def _can_be_sent_to(url: str) -> bool:
+    """What sends it is stricter about names and signs than ``urlsplit``."""
+    import httpx2  # with the first address that somebody types, not in every web process
+
+    try:
+        httpx2.URL(url)
+    except (ValueError, httpx2.InvalidURL):
+        return False
+    return True
 
 
 def abridged(url: str) -> str:

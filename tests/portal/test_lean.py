@@ -33,6 +33,7 @@ RARELY_NEEDED = (
     "psycopg",
     "fido2.server",
     "cryptography.hazmat",
+    "httpx2",
 )
 NEVER_NEEDED = ("anthropic", "rich", "requests", "prometheus_client", "sentry_sdk")
 
