@@ -22,9 +22,15 @@ PROCESSES = {
 }
 
 
+def stands_in(path: Path, pattern: str) -> str:
+    """What the pattern's group finds there."""
+    found = re.search(pattern, path.read_text())
+    assert found, path
+    return found[1]
+
+
 def version() -> str:
-    text = (ROOT / "portal" / "version.py").read_text()
-    return re.search(r'VERSION = "(.+)"', text)[1]
+    return stands_in(ROOT / "portal" / "version.py", r'VERSION = "(.+)"')
 
 
 def test_the_release_is_the_same_everywhere() -> None:
@@ -34,7 +40,7 @@ def test_the_release_is_the_same_everywhere() -> None:
 
 def test_the_image_is_built_with_the_tools_that_the_lock_was_made_with() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
-    pinned = re.search(r"UV_VERSION=(\S+)", (ROOT / "bin" / "install").read_text())[1]
+    pinned = stands_in(ROOT / "bin" / "install", r"UV_VERSION=(\S+)")
 
     assert f"uv=={pinned}" in dockerfile
     assert "USER 10001:10001" in dockerfile
