@@ -22,15 +22,9 @@ PROCESSES = {
 }
 
 
-def stands_in(path: Path, pattern: str) -> str:
-    """What the pattern's group finds there."""
-    found = re.search(pattern, path.read_text())
-    assert found, path
-    return found[1]
-
-
 def version() -> str:
-    return stands_in(ROOT / "portal" / "version.py", r'VERSION = "(.+)"')
+    text = (ROOT / "portal" / "version.py").read_text()
+    return re.findall(r'VERSION = "(.+)"', text)[0]
 
 
 def test_the_release_is_the_same_everywhere() -> None:
@@ -40,7 +34,7 @@ def test_the_release_is_the_same_everywhere() -> None:
 
 def test_the_image_is_built_with_the_tools_that_the_lock_was_made_with() -> None:
     dockerfile = (ROOT / "Dockerfile").read_text()
-    pinned = stands_in(ROOT / "bin" / "install", r"UV_VERSION=(\S+)")
+    [pinned] = re.findall(r"UV_VERSION=(\S+)", (ROOT / "bin" / "install").read_text())
 
     assert f"uv=={pinned}" in dockerfile
     assert "USER 10001:10001" in dockerfile
