@@ -59,7 +59,9 @@ def report(error: BaseException, line: Mapping[str, Any]) -> None:
     """Send ``error``, which the log tells of in ``line``."""
     with sentry_sdk.new_scope() as scope:
         for name in TAGS:
-            value = str(line.get(name) or "")
+            # What a library says in place of our events' names may hold anything.
+            foreign = name == "event" and line.get("_from_structlog") is False
+            value = "" if foreign else str(line.get(name) or "")
             if HARMLESS.fullmatch(value):
                 scope.set_tag(name, value)
         scope.capture_exception(error)

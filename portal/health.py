@@ -17,10 +17,12 @@ from django.apps import apps
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, Error, connection, connections
 from django.db.migrations.loader import MigrationLoader
-from django.db.models.functions import Substr
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+
+from apps.organizations.credentials import versions_in_use
+from apps.organizations.sealing import keyring
 
 log = structlog.get_logger(__name__)
 PATIENCE = 2.0  # seconds, of everybody who asks, whatever hangs
@@ -98,15 +100,10 @@ def _schema() -> str:
 
 def _keyring() -> str:
     """By the versions alone: opening something would bring the ciphers into every web process."""
-    from apps.organizations.models import Connection
-    from apps.organizations.sealing import keyring, sealed_with
-
-    sealed = Connection.objects.exclude(credential="").annotate(begin=Substr("credential", 1, 9))
-    begins = sealed.order_by().values_list("begin", flat=True).distinct()
-    versions = {begin.partition(".")[0] for begin in begins}
-    used = {version for one in versions if (version := sealed_with(f"{one}.A.A"))}
-    lacking = sorted(used - set(keyring().keys))
-    return f"CREDENTIAL_KEYS lacks key {lacking[0]}" if lacking else ""
+    lacking = sorted(versions_in_use() - set(keyring().keys))
+    if not lacking or settings.CREDENTIAL_KEYS_LOST:
+        return ""
+    return f"CREDENTIAL_KEYS lacks key {lacking[0]}"
 
 
 def _look_at_redis() -> dict[str, str]:
@@ -117,7 +114,6 @@ def _look_at_redis() -> dict[str, str]:
     return {"redis": OK}
 
 
-<<<<<<< HEAD
 OF_THE_DATABASE: dict[str, Callable[[], str]] = {
     "migrations": _migrations,
     "schema": _schema,
@@ -141,29 +137,13 @@ def condition() -> dict[str, str]:
             log.warning("not_ready", part=name, error="no answer in time")
             found[name] = SILENT
     return found
-=======
-@require_safe
-@never_cache
-def live(request: HttpRequest) -> JsonResponse:
-    """Say that this process answers."""
-    return JsonResponse({"live": True})
->>>>>>> figures
 
 
 @require_safe
 @never_cache
-<<<<<<< HEAD
 def alive(request: HttpRequest) -> HttpResponse:
     """Say that this process answers. Touches nothing."""
     return JsonResponse({"alive": True})
-=======
-def ready(request: HttpRequest) -> JsonResponse:
-    """Say whether requests can be served: 200, else 503. Which part is missing stands in the log."""
-    database, broker = _works("database", _database), _works("redis", _redis)
-    # A database that is away would be waited for once more.
-    ready = database and _works("migrations", _migrations) and broker
-    return JsonResponse({"ready": ready}, status=200 if ready else 503)
->>>>>>> figures
 
 
 @require_safe

@@ -90,12 +90,16 @@ def _is_near(request: HttpRequest) -> bool:
     return any(near in network for network in networks(tuple(settings.METRICS_NETWORKS)))
 
 
-@require_safe
-@never_cache
 def metrics(request: HttpRequest) -> HttpResponse:
     """The figures; 404 where neither a token nor a network is set, 403 for whoever has neither."""
     if not settings.METRICS_TOKEN and not settings.METRICS_NETWORKS:
         return HttpResponse("Not found\n", status=404, content_type="text/plain; charset=utf-8")
+    return _figures(request)
+
+
+@require_safe
+@never_cache
+def _figures(request: HttpRequest) -> HttpResponse:
     if not may_read(request):
         words = "Wants the token of METRICS_TOKEN, or an address of METRICS_NETWORKS.\n"
         return HttpResponse(words, status=403, content_type="text/plain; charset=utf-8")

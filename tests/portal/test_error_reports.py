@@ -85,11 +85,13 @@ def test_what_a_worker_logs_with_its_traceback_is_sent_and_what_it_merely_says_i
         except RuntimeError as error:
             log.exception("report_failed", name=CANARY)
             logging.getLogger("celery.app.trace").error("again", exc_info=error)
+    logging.getLogger("a.library").error("%s", CANARY, exc_info=KeyError(CANARY))
 
-    (event,) = kept.sent
+    event, of_library = kept.sent
+    assert of_library["exception"]["values"][0]["type"] == "KeyError"
     assert event["tags"] == {
         "command": "0f8fad5b",
         "task": "actions.carry",
         "event": "report_failed",
     }
-    assert CANARY not in json.dumps(event)
+    assert CANARY not in json.dumps(kept.sent)

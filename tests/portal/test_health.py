@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from django.db import connection
+from django.db import OperationalError, connection
 from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client
 
@@ -52,6 +52,19 @@ def test_what_is_away_is_named_and_what_it_said_is_not(client: Client, settings:
 
     assert answer.status_code == 503
     assert answer.json() == {"ready": False, **ALL_OK, "redis": "does not answer"}
+
+
+def test_a_database_that_is_away_is_named_and_its_words_are_not(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> dict[str, str]:
+        raise OperationalError("no route to the host of a secret name")
+
+    monkeypatch.setattr(health, "LOOKS", {"database": health.Look("database", fail)})
+
+    answer = client.get("/readyz")
+
+    assert answer.json() == {"ready": False, "database": "does not answer"}
 
 
 @pytest.fixture
