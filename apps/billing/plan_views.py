@@ -18,7 +18,7 @@ from apps.billing.plan_forms import CancelForm, SeatsForm
 from apps.billing.subscribing import CANCEL_KIND, SEATS_KIND, SUBSCRIBE_KIND
 from apps.organizations.access import DeskRequest, desk_view
 from apps.sync.asking import asked
-from apps.sync.models import Command
+from apps.sync.models import Command, CommandState
 
 METHODS = ["GET", "HEAD", "POST"]
 
@@ -186,10 +186,14 @@ def _given(request: DeskRequest, form: SeatsForm) -> dict[str, Any]:
 
 def _on_its_way(request: DeskRequest, command: Command) -> HttpResponse:
     """Back to the plans, which show it; to the change itself where a person is waited for."""
-    if command.is_open:
+    if command.state == CommandState.AWAITING_APPROVAL:
+        messages.info(request, _("A second person must approve it now. Nothing was sent yet."))
+    elif command.is_open:
         messages.info(request, _("It is on its way. This page shows it once it is done."))
-    else:
+    elif command.state == CommandState.SUCCEEDED:
         messages.success(request, _("Done."))
+    else:
+        messages.error(request, command.error)
     slug = request.organization.slug
     if command.results and command.results[-1].get("url"):
         return redirect("sync:command", slug=slug, uid=command.uid)  # the first payment waits there
