@@ -155,6 +155,8 @@ def test_of_a_persons_own_account_support_sees_that_it_is_there_and_how_it_does(
     connection.save()
     account = factories.AccountFactory(connection=connection, email="private@example.com")
     factories.CommandFactory(connection=connection, label="private label")
+    factories.PaymentFactory(connection=connection, remote_id="private-payment")
+    factories.CreditFactory(connection=connection, remote_id="private-owner")
     there = PersonalConnection.objects.get(pk=connection.pk)
     for page in (desk.get(list_of(PersonalConnection)), desk.get(page_of(there))):
         text = page.content.decode()
