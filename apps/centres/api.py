@@ -15,7 +15,7 @@ from apps.centres import contents, months, places, statements, words
 from apps.centres.contents import Took
 from apps.centres.models import CostCentre, Rule
 from apps.centres.months import Span
-from apps.centres.statement_views import kept_sums, totals_of
+from apps.centres.statement_views import month_sums
 from apps.centres.statements import Piece, Statement
 from apps.organizations.api_access import DeskAPIMixin
 from apps.organizations.api_shapes import Moment, Shape
@@ -238,17 +238,16 @@ class MonthsView(DeskAPIMixin):
         connections = places.connections_of(self.organization)
         closed = months.closed_of(self.organization)
         listed = months.listed(connections)
-        open_sums, kept = totals_of(connections, listed), kept_sums(self.organization.pk)
+        sums = month_sums(self.organization, connections, listed, closed)
         rows = []
         for span in listed:
             closing = closed.get(span.number)
-            sums = (kept if closing else open_sums).get(span.number, [])
             rows.append(
                 {
                     "month": span.slug,
                     "closed_at": closing.closed_at if closing else None,
                     "closed_by": str(closing.closed_by) if closing and closing.closed_by else None,
-                    "sums": _money(sums),
+                    "sums": _money(sums.get(span.number, [])),
                 }
             )
         return Response(MonthSerializer(rows, many=True).data)

@@ -1,7 +1,8 @@
 """Statements: the months, one month by centre, one centre's month; as pages, files and on paper."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 from django.contrib import messages
@@ -18,7 +19,7 @@ from apps.centres.months import Span
 from apps.centres.statements import Month, Piece, Statement
 from apps.centres.views import address, ask
 from apps.organizations.access import DeskRequest, desk_view
-from apps.organizations.models import Connection
+from apps.organizations.models import Connection, Organization
 from apps.ui import export
 from apps.usage import reads
 from apps.usage.money import joined
@@ -55,14 +56,13 @@ def months_list(request: DeskRequest) -> HttpResponse:
     connections = places.connections_of(organization)
     closed = months.closed_of(organization)
     listed = months.listed(connections)
-    sums = totals_of(connections, listed)
-    kept = kept_sums(organization.pk)
+    sums = month_sums(organization, connections, listed, closed)
     may = request.may("centres.close")
     rows = [
         Listed(
             one,
             closed.get(one.number),
-            kept.get(one.number, []) if one.number in closed else sums.get(one.number, []),
+            sums.get(one.number, []),
             may and one.is_over and one.number not in closed,
         )
         for one in listed
@@ -71,28 +71,32 @@ def months_list(request: DeskRequest) -> HttpResponse:
     return render(request, "centres/statements.html", context)
 
 
-def totals_of(
-    connections: list[Connection], listed: list[Span]
-) -> dict[int, list[tuple[str, Any]]]:
-    """The providers' totals by month. Two queries."""
-    found: dict[int, list[tuple[str, Any]]] = {}
+def month_sums(
+    organization: Organization,
+    connections: Sequence[Connection],
+    listed: Sequence[Span],
+    closed: Mapping[int, Closing],
+) -> dict[int, list[tuple[str, Decimal]]]:
+    """What all statements of each month come to, by currency: of closed ones as it was kept, of open ones the
+    providers' total and the corrections that wait for them. Three queries."""
+    found: dict[int, dict[str, Decimal]] = {}
+
+    def add(month: int, currency: str, amount: Decimal) -> None:
+        sums = found.setdefault(month, {})
+        sums[currency] = sums.get(currency, Decimal(0)) + amount
+
     for row in reads.sums(connections, listed[-1].first, utc_today(), ["month"]):
-        if row.cost:
-            number = months.month_of(row.group["month"]).number
-            found.setdefault(number, []).append((row.currency, row.cost))
-    return found
-
-
-def kept_sums(organization: int) -> dict[int, list[tuple[str, Any]]]:
-    """The closed months' totals, corrections of earlier ones along. One query."""
-    rows = Line.objects.filter(organization=organization, closing__isnull=False).order_by()
-    sums = rows.values_list("closing__month", "currency").annotate(
+        number = months.month_of(row.group["month"]).number
+        if row.cost and number not in closed:
+            add(number, row.currency, row.cost)
+    rows = Line.objects.filter(organization=organization).order_by()
+    sums = rows.values_list("closing__month", "month", "currency").annotate(
         SumOf("shared_micros"), SumOf("shared_femtos")
     )
-    found: dict[int, list[tuple[str, Any]]] = {}
-    for month, currency, micros, femtos in sums:
-        found.setdefault(month, []).append((currency, joined(int(micros), int(femtos))))
-    return found
+    for kept, month, currency, micros, femtos in sums:
+        at = months.home_of(month, closed) if kept is None else kept
+        add(at, currency, joined(int(micros), int(femtos)))
+    return {month: sorted(sums.items()) for month, sums in found.items()}
 
 
 def _read(request: DeskRequest, span: Span) -> Month:

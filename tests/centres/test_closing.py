@@ -209,7 +209,10 @@ def test_the_pages_close_a_month_and_hand_out_its_files(
     assert sum(Decimal(line["amount"]) for line in told_["lines"]) == Decimal("321.75")
     assert told_["totals"] == [{"currency": "USD", "amount": "321.5"}]
     listed = browser.get(f"{api}statements/").json()
-    assert [one["closed_by"] for one in listed if one["month"] == older.slug] == ["Olga"]
+    by_month = {one["month"]: one for one in listed}
+    assert by_month[older.slug]["closed_by"] == "Olga"
+    assert by_month[older.slug]["sums"] == told_["totals"]
+    assert by_month[last.slug]["sums"] == [{"currency": "USD", "amount": "321.75"}]
     rows = browser.get(f"{api}allocations/").json()["rows"]
     assert {(row["subject"], row["rule"]) for row in rows} >= {
         ("key", "API keys whose name begins with “ml-”"),
@@ -226,7 +229,7 @@ def _shown(browser: Client, path: str) -> str:
     return str(answer.content.decode())
 
 
-def test_all_statements_are_the_sandbox_s_own_total(usage_desk: Desk) -> None:  # noqa: F811
+def test_all_statements_are_the_sandbox_s_own_total(usage_desk: Desk) -> None:  # noqa: F811 – the fixture
     connection = usage_desk.connections["anthropic"]
     read(connection, "costs", "usage")
     first, last = settled_days()
