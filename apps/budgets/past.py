@@ -7,22 +7,19 @@ from decimal import Decimal
 from itertools import islice
 from typing import Any
 
-from django.db.models import Min
 from django.http import HttpResponseBase
 from django.utils.translation import gettext as _
 
 from apps.budgets import words
 from apps.budgets.models import Budget, Period, Standing
 from apps.budgets.periods import Span, before, name_of, span_of
-from apps.budgets.reading import unread_days
+from apps.budgets.reading import read_from, unread_days
 from apps.budgets.scopes import connections_of, place_of
 from apps.organizations.models import Connection
 from apps.ui import export
 from apps.usage import reads
 from apps.usage.coverage import coverage_of
-from apps.usage.days import date_of, day_of
-from apps.usage.known import READ
-from apps.usage.models import Report
+from apps.usage.days import day_of
 from apps.usage.question import utc_today
 
 SHOWN = {Period.MONTH: 12, Period.QUARTER: 8, Period.YEAR: 5}
@@ -81,11 +78,10 @@ def past_of(budget: Budget, connections: Sequence[Connection]) -> list[Past]:
     """The latest first, as far back as anything is read. Six queries."""
     place = place_of(budget)
     mine = place.among(connections)
-    reports = Report.objects.filter(connection__in=mine, name__in=READ)
-    earliest = reports.aggregate(day=Min("backfill_to"))["day"]
-    if earliest is None:
+    begun = read_from(mine)
+    if not begun:
         return []
-    begin = date_of(earliest)
+    begin = min(begun.values())
     running = span_of(budget.period, utc_today())
     spans = [
         span
@@ -99,6 +95,7 @@ def past_of(budget: Budget, connections: Sequence[Connection]) -> list[Past]:
     standings = {one.first: one for one in Standing.objects.filter(budget=budget)}
     live = [one for one in mine if one.state != Connection.State.DISCONNECTED]
     coverage = coverage_of(live, first, last)
+    waited_for = {one: begun[one] for one in live if one in begun}
 
     def told(span: Span) -> Past:
         own = [
@@ -114,7 +111,7 @@ def past_of(budget: Budget, connections: Sequence[Connection]) -> list[Past]:
             last=span[1],
             spent=spent,
             is_estimate=spent != sum((row.billed for row in own), Decimal(0)),
-            unread=len(unread_days(coverage, *span)) + max(0, (begin - span[0]).days),
+            unread=len(unread_days(coverage, waited_for, *span)),
             amount=kept.amount if kept else None,
         )
 

@@ -4,7 +4,7 @@ Counted is what providers charge for use: metered cost, and what is used up of p
 cost of usage's rows, so neither is counted twice; buying credit is no row there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from decimal import Decimal
@@ -28,7 +28,7 @@ class Figures:
     """One period as far as it is read. ``daily``: by UTC day, in the budget's currency; a day without one
     is a zero where it is read, and unknown where it is among ``unread``. ``begun``: connections that are
     not read back to the period's first day, with the day from which on they are. ``ended``: those that are
-    disconnected, which are not waited for."""
+    disconnected, which are not waited for. ``never``: those of which nothing was read."""
 
     first: date
     last: date
@@ -42,6 +42,7 @@ class Figures:
     unread: set[date] = field(default_factory=set)
     begun: list[tuple[Connection, date]] = field(default_factory=list)
     ended: list[Connection] = field(default_factory=list)
+    never: list[Connection] = field(default_factory=list)
 
     @property
     def lasts(self) -> bool:
@@ -82,8 +83,11 @@ def figures(place: Place, currency: str, connections: Sequence[Connection], span
     live = [one for one in mine if one.state != Connection.State.DISCONNECTED]
     found.ended = [one for one in mine if one not in live and _ended_in(one, found.first)]
     found.coverage = coverage_of(live, found.first, found.end)
-    found.unread = unread_days(found.coverage, found.first, found.end)
-    found.begun = _begun(live, found.first)
+    begun = read_from(live)
+    found.begun = [(one, day) for one, day in begun.items() if day > found.first]
+    told = {left.connection.pk for left in found.coverage.left}
+    found.never = [one for one in live if one not in begun and one.pk not in told]
+    found.unread = unread_days(found.coverage, begun, found.first, found.end)
     return found
 
 
@@ -99,23 +103,27 @@ def _ended_in(connection: Connection, first: date) -> bool:
     return at is None or day_of(at) >= day_of(first)
 
 
-def unread_days(coverage: Coverage, first: date, last: date) -> set[date]:
-    """The days from ``first`` to ``last`` that are not (wholly) in the sums."""
+def unread_days(
+    coverage: Coverage, begun: Mapping[Connection, date], first: date, last: date
+) -> set[date]:
+    """The days from ``first`` to ``last`` that are not (wholly) in the sums. ``begun`` as ``read_from``."""
+    stretches = [(hole.first, hole.last) for hole in coverage.holes]
+    stretches += [(first, day - timedelta(days=1)) for day in begun.values()]
     days: set[date] = set()
-    for hole in coverage.holes:
-        at, end = max(first, hole.first), min(last, hole.last)
-        while at <= end:
+    for begin, end in stretches:
+        at = max(first, begin)
+        while at <= min(last, end):
             days.add(at)
             at += timedelta(days=1)
     return days
 
 
-def _begun(connections: Sequence[Connection], first: date) -> list[tuple[Connection, date]]:
+def read_from(connections: Sequence[Connection]) -> dict[Connection, date]:
+    """The first day that each is, or is being, read from on; one of which nothing is read is not there. One
+    query."""
     known = {one.pk: one for one in connections}
-    rows = Report.objects.filter(
-        connection__in=known, name__in=READ, backfill_to__gt=day_of(first)
-    ).values_list("connection_id", "backfill_to")
-    late: dict[int, int] = {}
-    for pk, day in rows:
-        late[pk] = max(late.get(pk, day), day)
-    return [(known[pk], date_of(late[pk])) for pk in known if pk in late]
+    rows = Report.objects.filter(connection__in=known, name__in=READ)
+    latest: dict[int, int] = {}
+    for pk, day in rows.order_by("pk").values_list("connection_id", "backfill_to"):
+        latest[pk] = max(latest.get(pk, day), day)
+    return {known[pk]: date_of(day) for pk, day in latest.items()}

@@ -149,6 +149,7 @@ def lacks(seen: Figures) -> list[str]:
         % {"connection": one, "day": date_format(day, "j M Y")}
         for one, day in seen.begun
     ]
+    found += [_("Of %(connection)s nothing was read.") % {"connection": one} for one in seen.never]
     found += [_ended(one) for one in seen.ended]
     found += [
         _(

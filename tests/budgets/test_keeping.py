@@ -1,7 +1,7 @@
 """From what was used to what is told: each sum once, each threshold once, and said when it holds no more."""
 
 import threading
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -12,10 +12,12 @@ from django.core import mail
 from django.db import connections as databases
 
 from apps.audit.models import Entry
-from apps.budgets import keeping, services
+from apps.budgets import keeping, services, words
 from apps.budgets.apps import look_soon
 from apps.budgets.models import Budget, Crossing, Scope, Standing
-from apps.budgets.scopes import WHOLE, Place
+from apps.budgets.picture import chart_of
+from apps.budgets.reading import figures
+from apps.budgets.scopes import WHOLE, Place, connections_of
 from apps.budgets.terms import Terms
 from apps.centres import services as centres
 from apps.centres.models import CostCentre
@@ -27,7 +29,7 @@ from apps.sync import mirrors
 from apps.usage import reads
 from apps.usage.days import day_of
 from apps.usage.models import ReadDay, Report, Rollup
-from tests.budgets.conftest import NOW, TODAY, november
+from tests.budgets.conftest import DAYS, NOW, TODAY, november
 from tests.factories import EndpointFactory, KeyFactory, PaymentFactory, WorkspaceFactory
 from tests.incidents.spending import evenly, spend
 from tests.usage.rolled import used
@@ -273,6 +275,18 @@ def test_unread_days_are_counted_and_said_and_never_zeros(owner: Grant, claude: 
     )
     unread = look(make(owner, name="New", place=Place(Scope.CONNECTION, empty)))
     assert unread.read_to is None
+    # Read from the end of August on: what was before is unknown, and the chart has nothing there.
+    year = make(owner, name="Year", period="year")
+    whole = Standing.objects.get(budget=year)
+    assert whole.unread == (TODAY - timedelta(days=DAYS) - date(2026, 1, 1)).days + 1
+    seen = figures(
+        WHOLE, "USD", connections_of(owner.organization), (date(2026, 1, 1), date(2026, 12, 31))
+    )
+    spent = chart_of(year, seen).series[0]
+    assert (spent.values[0], spent.texts[0]) == (None, "not read")
+    said = words.lacks(seen)
+    assert "Claude is read from 30 Aug 2026 on: what was spent before is not in it." in said
+    assert "Of New nothing was read." in said
 
 
 def test_two_currencies_are_refused_and_a_later_one_is_named(
@@ -311,6 +325,23 @@ def test_a_worker_that_dies_or_comes_late_changes_nothing(
     change(budget, owner, amount=Decimal(50))
     keeping.look(stale)
     assert Standing.objects.get(first=day_of(november(1))).amount == Decimal(50)
+
+
+def test_a_form_that_is_sent_twice_at_once_makes_one(
+    owner: Grant, claude: Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make(owner)
+    monkeypatch.setattr(
+        services, "faults", lambda *given, **more: {}
+    )  # looked before the other wrote
+    with pytest.raises(services.Refused) as refused:
+        make(owner, name="TEAM")
+    assert refused.value.errors == {"name": "There is a budget of this name already."}
+    other = make(owner, name="Other")
+    with pytest.raises(services.Refused, match="of this name already"):
+        change(other, owner, name="team")
+    assert Budget.objects.count() == 2
+    assert Entry.objects.filter(verb="budgets.create").count() == 2
 
 
 def test_deleting_settles_what_was_told(owner: Grant, claude: Connection) -> None:
