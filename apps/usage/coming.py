@@ -29,29 +29,39 @@ class Coming:
     so_far: Decimal
     currency: str
 
-    def _shown(self, rest: int) -> str:
+    def _with(self, rest: int) -> Decimal:
         """``so_far`` and ``rest`` millionths."""
-        return amounts.whole(self.so_far + Decimal(rest) / MILLION, self.currency)
+        return self.so_far + Decimal(rest) / MILLION
 
     @property
     def amount(self) -> Decimal:
-        """What the month should come to."""
-        return self.so_far + Decimal(self.told.rest) / MILLION
+        """What it should come to."""
+        return self._with(self.told.rest)
+
+    @property
+    def lowest(self) -> Decimal:
+        """The lower end of the band."""
+        return self._with(self.told.low - self.told.so_far)
+
+    @property
+    def highest(self) -> Decimal:
+        """The upper end of the band."""
+        return self._with(self.told.high - self.told.so_far)
 
     @property
     def total(self) -> str:
         """ "$12,340"."""
-        return self._shown(self.told.rest)
+        return amounts.whole(self.amount, self.currency)
 
     @property
     def low(self) -> str:
-        """The lower end of the band."""
-        return self._shown(self.told.low - self.told.so_far)
+        """The lower end in words."""
+        return amounts.whole(self.lowest, self.currency)
 
     @property
     def high(self) -> str:
-        """The upper end of the band."""
-        return self._shown(self.told.high - self.told.so_far)
+        """The upper end in words."""
+        return amounts.whole(self.highest, self.currency)
 
     @property
     def month(self) -> str:
@@ -101,10 +111,35 @@ def coming(
     return of_rows(connections, rows, currency)
 
 
-def of_rows(connections: Sequence[Connection], rows: Iterable[Row], currency: str) -> Coming | None:
-    """The same of rows by day that reach back to ``first_needed()``. Two queries."""
-    read = known_days(connections, day_of(first_needed()), day_of(utc_today()))
-    return _coming(rows, read, currency)
+def of_rows(
+    connections: Sequence[Connection],
+    rows: Iterable[Row],
+    currency: str,
+    *,
+    known: Known | None = None,
+) -> Coming | None:
+    """The same of rows by day that reach back to ``first_needed()``. Two queries, or none where it is
+    ``known`` already which days are read."""
+    today = day_of(utc_today())
+    first, _last = month_of(today)
+    exact: dict[int, Decimal] = {}
+    for row in rows:
+        if row.currency == currency:
+            day = day_of(row.group["day"])
+            exact[day] = exact.get(day, Decimal(0)) + row.cost
+    read = known or known_days(connections, day_of(first_needed()), today)
+    hours = read.hours.get(today, 0)
+    told = forecast(
+        {day: int(amount * MILLION) for day, amount in exact.items()},
+        read.whole,
+        today,
+        left_today=(HOURS - hours) * MILLION // HOURS,
+    )
+    if told is None or not told.total:
+        return None
+    counted = [day for day in exact if first <= day <= today]
+    counted = [day for day in counted if day == today or day in read.whole]
+    return Coming(told, sum((exact[day] for day in counted), Decimal(0)), currency)
 
 
 def of_each(
@@ -120,28 +155,7 @@ def of_each(
     for row in rows:
         apart.setdefault((row.group["connection"], row.currency), []).append(row)
     found = {
-        (pk, currency): _coming(own, read[pk], currency) for (pk, currency), own in apart.items()
+        (pk, currency): of_rows([], own, currency, known=read[pk])
+        for (pk, currency), own in apart.items()
     }
     return {place: one for place, one in found.items() if one is not None}
-
-
-def _coming(rows: Iterable[Row], read: Known, currency: str) -> Coming | None:
-    today = day_of(utc_today())
-    first, _last = month_of(today)
-    exact: dict[int, Decimal] = {}
-    for row in rows:
-        if row.currency == currency:
-            day = day_of(row.group["day"])
-            exact[day] = exact.get(day, Decimal(0)) + row.cost
-    hours = read.hours.get(today, 0)
-    told = forecast(
-        {day: int(amount * MILLION) for day, amount in exact.items()},
-        read.whole,
-        today,
-        left_today=(HOURS - hours) * MILLION // HOURS,
-    )
-    if told is None or not told.total:
-        return None
-    counted = [day for day in exact if first <= day <= today]
-    counted = [day for day in counted if day == today or day in read.whole]
-    return Coming(told, sum((exact[day] for day in counted), Decimal(0)), currency)
