@@ -26,7 +26,6 @@ from apps.organizations.api_shapes import Moment, Shape
 from apps.usage.api_answers import CoverageSerializer, Exact
 from apps.usage.coming import Coming
 from apps.usage.question import PRESETS
-from apps.usage.usual import MILLION
 
 
 class Amount(serializers.DecimalField):
@@ -338,17 +337,9 @@ class ForecastSerializer(serializers.Serializer[Coming]):
     """What this month comes to: an estimate."""
 
     amount = Exact()
-    low = serializers.SerializerMethodField()
-    high = serializers.SerializerMethodField()
+    low = Exact(source="lowest")
+    high = Exact(source="highest")
     days = serializers.IntegerField(source="told.days", help_text="That it rests on.")
-
-    def get_low(self, row: Coming) -> str:
-        """The lower end of the band."""
-        return _exact(row.so_far + Decimal(row.told.low - row.told.so_far) / MILLION)
-
-    def get_high(self, row: Coming) -> str:
-        """The upper end of the band."""
-        return _exact(row.so_far + Decimal(row.told.high - row.told.so_far) / MILLION)
 
 
 class SpendLineSerializer(SumsSerializer):
