@@ -395,7 +395,7 @@ class _Reading:
     def _start(self, day: str, first: int, last: int) -> str:
         """When the period of a day begins, as SQL: so that the database adds up all of a period."""
         if self.time == "week":  # day 4 was a Monday
-            return f"{day} - ({day} + 3) % 7"
+            return f"{day} - ({day} + 3) %% 7"
         if self.time == "month":
             at = [day_of(one) for one in months(date_of(first), date_of(last))]
             cases = [f" WHEN {day} < {end} THEN {start}" for start, end in pairwise(at)]
