@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 from itertools import groupby
 
+from django.utils.formats import date_format
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
@@ -55,7 +56,7 @@ def _lapsing(now: datetime) -> Iterable[News]:
             organization=organization,
             cause=f"invites:{day.isoformat()}",
             title=ngettext("An invite lapses on %(day)s", "%(n)d invites lapse on %(day)s", number)
-            % {"n": number, "day": day.isoformat()},
+            % {"n": number, "day": date_format(day, "j M")},
             text="\n".join([_("They can be sent again before then, or afterwards."), *lines]),
             url=f"/o/{organization.slug}/invites/?state=expiring",
             severity=Severity.INFO,

@@ -72,14 +72,12 @@ HOURS = [("", _("None"))] + [(str(hour), f"{hour:02}:00") for hour in range(24)]
 class HabitForm(forms.Form):
     """When mails about notices come: their rhythm, and hours without any."""
 
-    rhythm = forms.ChoiceField(
-        label=_("Mails come"), choices=Rhythm.choices, widget=forms.RadioSelect
-    )
+    rhythm = forms.ChoiceField(label=_("Mails come"), choices=Rhythm.choices)
     quiet_from = forms.TypedChoiceField(
         label=_("No mails from"), choices=HOURS, coerce=int, empty_value=None, required=False
     )
     quiet_until = forms.TypedChoiceField(
-        label=_("until"), choices=HOURS, coerce=int, empty_value=None, required=False
+        label=_("No mails until"), choices=HOURS, coerce=int, empty_value=None, required=False
     )
 
     def clean(self) -> dict[str, Any]:

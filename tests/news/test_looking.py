@@ -144,13 +144,31 @@ def test_keys_that_end_and_keys_of_who_left_are_told(connection: Connection) -> 
     factories.KeyFactory(
         connection=connection, name="Old", creator="user_gone", creator_kind="user"
     )
+    factories.KeyFactory(connection=connection, name="Older", creator="user_x", creator_kind="user")
     [ending], [orphaned] = told("keys.ending"), told("keys.orphaned")
     assert "Deploy" in ending.text
     assert "Old" in orphaned.text
+    assert orphaned.title.endswith("2 keys of people who left still work")
     assert "finding=creator_left" in orphaned.url
     Key.objects.update(status="inactive")
     assert all(one.settled_at for one in (*told("keys.ending"), *told("keys.orphaned")))
-    assert not Member.objects.exists()
+
+
+def test_who_leaves_later_is_told_by_a_notice_of_their_own(connection: Connection) -> None:
+    now = timezone.now()
+    Resource.objects.create(connection=connection, name="members", completed_at=now)
+    for name, gone in (("first", now - timedelta(hours=1)), ("second", None)):
+        member = factories.MemberFactory(
+            organization=connection.organization, connection=connection, gone_at=gone
+        )
+        factories.KeyFactory(
+            connection=connection, name=name, creator=member.remote_id, creator_kind="user"
+        )
+    [first] = told("keys.orphaned")
+    Member.objects.filter(gone_at__isnull=True).update(gone_at=now)
+    [again, second] = told("keys.orphaned")
+    assert (again.pk, again.settled_at) == (first.pk, None)
+    assert ("second" in first.text, "second" in second.text) == (False, True)
 
 
 def test_one_that_fails_keeps_no_other_from_being_told(
