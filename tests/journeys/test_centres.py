@@ -54,7 +54,6 @@ def test_who_pays(page: Page, home: str, witness: Witness) -> None:
     witness.accessible()
     page.get_by_role("button", name="Save the rule").click()
     expect(page.get_by_text("API keys whose name begins with “ml-”").first).to_be_visible()
-    witness.accessible()
 
     page.goto(home + "/centres/unallocated/")
     expect(page.locator("tbody tr")).to_have_count(1)
@@ -64,7 +63,6 @@ def test_who_pays(page: Page, home: str, witness: Witness) -> None:
     expect(page.get_by_text("Nothing in this month.")).to_be_visible()
 
     page.goto(home + "/centres/")
-    witness.accessible()
     page.get_by_role("link", name="Statements").click()
     page.get_by_role("link", name=last.label, exact=True).click()
     expect(page.get_by_text("49.500000000001").first).to_be_visible()
