@@ -13,6 +13,7 @@ import shutil
 import sqlite3
 import subprocess
 import tempfile
+import zlib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass
@@ -97,7 +98,7 @@ def write(path: Path) -> Heading:
             os.fsync(raw.fileno())
         _read_through(part)
         part.rename(path)
-    except OSError as error:
+    except (OSError, sqlite3.Error) as error:
         raise BackupError(f"{path} cannot be written: {error}") from error
     finally:
         part.unlink(missing_ok=True)
@@ -140,7 +141,7 @@ def opened(path: Path) -> Iterator[tuple[Heading, IO[bytes]]]:
     try:
         with gzip.open(path) as file:
             yield _heading(file.readline(CHUNK), path), file  # type: ignore[misc]  # a file by what it can
-    except (gzip.BadGzipFile, EOFError) as error:
+    except (gzip.BadGzipFile, EOFError, zlib.error) as error:
         raise BackupError(f"{path} is damaged or cut short, or no backup: {error}") from error
     except OSError as error:
         raise BackupError(f"{path} cannot be read: {error}") from error

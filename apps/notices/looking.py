@@ -54,7 +54,10 @@ def look_around() -> None:
 
 
 def look_for(name: str, look: Look, now: datetime) -> None:
-    """Tell what is new of one topic, settle what is over. Two queries where nothing has changed."""
+    """Tell what is new of one topic, settle what is over. Two queries where nothing has changed.
+
+    What was over and is so again stands again, in silence: it was told.
+    """
     found = {(one.organization.pk, one.cause): one for one in look(now)}
     told = _told(name, list(found))
     standing = Notice.objects.filter(topic=name, settled_at__isnull=True)
@@ -66,6 +69,9 @@ def look_for(name: str, look: Look, now: datetime) -> None:
     for begin in range(0, len(over), AT_ONCE):
         some = Notice.objects.filter(pk__in=over[begin : begin + AT_ONCE], settled_at__isnull=True)
         some.update(settled_at=now)
+    again = [pk for key in found if (pk := told.get(key))]
+    for begin in range(0, len(again), AT_ONCE):
+        Notice.objects.filter(pk__in=again[begin : begin + AT_ONCE]).update(settled_at=None)
     for key, news in found.items():
         if key not in told:
             tell(
@@ -79,8 +85,9 @@ def look_for(name: str, look: Look, now: datetime) -> None:
             )
 
 
-def _told(name: str, keys: list[tuple[int, str]]) -> set[tuple[int, str]]:
-    told: set[tuple[int, str]] = set()
+def _told(name: str, keys: list[tuple[int, str]]) -> dict[tuple[int, str], int | None]:
+    """Those that were told already, each with the number of its notice where that says it is over."""
+    told: dict[tuple[int, str], int | None] = {}
     for begin in range(0, len(keys), AT_ONCE):
         some = keys[begin : begin + AT_ONCE]
         rows = Notice.objects.filter(
@@ -88,5 +95,6 @@ def _told(name: str, keys: list[tuple[int, str]]) -> set[tuple[int, str]]:
             organization__in={organization for organization, _cause in some},
             cause__in={cause for _organization, cause in some},
         )
-        told.update(rows.values_list("organization_id", "cause"))
+        for one in rows.only("organization_id", "cause", "settled_at"):
+            told[one.organization_id, one.cause] = one.pk if one.settled_at else None
     return told

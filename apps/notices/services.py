@@ -223,8 +223,7 @@ def keep_habit(*, user: User, organization: Organization, habit: Mapping[str, An
     """When mails about notices come to ``user`` from now on: ``rhythm``, ``quiet_from``, ``quiet_until``."""
     names = ("rhythm", "quiet_from", "quiet_until")
     with transaction.atomic(durable=True):
-        row = Habit.objects.filter(user=user, organization=organization).first()
-        row = row or Habit(user=user, organization=organization)
+        row, _new = Habit.objects.get_or_create(user=user, organization=organization)
         before = {name: getattr(row, name) for name in names}
         after = {name: habit[name] for name in names}
         if after == before:

@@ -26,7 +26,6 @@ class MFADemandMiddleware:
             reverse("account_login").removesuffix("login/"),
             reverse("second_factor"),
             f"/{settings.STATIC_URL.strip('/')}/",
-            "/health/",
         )
 
     def __call__(self, request: HttpRequest) -> HttpResponse:

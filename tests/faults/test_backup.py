@@ -218,6 +218,9 @@ def test_what_cannot_be_restored_is_refused_before_anything_is_touched(
     assert backups.why_not(heading) == ""
     with pytest.raises(CommandError, match="no backup"):
         call_command("restore", other)
+    other.write_bytes(gzip.compress(b"")[:10] + b"\xff" * 20)  # no gzip behind its first bytes
+    with pytest.raises(CommandError, match="damaged"):
+        call_command("restore", other)
     monkeypatch.setattr(backups, "load", lambda file: file.read())
     with pytest.raises(CommandError, match="cut short"):
         call_command("restore", cut)

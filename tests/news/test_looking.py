@@ -171,6 +171,19 @@ def test_who_leaves_later_is_told_by_a_notice_of_their_own(connection: Connectio
     assert ("second" in first.text, "second" in second.text) == (False, True)
 
 
+def test_what_is_so_again_stands_again_and_is_told_no_second_time(connection: Connection) -> None:
+    now = timezone.now()
+    Resource.objects.create(connection=connection, name="members", completed_at=now)
+    factories.KeyFactory(connection=connection, creator="user_gone", creator_kind="user")
+    [first] = told("keys.orphaned")
+    Key.objects.update(status="inactive")
+    assert told("keys.orphaned")[0].settled_at
+    Key.objects.update(status="active")
+    [again] = told("keys.orphaned")
+    assert (again.pk, again.settled_at) == (first.pk, None)
+    assert Delivery.objects.filter(subject_id=first.pk).count() == 1
+
+
 def test_one_that_fails_keeps_no_other_from_being_told(
     connection: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:

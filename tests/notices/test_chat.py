@@ -41,3 +41,8 @@ def test_teams_gets_a_card_that_leads_to_the_page() -> None:
     card = attachment["content"]
     assert [block["text"] for block in card["body"]] == ["A storm", "It rains.", "A lot."]
     assert card["actions"][0]["url"].startswith("http")
+
+
+def test_nobodys_name_is_a_link_in_a_card() -> None:
+    _headers, body = sent("teams", title="[Sign in](https://x.example)", text="[Here](//x.example)")
+    assert "](" not in json.dumps(body)
