@@ -103,6 +103,9 @@ def test_a_centre_is_made_its_rule_previewed_saved_and_seen_in_usage(
         "Shop": "12.5",
     }
     assert "by the rule" in shown(browser, f"/o/{owner.organization.slug}/keys/{_key(claude)}/")
+    services.remove_centre(centre=one, actor=owner.user)
+    html = shown(browser, f"{usage}&centre={one.pk}")
+    assert f'<option value="{one.pk}" selected>ML · 4711</option>' in html, "what is chosen is seen"
 
 
 def _key(claude: Connection) -> int:
