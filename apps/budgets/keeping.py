@@ -178,11 +178,15 @@ class _Passing:
         return bool(self.standing.spent * 100 > (one.threshold - SLACK) * self.standing.amount)
 
     def _fallen(self) -> None:
-        gone = [
-            one for one in self.open.values() if one.threshold != FORECAST and not self._holds(one)
-        ]
+        thresholds = [one for one in self.open.values() if one.threshold != FORECAST]
+        gone = [one for one in thresholds if not self._holds(one)]
         for one in gone:
             self._settle(one)
+        for one in thresholds:
+            if one not in gone and one.amount_micros != self.standing.amount_micros:
+                # Passed by the new amount too: a correction from now on is held against that.
+                one.amount_micros = self.standing.amount_micros
+                one.save(update_fields=["amount_micros"])
         # Whoever has raised the amount or taken a threshold out knows it.
         corrected = [
             one

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy, ngettext
 
 from apps.budgets import words
 from apps.budgets.bars import bar
-from apps.budgets.drawing import running
+from apps.budgets.drawing import WARNING, running
 from apps.budgets.models import NEAR, WHOLE, Budget, Period, Scope
 from apps.budgets.periods import name_of
 from apps.budgets.scopes import Called, connections_of
@@ -22,25 +22,25 @@ from apps.organizations.models import Connection
 from apps.sync.schedule import freshness
 from apps.ui.filters import ChoiceFilter, Filter, SearchFilter
 from apps.ui.listing import Column, Empty, ListPage
-from apps.usage.days import day_of
 from apps.usage.question import utc_today
 
-# Of the period that lasts.
-_OVER = Q(standings__percent__gte=WHOLE)
-_FORECAST = Q(standings__forecast_micros__gt=F("standings__amount_micros"))
+# Of the period that lasts; one of which nothing is read is in none.
+_OVER = Q(percent__gte=WHOLE)
+_FORECAST = Q(forecast_micros__gt=F("amount_micros"))
 STATES = {
-    "warning": (gettext_lazy("To look at"), Q(standings__percent__gte=NEAR) | _FORECAST),
+    "warning": (gettext_lazy("To look at"), WARNING),
     "over": (gettext_lazy("Used up or exceeded"), _OVER),
     "forecast": (gettext_lazy("Forecast over"), _FORECAST & ~_OVER),
-    "within": (gettext_lazy("Within"), Q(standings__percent__lt=NEAR) & ~_FORECAST),
+    "within": (
+        gettext_lazy("Within"),
+        Q(percent__lt=NEAR, read_to__isnull=False) & ~_FORECAST,
+    ),
 }
 
 
 def _in_state(value: str, page: Any) -> Q:
-    today = day_of(utc_today())
-    lasts = Q(standings__first__lte=today, standings__last__gte=today)
-    wanted = Budget.objects.filter(lasts & STATES[value][1], organization=page.organization)
-    return Q(pk__in=wanted.values("pk"))
+    lasting = running(budget__organization=page.organization).filter(STATES[value][1])
+    return Q(pk__in=lasting.order_by().values("budget"))
 
 
 def _spent(value: Any, row: Budget, page: Any) -> str:
@@ -76,6 +76,11 @@ def _left(row: Budget) -> str:
 def _forecast(row: Budget) -> str:
     standing = row.standing  # type: ignore[attr-defined]  # likewise
     return words.band(standing) if standing else ""
+
+
+def _percent(row: Budget) -> int | None:
+    standing = row.standing  # type: ignore[attr-defined]  # likewise
+    return standing.percent if standing is not None and standing.read_to is not None else None
 
 
 def _days_left(row: Budget) -> str:
@@ -162,7 +167,7 @@ class BudgetList(ListPage[Budget]):
         Column(
             key="percent",
             label=gettext_lazy("Percent spent"),
-            value=lambda row: row.standing.percent if row.standing else None,
+            value=_percent,
             shown=False,
         ),
         Column(

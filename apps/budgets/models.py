@@ -205,7 +205,7 @@ class Crossing(models.Model):
     """That a threshold was passed in a period; ``settled_at`` once it is not any more.
 
     ``threshold`` is in percent, or FORECAST. ``number`` counts how often it was passed in the period.
-    ``amount_micros`` is what there was to spend then. ``told`` is False where a notice of the same moment
+    ``amount_micros`` is what there was to spend when it was last found to hold. ``told`` is False where a notice of the same moment
     said more.
     """
 

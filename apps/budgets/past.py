@@ -131,7 +131,10 @@ def _lines(budget: Budget, connections: Sequence[Connection]) -> Iterator[list[A
         _("Days not read"),
         _("Over"),
     ]
-    running = Standing.objects.filter(budget=budget, last__gte=day_of(utc_today())).first()
+    # Of one of which nothing is read yet there is nothing to tell: it is no zero.
+    running = Standing.objects.filter(
+        budget=budget, last__gte=day_of(utc_today()), read_to__isnull=False
+    ).first()
     if running:
         yield _cells(
             Past(

@@ -185,7 +185,8 @@ class CentresView(DeskAPIMixin):
     )
     def get(self, request: Request, slug: str) -> Response:
         """The cost centres and what they take, in the order in which they decide."""
-        rows = CostCentre.objects.current().filter(organization=self.organization)
+        mine = CostCentre.objects.visible_to(request.user).current()
+        rows = mine.filter(organization=self.organization)
         return Response(CentreSerializer(rows.prefetch_related("rules"), many=True).data)
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from django.db.models import Q
 from django.db.models.functions import Lower
 from django.utils.translation import gettext as _
 
@@ -59,7 +60,7 @@ class Items:
         if set(read) == set(items):
             return list(names.values())
         # Two are called the same, or one is gone: the ids tell them apart.
-        return [self._id_of(one) for one in items]
+        return [names[one] if self._is_people else one for one in items]
 
     def names(self, items: Sequence[str]) -> dict[str, str]:
         """What each item is called; people by address. The item itself where nobody knows."""
@@ -100,9 +101,10 @@ class Items:
     def _things(self, lines: Sequence[str]) -> Iterable[tuple[str, str]]:
         rows = self._rows()
         lower = [one.lower() for one in lines]
-        called = rows.annotate(lower=Lower("name")).filter(lower__in=lower)
-        for owner, value, name in called.values_list("connection_id", "remote_id", "lower"):
-            yield name, item(owner, value)
+        # SQLite makes small letters of ASCII alone.
+        called = rows.annotate(lower=Lower("name")).filter(Q(lower__in=lower) | Q(name__in=lines))
+        for owner, value, name in called.values_list("connection_id", "remote_id", "name"):
+            yield name.lower(), item(owner, value)
         known = rows.filter(remote_id__in=lines)
         for owner, value in known.values_list("connection_id", "remote_id"):
             yield value.lower(), item(owner, value)
@@ -111,15 +113,10 @@ class Items:
                 yield default_workspace().lower(), item(owner, NONE)
 
     def _as_kept(self, line: str) -> list[str]:
-        """The spelling of ``_id_of``: for what is gone, or has no name of its own."""
+        """The spelling that rules keep: for what is gone, or has no name of its own."""
         owner, _slash, value = line.partition("/")
         mine = owner.isdecimal() and int(owner) in self.ids and bool(value)
         return [line] if mine and not self._is_people else []
-
-    def _id_of(self, one: str) -> str:
-        if self._is_people:
-            return self.names([one])[one]
-        return one
 
 
 def is_item(

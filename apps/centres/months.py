@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.centres.models import Closing
 from apps.organizations.models import Connection, Organization
-from apps.usage.coverage import CAPABILITIES, LATE_HOURS
+from apps.usage.coverage import CAPABILITIES, LATE_HOURS, coverage_of
 from apps.usage.days import HOURS, date_of, day_of
 from apps.usage.models import ReadDay, Report, ReportName
 from apps.usage.question import utc_today
@@ -63,7 +63,7 @@ def of_slug(slug: str) -> Span | None:
     """A month as addresses have it; None for what is none."""
     try:
         return month_of(date.fromisoformat(f"{slug}-01"))
-    except ValueError:
+    except (ValueError, OverflowError):  # the last month of all has no next one
         return None
 
 
@@ -104,6 +104,31 @@ def closed_of(organization: Organization) -> dict[int, Closing]:
     return {one.month: one for one in rows}
 
 
+def live_of(connections: Iterable[Connection]) -> list[Connection]:
+    """Those of which anything more is read."""
+    return [one for one in connections if one.state != Connection.State.DISCONNECTED]
+
+
+def is_whole(connections: Sequence[Connection], month: Span) -> bool:
+    """Whether every day of a month so far has been read, in each report that there is of each connection; days
+    before anything was read have not. Three queries."""
+    live = live_of(connections)
+    reports = Report.objects.filter(connection__in=live, name__in=READ)
+    begun = {
+        (owner, name): day
+        for owner, name, day in reports.values_list("connection_id", "name", "backfill_to")
+    }
+    wanted = [
+        (one.pk, name)
+        for one in live
+        for name in READ
+        if (one.pk, name) in begun or one.can(CAPABILITIES[name])
+    ]
+    if any(place not in begun or begun[place] > month.number for place in wanted):
+        return False
+    return coverage_of(live, month.first, month.last).is_complete
+
+
 def obstacles(connections: Sequence[Connection], month: Span) -> list[str]:
     """Why a month may not be closed yet, a sentence each; empty: it may. Three queries at most.
 
@@ -112,7 +137,7 @@ def obstacles(connections: Sequence[Connection], month: Span) -> list[str]:
     """
     if not month.is_over:
         return [_("%(month)s is not over.") % {"month": month.label}]
-    live = [one for one in connections if one.state != Connection.State.DISCONNECTED]
+    live = live_of(connections)
     if not live:
         return [] if connections else [_("Nothing is connected.")]
     reports = set(

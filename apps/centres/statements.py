@@ -301,9 +301,10 @@ class Source:
 
 
 def sources(statement_of: Month, organization: Organization) -> list[Source]:
-    """What the providers corrected of the months that a month's corrections are of, since they were closed.
+    """What the providers corrected of the months that a month's corrections are of, since they were closed;
+    without what stands in earlier statements.
 
-    Two queries; none where nothing was corrected.
+    Queries by the number of those months; none where nothing was corrected.
     """
     span, closing = statement_of.span, statement_of.closing
     wanted = {
@@ -316,13 +317,14 @@ def sources(statement_of: Month, organization: Organization) -> list[Source]:
         return []
     found = []
     rows = Correction.objects.filter(connection__organization=organization)
-    for one in Closing.objects.filter(organization=organization, month__in=wanted).order_by(
-        "month"
-    ):
+    closed = sorted(months.closed_of(organization).values(), key=lambda each: each.month)
+    for one in (each for each in closed if each.month in wanted):
         of = months.of_number(one.month)
+        # Each month in between was closed with the corrections that there were by then.
+        between = [each for each in closed if one.month <= each.month < span.number]
         told = rows.filter(
             day__range=(of.number, day_of(of.last)),
-            noted_at__gt=one.closed_at,
+            noted_at__gt=max(each.closed_at for each in between),
             report__in=months.READ,
         )
         if closing is not None:

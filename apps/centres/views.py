@@ -1,7 +1,7 @@
 """Pages of cost centres: all of them, one, what nobody takes, and what can be done with them."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
 
@@ -20,6 +20,7 @@ from apps.centres.months import Span
 from apps.centres.reads import spent
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Organization
+from apps.usage import missing_words
 from apps.usage.coverage import coverage_of
 from apps.usage.question import utc_today
 from apps.usage.tuples import NONE
@@ -98,6 +99,7 @@ def centres(request: DeskRequest) -> HttpResponse:
         usage_url=_usage_url(organization, NONE),
     )
     connections = places.connections_of(organization)
+    coverage = coverage_of(months.live_of(connections), this.first, utc_today())
     context = {
         "title": _("Cost centres"),
         "tab": "centres",
@@ -107,8 +109,9 @@ def centres(request: DeskRequest) -> HttpResponse:
         "last": last,
         "totals": _summed([*rows, nowhere]),
         "may_change": request.may("centres.change"),
-        "coverage": coverage_of(connections, this.first, utc_today()),
-        "last_is_whole": coverage_of(connections, last.first, last.last).is_complete,
+        "coverage": coverage,
+        "missing": missing_words.sentences(replace(coverage, left=[])),
+        "last_is_whole": months.is_whole(connections, last),
     }
     return render(request, "centres/list.html", context)
 
@@ -149,7 +152,7 @@ def centre(request: DeskRequest, pk: int) -> HttpResponse:
         "took": rows[: contents.SHOWN],
         "more": max(0, len(rows) - contents.SHOWN),
         "rules_of": words.ruling,
-        "is_whole": coverage_of(connections, span.first, span.last).is_complete,
+        "is_whole": months.is_whole(connections, span),
         "usage_url": _usage_url(organization, str(one.pk), span),
         "statement_url": address(request, "statement", month=span.slug, centre=str(one.pk)),
     }
@@ -171,7 +174,7 @@ def unallocated(request: DeskRequest) -> HttpResponse:
         "took": rows[: contents.SHOWN],
         "more": max(0, len(rows) - contents.SHOWN),
         "may_change": request.may("centres.change"),
-        "is_whole": coverage_of(connections, span.first, span.last).is_complete,
+        "is_whole": months.is_whole(connections, span),
         "usage_url": _usage_url(organization, NONE, span),
         "statement_url": address(request, "statement", month=span.slug, centre="unallocated"),
     }

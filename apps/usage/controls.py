@@ -173,6 +173,8 @@ def _menu(name: str, question: Question, connections: Sequence[Connection], name
         options = list(_OPTIONS[name](names.organization))
         if options:
             options.append((NONE, str(names.of(name, [(NONE, 0)])[NONE, 0])))
+        if chosen is not None and all(value != chosen for value, _label in options):
+            options.append((chosen, str(names.of(name, [(chosen, 0)])[chosen, 0])))  # is no more
     else:
         rows = Dimension.objects.filter(
             connection__in=connections, grain=_GRAINS[MENUS[name]]

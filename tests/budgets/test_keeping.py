@@ -219,6 +219,20 @@ def test_a_correction_that_takes_it_below_is_said_and_a_wavering_one_is_not(
     assert [one.number for one in Crossing.objects.filter(threshold=80)] == [1, 2]
 
 
+def test_what_a_raised_amount_still_passes_is_held_against_it_from_then_on(
+    owner: Grant, claude: Connection
+) -> None:
+    used(claude, november(3), cost="89")
+    budget = make(owner)
+    change(budget, owner, amount=Decimal(110))  # 80.9%
+    correct(claude, 98)  # 79.3%: within a percent of the threshold
+    look(budget)
+    assert len(titles()) == 1
+    correct(claude, 50)
+    look(budget)
+    assert titles()[1:] == ["Team: below 50% of $110.00 again (November 2026)"]
+
+
 def test_the_month_before_keeps_its_amount_and_hears_of_late_days(
     owner: Grant, claude: Connection
 ) -> None:

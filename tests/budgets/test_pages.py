@@ -142,8 +142,13 @@ def test_the_list_says_how_each_stands_filters_and_exports(
         BudgetFactory(organization=owner.organization, name=name, amount_micros=amount * 10**6)
     BudgetFactory(name="Of somebody else")
     keeping.look_at_connection(claude.pk)
+    new = BudgetFactory(organization=owner.organization, name="Unread")
+    StandingFactory(budget=new, read_to=None, spent_micros=0, percent=0)
+    long_ago = day_of(november(1)) - 61
+    large = Budget.objects.get(name="Large")
+    StandingFactory(budget=large, first=long_ago, forecast_micros=10**12)
     html = shown(browser, at("budgets/"))
-    for told in ("3 budgets", "$40.00 too much", "1 day is not read", "Exceeded", "Forecast over"):
+    for told in ("4 budgets", "$40.00 too much", "1 day is not read", "Exceeded", "Forecast over"):
         assert told in html, told
     assert "somebody else" not in html
     for state, names in (
@@ -197,6 +202,7 @@ def test_the_periods_before_are_shown_and_exported(
     one = BudgetFactory(organization=owner.organization, name="=Team/[1]")
     october = day_of(TODAY.replace(month=10, day=1))
     StandingFactory(budget=one, first=october, last=october + 30, amount_micros=120_000_000)
+    StandingFactory(budget=one, read_to=None, spent_micros=0, percent=0)  # is in no file: no zero
     html = shown(browser, at(f"budgets/{one.pk}/"))
     for told in ("October 2026", "$123.46", "$120.00", "102%", "Exceeded", "no budget yet"):
         assert told in html, told

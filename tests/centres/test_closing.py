@@ -150,6 +150,7 @@ def test_a_closed_month_does_not_change_and_corrections_stand_in_the_next_open_o
     closing.note_corrections(owner.organization.pk)
     this = months.month_of(timezone.now().date())
     assert month(owner, this).sums["USD"].corrected == Decimal("-0.25")
+    assert len(statements.sources(month(owner, this), owner.organization)) == 1, "its own alone"
     assert month(owner, older).sums == kept.sums
     _nothing_is_lost(owner, [claude], older, last, this)
 
@@ -202,7 +203,7 @@ def test_the_pages_close_a_month_and_hand_out_its_files(
     assert sum(Decimal(row["Amount"]) for row in rows) == Decimal("321.75")
     assert {row["Month"] for row in rows} == {older.slug, last.slug}
     assert browser.get(f"{home}{last.slug}/{ml.pk}/?export=xlsx").status_code == 200
-    for path in ("2099-01/", "never/", f"{last.slug}/999999/"):
+    for path in ("2099-01/", "9999-12/", "never/", f"{last.slug}/999999/"):
         assert browser.get(home + path).status_code == 404
     api = f"/api/v1/organizations/{owner.organization.slug}/"
     told_ = browser.get(f"{api}statements/{last.slug}/").json()

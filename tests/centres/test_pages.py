@@ -75,6 +75,12 @@ def test_a_centre_is_made_its_rule_previewed_saved_and_seen_in_usage(
     assert "ml-2" in shown(browser, at(f"give/{item}/"))
     browser.post(at(f"give/{item}/"), {"centre": "", "name": "Shop"})
     assert "Nothing in this month" in shown(browser, at("unallocated/"))
+    for month in ("9999-12", "2026-13"):
+        shown(browser, at(f"unallocated/?month={month}"))
+    for month in ("0001-01", "2020-02"):  # days that nobody has read are no zeros
+        html = shown(browser, at(f"unallocated/?month={month}"))
+        assert "Nothing, as far as this month has been read" in html
+    assert 'id="missing-title"' in shown(browser, at("")), "where “some days are not read” leads"
     # Usage groups, filters, names and exports by it.
     usage = f"/o/{owner.organization.slug}/usage/?range=last_month&group=centre"
     html = shown(browser, usage)
@@ -97,6 +103,9 @@ def test_a_centre_is_made_its_rule_previewed_saved_and_seen_in_usage(
         "Shop": "12.5",
     }
     assert "by the rule" in shown(browser, f"/o/{owner.organization.slug}/keys/{_key(claude)}/")
+    services.remove_centre(centre=one, actor=owner.user)
+    html = shown(browser, f"{usage}&centre={one.pk}")
+    assert f'<option value="{one.pk}" selected>ML · 4711</option>' in html, "what is chosen is seen"
 
 
 def _key(claude: Connection) -> int:

@@ -6,9 +6,12 @@ from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.db import connection as database
+from django.test.utils import CaptureQueriesContext
 
 from apps.audit.models import Entry
 from apps.centres import places, services, statements
+from apps.centres.items import Items
 from apps.centres.models import CostCentre, Place
 from apps.centres.months import Span
 from apps.centres.reads import spent
@@ -191,3 +194,16 @@ def test_who_may_not_is_refused_and_what_cannot_be_is_said(owner: Grant) -> None
         with pytest.raises(services.Refused) as refused:
             services.add_rule(centre=one, actor=owner.user, subject=subject, kind=kind, text=text)
         assert refused.value.field == field
+
+
+def test_lists_are_read_whatever_the_alphabet_and_written_in_few_questions(
+    owner: Grant, claude: Connection
+) -> None:
+    WorkspaceFactory(connection=claude, remote_id="w1", name="Équipe")
+    workspaces = Items(owner.organization, [claude], "workspace")
+    assert workspaces.read("Équipe\nNobody") == ([f"{claude.pk}/w1"], ["Nobody"])
+    people = Items(owner.organization, [claude], "person")
+    gone = [str(number) for number in range(10**9, 10**9 + 30)]
+    with CaptureQueriesContext(database) as seen:
+        assert people.write(gone) == gone
+    assert len(seen) <= 3
