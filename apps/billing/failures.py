@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.billing.models import Card, Payment, TopUp
+from apps.billing.whose import PERSON, sort_of
 from apps.billing.words import card_expiry
 
 Words = str | Promise
@@ -152,6 +153,8 @@ def _of(card: Card, words: str) -> dict[str, str]:
 def _about_automatic_ones(payment: Payment, found: Explained) -> None:
     if not payment.creator or payment.creator != payment.connection.remote_organization_id:
         return
+    if sort_of(payment.connection) is PERSON:
+        return  # the person's own id stands for what they bought themselves, too
     row = TopUp.objects.filter(connection=payment.connection, gone_at__isnull=True).first()
     if row is not None and row.enabled is False:
         found.notes.append(

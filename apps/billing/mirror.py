@@ -278,7 +278,9 @@ def _fetch_plan(adapter: Adapter, cursor: str | None) -> Page[Row]:
         told = _told(plan)
     except Inexact as error:
         raise Unclear(str(error)) from None
-    counted = _invites(there)
+    counted = None
+    if there.sells_seats:
+        counted, requests = _invites(there), requests + 1
     columns = (
         plan.remote_id if plan else "",
         *told,
@@ -293,7 +295,7 @@ def _fetch_plan(adapter: Adapter, cursor: str | None) -> Page[Row]:
     )
     # By the JSON that is kept a row is known to have changed.
     raw = msgspec.json.encode([msgspec.Raw(found.raw), counted])
-    return Page([Row(there.organization_id, columns, raw)], None, requests=requests + 1)
+    return Page([Row(there.organization_id, columns, raw)], None, requests=requests)
 
 
 SUBSCRIPTION = Mirror(

@@ -16,6 +16,7 @@ from apps.billing.mirror import CARD, CREDIT, NAMELESS, PAYMENTS, TOP_UP
 from apps.billing.models import Card, Credit, Payment, TopUp
 from apps.billing.polling import PAYMENT_STATES
 from apps.billing.runway import DAYS, SHORT, Pace, paces
+from apps.billing.whose import PERSON, sort_of
 from apps.billing.words import usd
 from apps.notices import services as notices
 from apps.notices import topics
@@ -75,6 +76,11 @@ def register() -> None:
             mirrors.after_complete(name, look)
 
 
+def _nobody_hears(connection: Connection) -> bool:
+    """Whether it is a person's own account: these topics are an organization's, and so are their pages."""
+    return sort_of(connection) is PERSON
+
+
 def _page(connection: Connection, name: str = "billing:overview", **more: object) -> str:
     return reverse(name, kwargs={"slug": connection.organization.slug, **more})
 
@@ -106,6 +112,8 @@ def last_moment(card: Card) -> datetime | None:
 
 def look_at_card(connection: Connection, now: datetime) -> None:
     """Tell of a card that expires; of one that is there no more, that it is over."""
+    if _nobody_hears(connection):
+        return
     cards = Card.objects.filter(connection=connection, gone_at__isnull=True)
     keep = [prefix for card in cards if (prefix := _tell_of_card(connection, card, now))]
     told = _open(connection, CARD_ENDS, f"card:{connection.pk}:")
@@ -152,6 +160,8 @@ def _tell_of_card(connection: Connection, card: Card, now: datetime) -> str:
 
 def look_at_payments(connection: Connection, now: datetime) -> None:
     """Tell of payments that have failed of late, with the reason if it comes soon."""
+    if _nobody_hears(connection):
+        return
     since = now - LATELY
     followed = Q(changed_at__gte=since, changed_at__gt=F("first_seen_at"))
     failed = Payment.objects.filter(
@@ -207,6 +217,8 @@ def _tell_of_failure(connection: Connection, payment: Payment, cause: str) -> No
 
 def look_at_runway(connection: Connection, now: datetime) -> None:
     """Tell that credit runs short with nothing bought automatically; and once that is over, that it is."""
+    if _nobody_hears(connection):
+        return
     present = {"connection": connection, "gone_at__isnull": True}
     prefix = f"runway:{connection.pk}:"
     top_up = TopUp.objects.filter(**present).first()

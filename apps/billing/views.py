@@ -274,7 +274,7 @@ def answer_payment(request: DeskRequest, pages: Pages, pk: int) -> HttpResponse:
         "state": words.state_of(row),
         "whereabouts": words.whereabouts(row),
         "failure": failures.explained(row),
-        "may_buy": request.may("billing.buy"),
+        "may_buy": request.may(pages.sort.buy),
         "payer": payer_name(row),
         "member": row.payer_member,  # type: ignore[attr-defined]  # just given
         "events": timeline.of(row),

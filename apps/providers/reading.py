@@ -170,7 +170,7 @@ def _web_address(value: Any) -> str | None:
 
 def _count(value: Any) -> int | None:
     found = number(value)
-    if found is None or found % 1 or not 0 <= found <= LARGEST_COUNT:
+    if found is None or not 0 <= found <= LARGEST_COUNT or found % 1:
         return None
     return int(found)
 

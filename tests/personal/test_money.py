@@ -18,9 +18,11 @@ from apps.accounts.models import User
 from apps.billing.mirror import CARD, CREDIT, PAYMENTS, PROMOTIONS, SUBSCRIPTION, TOP_UP
 from apps.billing.models import Card, Credit, CreditPoint, Payment, Promotion, Subscription, TopUp
 from apps.billing.runway import DAYS, paces
+from apps.notices.models import Notice
 from apps.organizations.models import Connection, Grant, Role
 from apps.personal.models import Account
 from apps.providers.guard import worker_scope
+from apps.sync import mirrors
 from apps.sync.models import Command, CommandState, Resource
 from apps.sync.outbox import delivery
 from apps.usage.days import day_of
@@ -291,6 +293,33 @@ def test_a_page_costs_the_same_however_much_there_is(
             assert ada.get(money(path)).status_code == 200
         counts.append(len(captured))
     assert counts[1] <= counts[0] + 1, "one more counts the rows beyond the page"
+
+
+def test_a_failed_payment_leads_to_pages_of_the_account(
+    ada: Client, money: At, account: Account
+) -> None:
+    connection = account.connection
+    me = {"connection": connection, "creator": connection.remote_organization_id}
+    failed = factories.PaymentFactory(
+        **me, status="failed", failure_reason="card declined", at=NOW - timedelta(hours=2)
+    )
+    page = ada.get(money(f"payments/{failed.pk}/")).text
+    assert f'href="{money("buy/")}?connection={connection.pk}"' in page
+    assert "an automatic purchase: nobody here" not in page, "it may be the person's own"
+    later = factories.PaymentFactory(**me)
+    page = ada.get(money(f"payments/{failed.pk}/")).text
+    assert f'href="{money(f"payments/{later.pk}/")}"' in page
+
+
+def test_of_own_money_nothing_is_told_as_of_an_organizations(account: Account) -> None:
+    connection = account.connection
+    seen = {"connection": connection, "first_seen_at": NOW, "changed_at": NOW}
+    Card.objects.create(remote_id="pm", last4="4242", expires_month=1, expires_year=2020, **seen)
+    factories.PaymentFactory(connection=connection, status="failed", detailed_at=NOW)
+    for name in (CARD, PAYMENTS):
+        for look in mirrors.listeners(name.name):
+            look(connection, NOW)
+    assert not Notice.objects.exists(), "its pages would be an organization's, and nobody hears it"
 
 
 # --- Nobody else's --------------------------------------------------------------------------------

@@ -530,3 +530,10 @@ def test_days_and_their_range_are_utc_days() -> None:
     }
     (day,) = answered(data([row])).list_user_daily_usages(USER, *DAYS).rows
     assert day.day.isoformat() == "2026-07-15"
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, "²", 10**30, "9" * 5_000, None, True])
+def test_a_count_of_invites_that_is_none_is_unclear(count: Any) -> None:
+    assert answered(data({"count": "7"})).count_invites() == 7
+    with pytest.raises(Unclear, match="has no count"):
+        answered(data({"count": count})).count_invites()

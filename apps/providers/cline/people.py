@@ -29,6 +29,7 @@ from apps.providers.decoding import (
 )
 from apps.providers.errors import Unclear
 from apps.providers.http import Answer, garbled
+from apps.providers.reading import Reading
 from apps.providers.records import InviteRecord, MemberRecord, Page
 
 STRENGTH = {"owner": 3, "admin": 2, "member": 1}
@@ -175,12 +176,11 @@ class People(Client):
         """count_invites: how many are pending."""
         answer = self._list(f"{ORGANIZATION}/invites/count")
         value = value_of(answer)
-        if isinstance(value, dict):
-            value = value.get("count")
-        digits = text(value)
-        if not digits.isdigit():
+        told = Reading(value if isinstance(value, dict) else {"count": value})
+        found = told.count("count")
+        if found is None:
             raise garbled(answer, _("it has no count"))
-        return int(digits)
+        return found
 
     def revoke_invite(self, invite_id: str) -> None:
         """revoke_invite: withdraws a pending one; 409 once it was accepted."""
