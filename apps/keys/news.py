@@ -113,7 +113,8 @@ def _orphaned(now: datetime) -> Iterable[News]:
 
     def when(key: Key) -> str:
         at: datetime | None = key.left_at  # type: ignore[attr-defined]  # annotated
-        return at.isoformat(timespec="seconds") if at else ""
+        # Of a maker whom no walk ever saw, nobody knows more than when their key was seen first.
+        return at.isoformat(timespec="seconds") if at else key.first_seen_at.date().isoformat()
 
     makers = Member.objects.filter(connection=OuterRef("connection"), remote_id=OuterRef("creator"))
     rows = _live().annotate(left_at=Subquery(makers.values("gone_at")[:1]))

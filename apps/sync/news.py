@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy, ngettext
 from apps.notices.looking import News, watch
 from apps.notices.models import Severity
 from apps.notices.topics import Topic
-from apps.organizations.health import health_of, with_freshness
+from apps.organizations.health import BREAKER_THRESHOLD, health_of, with_freshness
 from apps.organizations.models import Connection, ConnectionQuerySet
 from apps.organizations.policy import ADMINS, SELF, SPENDERS
 from apps.sync import mirrors
@@ -147,7 +147,7 @@ def _failing(now: datetime) -> Iterable[News]:
 def _ill(active: ConnectionQuerySet, now: datetime) -> Iterator[tuple[int, News]]:
     """Those whose key is refused, and those that have not answered for a while and still do not."""
     since = now - PATIENCE
-    silent = Q(failures__gt=0, last_ok_at__lt=since, last_error_at__gte=since)
+    silent = Q(failures__gte=BREAKER_THRESHOLD, last_ok_at__lt=since, last_error_at__gte=since)
     ill = active.filter(Q(frozen_at__isnull=False) | silent).select_related("organization")
     for connection in with_freshness(ill):
         health = health_of(connection)

@@ -85,7 +85,7 @@ def test_a_refused_key_is_told_at_once_and_silence_after_a_quarter_of_an_hour(
 ) -> None:
     now = timezone.now()
     its = Connection.objects.filter(pk=connection.pk)
-    its.update(failures=3, last_error_at=now, last_ok_at=now - timedelta(minutes=14))
+    its.update(failures=5, last_error_at=now, last_ok_at=now - timedelta(minutes=14))
     assert told("connections.failing") == []
     its.update(last_ok_at=now - timedelta(minutes=16))
     [silent] = told("connections.failing")
