@@ -39,10 +39,12 @@ class RuleForm(forms.Form):
         label=gettext_lazy("What it takes"), choices=list(words.HOW.items()), initial="key:begins"
     )
     text = forms.CharField(
-        label=gettext_lazy("Domain, or part of the name"),
+        label=gettext_lazy("Domain, part of the name, or tag"),
         max_length=200,
         required=False,
-        help_text=gettext_lazy("Capital letters make no difference. Not used for a list."),
+        help_text=gettext_lazy(
+            "Capital letters make no difference. A tag by its name, or as name=value. Not used for a list."
+        ),
     )
     which = forms.CharField(
         label=gettext_lazy("Which ones, for a list"),

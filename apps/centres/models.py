@@ -80,11 +80,12 @@ class RuleKind(models.TextChoices):
     DOMAIN = "domain", _("address ends with the domain")
     BEGINS = "begins", _("name begins with")
     CONTAINS = "contains", _("name contains")
+    TAG = "tag", _("has the tag")
     LIST = "list", _("is one of")
 
 
 class Rule(models.Model):
-    """What a centre takes. ``text``: the domain or the part of a name, lower case. ``items``: of a list, as
+    """What a centre takes. ``text``: the domain, the part of a name, or the tag ("team" or "team=ml"), lower case. ``items``: of a list, as
     ``rules.item`` spells them: "12/apikey_1" (connection and the provider's id; "-": the default
     workspace), a person by number."""
 

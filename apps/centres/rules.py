@@ -72,13 +72,14 @@ def rulings_of(organization: Organization) -> list[Ruling]:
 
 
 class Sorter:
-    """Decides by ``rulings``, in their order. What names are needed is read once: at most three queries."""
+    """Decides by ``rulings``, in their order. What names are needed is read once: at most four queries."""
 
     def __init__(self, connections: Iterable[Connection], rulings: Sequence[Ruling]) -> None:
         self.ids = [one.pk for one in connections]
         self.rulings = list(rulings)
         self._lists: dict[tuple[str, str], int] = {}
         self._domains: dict[str, int] = {}
+        self._tags: dict[str, int] = {}
         self._names: dict[str, list[tuple[int, Ruling]]] = {one: [] for one in SUBJECTS}
         for at, ruling in enumerate(self.rulings):
             if ruling.kind == RuleKind.LIST:
@@ -86,9 +87,12 @@ class Sorter:
                     self._lists.setdefault((ruling.subject, one), at)
             elif ruling.kind == RuleKind.DOMAIN:
                 self._domains.setdefault(ruling.text, at)
+            elif ruling.kind == RuleKind.TAG:
+                self._tags.setdefault(ruling.text, at)
             else:
                 self._names[ruling.subject].append((at, ruling))
         self._called: dict[str, dict[Thing, str]] = {}
+        self._tagged: dict[Thing, list[str]] = {}
         self._people: dict[Thing, tuple[int, str]] = {}
         self._read()
         self._decided: dict[tuple[str, int, str], int | None] = {}
@@ -99,6 +103,8 @@ class Sorter:
             self._called[Subject.KEY] = _named(Key, self.ids)
         if self._names[Subject.WORKSPACE]:
             self._called[Subject.WORKSPACE] = _named(Workspace, self.ids)
+        if self._tags:
+            self._tagged = _tags_of(self.ids)
         if Subject.PERSON in used:
             rows = Member.objects.filter(connection__in=self.ids).order_by()
             for connection, account, person, email in rows.values_list(
@@ -138,6 +144,8 @@ class Sorter:
                 yield self._domains[domain]
         else:
             listed = item(*thing)
+        if subject == Subject.WORKSPACE:
+            yield from (self._tags[tag] for tag in self._tagged.get(thing, ()) if tag in self._tags)
         if (subject, listed) in self._lists:
             yield self._lists[subject, listed]
         name = self._called.get(subject, {}).get(thing, "")
@@ -168,6 +176,23 @@ def _named(model: type[Key] | type[Workspace], ids: Sequence[int]) -> dict[Thing
             "connection_id", "remote_id", "name"
         ).iterator()
     }
+
+
+def _tags_of(ids: Sequence[int]) -> dict[Thing, list[str]]:
+    """What workspaces are tagged with, as rules spell it: each tag by its name, and as name=value.
+
+    Tags lie beyond the contract's file: a provider that tells none, or tells them in another shape, has none.
+    """
+    rows = Workspace.objects.filter(connection__in=ids, raw__has_key="tags").order_by()
+    found: dict[Thing, list[str]] = {}
+    for connection, remote, tags in rows.values_list("connection_id", "remote_id", "raw__tags"):
+        if isinstance(tags, dict):
+            told = [
+                (name.strip().lower(), str(value).strip().lower()) for name, value in tags.items()
+            ]
+            spelled = [one for name, value in told for one in (name, f"{name}={value}")]
+            found[connection, str(remote)] = spelled
+    return found
 
 
 def centres_of(organization: Organization) -> list[CostCentre]:

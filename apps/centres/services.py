@@ -26,6 +26,7 @@ SUBJECTS_OF: Mapping[str, Sequence[str]] = {
     RuleKind.DOMAIN: (Subject.PERSON,),
     RuleKind.BEGINS: (Subject.KEY, Subject.WORKSPACE),
     RuleKind.CONTAINS: (Subject.KEY, Subject.WORKSPACE),
+    RuleKind.TAG: (Subject.WORKSPACE,),
     RuleKind.LIST: tuple(Subject),
 }
 
@@ -210,6 +211,11 @@ def fit_rule(subject: str, kind: str, text: str, items: Sequence[str]) -> tuple[
         words = words.lstrip("@")
         if "." not in words or any(one in words for one in " @/"):
             raise Refused(_("Write the domain alone, as in example.com."), "text")
+    elif kind == RuleKind.TAG:
+        name, equals, value = (one.strip() for one in words.partition("="))
+        if not name or (equals and not value):
+            raise Refused(_("Write a tag's name, or name=value."), "text")
+        words = f"{name}{equals}{value}"
     elif not words:
         raise Refused(_("Say what the name begins with or contains."), "text")
     return words, ()

@@ -18,6 +18,7 @@ HOW: dict[str, Words] = {
     "person:domain": gettext_lazy("People whose address ends with a domain"),
     "workspace:begins": gettext_lazy("Workspaces whose name begins with"),
     "workspace:contains": gettext_lazy("Workspaces whose name contains"),
+    "workspace:tag": gettext_lazy("Workspaces that have a tag"),
     "key:begins": gettext_lazy("API keys whose name begins with"),
     "key:contains": gettext_lazy("API keys whose name contains"),
     "person:list": gettext_lazy("These people"),
@@ -42,6 +43,7 @@ def ruling(one: Ruling | Rule) -> str:
         "person:domain": _("People whose address ends with “%(text)s”"),
         "workspace:begins": _("Workspaces whose name begins with “%(text)s”"),
         "workspace:contains": _("Workspaces whose name contains “%(text)s”"),
+        "workspace:tag": _("Workspaces that have the tag “%(text)s”"),
         "key:begins": _("API keys whose name begins with “%(text)s”"),
         "key:contains": _("API keys whose name contains “%(text)s”"),
     }

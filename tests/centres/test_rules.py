@@ -207,3 +207,28 @@ def test_lists_are_read_whatever_the_alphabet_and_written_in_few_questions(
     with CaptureQueriesContext(database) as seen:
         assert people.write(gone) == gone
     assert len(seen) <= 3
+
+
+def test_a_tag_takes_workspaces_whose_provider_tells_of_it(
+    owner: Grant, claude: Connection
+) -> None:
+    for name, tags in (
+        ("w1", {"Team": "ML", "env": "prod"}),
+        ("w2", {"team": "shop"}),
+        ("w3", ["team"]),  # another shape than is known
+        ("w4", None),
+    ):
+        raw = {"name": name} if tags is None else {"name": name, "tags": tags}
+        WorkspaceFactory(connection=claude, remote_id=name, name=name, raw=raw)
+    make(owner, "Models", ("workspace", "tag", "Team = ml"))
+    make(owner, "Teams", ("workspace", "tag", "team"))
+    sorter = Sorter([claude], rulings_of(owner.organization))
+    found = {
+        name: ruling and ruling.centre_name
+        for name in ("w1", "w2", "w3", "w4")
+        for ruling in [sorter.of_thing("workspace", (claude.pk, name))]
+    }
+    assert found == {"w1": "Models", "w2": "Teams", "w3": None, "w4": None}
+    for text in ("=ml", "team="):
+        with pytest.raises(services.Refused):
+            make(owner, f"X{text}", ("workspace", "tag", text))

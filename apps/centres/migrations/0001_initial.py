@@ -220,6 +220,7 @@ class Migration(migrations.Migration):
                             ("domain", "address ends with the domain"),
                             ("begins", "name begins with"),
                             ("contains", "name contains"),
+                            ("tag", "has the tag"),
                             ("list", "is one of"),
                         ],
                         max_length=10,
