@@ -320,14 +320,20 @@ class _Period:
         came: Sequence[tuple[datetime, Decimal]],
     ) -> None:
         """What of a change of the credit around one end of the period may lie on its other side: all of it
-        but what is known to have happened after that end. ``came``: credit that was bought or given."""
+        but what is known to have happened after that end. ``came``: credit that was bought or given.
+
+        Where something is known to have come before that end, as much as that may: how much of what was used
+        lies on which side nobody tells.
+        """
         if after is None or before.at == at:
             return
         known = sum((amount for when, amount in came if at <= when <= after.at), NOTHING)
         until = _day(after.at)
         known -= sum((self.used[day] for day in self.used if _day(at) <= day < until), NOTHING)
         change = (after.amount or NOTHING) - (before.amount or NOTHING) - known
-        if not change:
+        earlier = sum((amount for when, amount in came if before.at <= when < at), NOTHING)
+        most = max(abs(change), abs(earlier))
+        if not most:
             return
         words = _(
             "At %(end)s UTC nobody looked: the credit was found changed at %(before)s and at "
@@ -341,7 +347,7 @@ class _Period:
                     "before": f"{before.at:%Y-%m-%d %H:%M}",
                     "after": f"{after.at:%Y-%m-%d %H:%M}",
                 },
-                abs(change),
+                most,
             )
         )
 

@@ -12,10 +12,12 @@ from itertools import pairwise
 from django.db.models import Max
 from django.utils import timezone
 
+from apps.billing.mirror import CREDIT
 from apps.billing.models import CreditPoint
 from apps.billing.money import CURRENCY, of_micros
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
+from apps.sync.models import Resource
 from apps.usage import reads
 from apps.usage.days import day_of
 from apps.usage.models import Report, ReportName
@@ -51,7 +53,7 @@ class Pace:
 
 
 def paces(connections: Sequence[Connection]) -> Mapping[int, Pace]:
-    """The pace of each, by id. Five queries, and two where the credit itself has to tell."""
+    """The pace of each, by id. Five queries, and three where the credit itself has to tell."""
     last = timezone.now().date() - timedelta(days=1)
     first = last - timedelta(days=DAYS - 1)
     charged = [one for one in connections if PROVIDERS[one.provider].daily_charges]
@@ -86,7 +88,8 @@ def _by_charges(connections: Sequence[Connection], first: date, last: date) -> d
 
 
 def _by_credit(connections: Sequence[int], first: date, last: date) -> dict[int, Pace]:
-    """Days are counted from the first whole one on which the credit was looked at."""
+    """Days are counted from the first whole one on which the credit was looked at to the last one that it was
+    read after: one that nobody looked at is no day without use."""
     begin, end = day_of(first), day_of(last)
     points = CreditPoint.objects.filter(connection__in=connections, day__lte=end)
     before = points.filter(day__lt=begin).order_by().values("connection_id")
@@ -95,14 +98,18 @@ def _by_credit(connections: Sequence[int], first: date, last: date) -> dict[int,
     found: dict[int, list[CreditPoint]] = {pk: [] for pk in connections}
     for row in rows.order_by("at", "pk"):
         found[row.connection_id].append(row)
+    walks = Resource.objects.filter(connection__in=connections, name=CREDIT.name)
+    read_at = dict(walks.values_list("connection_id", "completed_at"))
     told = {}
     for pk, looks in found.items():
         whole = max(begin, looks[0].day + 1) if looks else end + 1
+        seen = read_at.get(pk)
+        until = min(end, day_of(seen) - 1) if seen else begin - 1
         fell = sum(
             max(0, one.micros - following.micros)
             for one, following in pairwise(looks)
-            if following.day >= whole
+            if whole <= following.day <= until
         )
         spent = of_micros(fell) or Decimal(0)
-        told[pk] = Pace(spent, max(0, end + 1 - whole), first, last, as_it_fell=True)
+        told[pk] = Pace(spent, max(0, until + 1 - whole), first, last, as_it_fell=True)
     return told

@@ -48,14 +48,14 @@ def why_no_threshold(threshold: Decimal) -> str:
 
 def change(*, top_up: TopUp, wanted: Wanted, actor: User, nonce: str) -> Command:
     """Have credit bought automatically as ``wanted``, or no more. Raises RequestRefused."""
-    row = wanted.as_row()
-    if all(getattr(row, name) == getattr(top_up, name) for name in COLUMNS):
-        raise RequestRefused(_("It is so already."))
     if wanted.enabled:
         if wanted.threshold is None or wanted.amount is None:
             raise RequestRefused(_("Say below what is bought, and how much."))
         if why := why_no_threshold(wanted.threshold) or services.why_not(wanted.amount):
             raise RequestRefused(why)
+    row = wanted.as_row()
+    if all(getattr(row, name) == getattr(top_up, name) for name in COLUMNS):
+        raise RequestRefused(_("It is so already."))
     wish = Wish(
         kind=sort_of(top_up.connection).kind("top_up"),
         connection=top_up.connection,

@@ -173,6 +173,7 @@ def test_whoever_is_there_buys_once_and_is_told_where_to_look(
     base: str, account: Connection, owner: Grant
 ) -> None:
     row = TopUpFactory(connection=account)
+    fine = {"enabled": True, "threshold": "15", "amount": "40.25"}
     bea = at_desk(GrantFactory(organization=owner.organization, role=Role.BILLING).user)
     one = f"{base}connections/{account.uid}/"
 
@@ -197,7 +198,9 @@ def test_whoever_is_there_buys_once_and_is_told_where_to_look(
     assert (
         Command.objects.get(kind="billing.checkout").arguments["back"].endswith("/billing/begun/")
     )
-    changed = send("put", "top-up/", {"enabled": True, "threshold": "15", "amount": "40.25"})
+    for odd in ({"threshold": "0.0000001"}, {"amount": "1E+30"}, {"amount": "1E-9"}):
+        assert send("put", "top-up/", fine | odd).status_code == 409, odd
+    changed = send("put", "top-up/", fine)
     assert changed.status_code == 202, changed.content
     asked = Command.objects.get(kind="billing.top_up")
     assert asked.before["threshold_micros"] == row.threshold_micros

@@ -249,6 +249,23 @@ def test_a_difference_is_shown_and_what_could_explain_it(
     assert "has ended in the period" in body(bea.get(at(LAST_MONTH)))
 
 
+def test_a_purchase_seen_after_the_months_end_explains_all_that_it_brought(
+    bea: Client, at: At, account: Connection
+) -> None:
+    point(account, BEGIN, 100_000_000)
+    PaymentFactory(
+        connection=account,
+        at=END - timedelta(hours=1),
+        amount_micros=50_000_000,
+        credits_micros=50_000_000,
+    )
+    point(account, END + timedelta(hours=1), 140_000_000)  # ten were used since, in the new month
+    page = body(bea.get(at(LAST_MONTH)))
+    assert "−$50.00" in page
+    assert "can be explained" in page
+    assert "Up to $50.00." in page
+
+
 def test_days_that_are_not_read_leave_it_open(bea: Client, at: At, account: Connection) -> None:
     point(account, BEGIN, 10_000_000)
     point(account, BEGIN + timedelta(days=1), 9_000_000)

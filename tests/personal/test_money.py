@@ -147,6 +147,7 @@ def test_the_pace_of_own_credit_is_what_it_fell_by(connection: Connection) -> No
             connection=connection, at=at, day=today - days_ago, micros=micros
         )
 
+    read = Resource.objects.create(connection=connection, name=CREDIT.name, completed_at=NOW)
     assert paces([connection])[connection.pk].read == 0
     look(10, 50_000_000)
     look(9, 47_000_000)  # three dollars used
@@ -158,6 +159,10 @@ def test_the_pace_of_own_credit_is_what_it_fell_by(connection: Connection) -> No
     look(40, 60_000_000)  # watched for longer: what it fell by since is used too
     pace = paces([connection])[connection.pk]
     assert (pace.spent, pace.read) == (Decimal(18), DAYS)
+    read.completed_at = NOW - timedelta(days=3)  # nobody has looked since: no days without use
+    read.save()
+    pace = paces([connection])[connection.pk]
+    assert (pace.spent, pace.read) == (Decimal(13), DAYS - 3)
 
 
 # --- Pages ----------------------------------------------------------------------------------------
