@@ -37,7 +37,9 @@ def _mine(request: Any, **where: Any) -> "QuerySet[Standing]":
 
 def stats(request: HttpRequest) -> SafeString | str:
     """Slot "overview:stats": budgets that are over 80 % or will be exceeded; "" while none is. One query."""
-    rows = list(_mine(request).filter(WARNING)[: MOST * 10])
+    # Of a cost centre that was removed nobody looks any more.
+    current = _mine(request, budget__centre__removed_at__isnull=True)
+    rows = list(current.filter(WARNING)[: MOST * 10])
     if not rows:
         return ""
     worst, slug = rows[0], request.organization.slug  # type: ignore[attr-defined]  # set by desk_view

@@ -55,12 +55,12 @@ def spent(
 
 def names_of(organization: Organization, values: Sequence[Value]) -> Mapping[Value, Name]:
     """Centres by number, as pages of usage call them."""
-    ids = {int(str(value)) for value, _ in values if str(value).isdecimal()}
+    ids = {int(one) for one in (str(value) for value, _ in values) if reads.is_number(one)}
     rows = {one.pk: one for one in CostCentre.objects.filter(organization=organization, pk__in=ids)}
     return {
         (value, at): Name(one.name, one.code, _url(organization, one))
         for value, at in values
-        if str(value).isdecimal() and (one := rows.get(int(str(value))))
+        if reads.is_number(str(value)) and (one := rows.get(int(str(value))))
     }
 
 

@@ -137,7 +137,7 @@ def statement(request: DeskRequest, month: str, centre: str) -> HttpResponseBase
     """One centre's month: by connection, workspace, model, person and key; corrections apart."""
     span = asked_month(month)
     found = _read(request, span)
-    pk = None if centre == UNALLOCATED else int(centre) if centre.isdecimal() else -1
+    pk = None if centre == UNALLOCATED else int(centre) if reads.is_number(centre) else -1
     one = found.of(pk)
     if one is None:
         raise Http404

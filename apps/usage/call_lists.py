@@ -75,7 +75,7 @@ def places_of(
 
 def people_with_calls(connections: Sequence[Connection], people: Sequence[str]) -> set[str]:
     """Those of ``people``, by id, who are or were at one of ``connections``. One query."""
-    ids = [int(one) for one in people if one.isdecimal()]
+    ids = [int(one) for one in people if reads.is_number(one)]
     if not ids:
         return set()
     rows = Member.objects.filter(connection__in=connections, person__in=ids)

@@ -15,6 +15,7 @@ from apps.members.models import Person
 from apps.organizations.models import Connection, Organization
 from apps.usage.people import ACCOUNT
 from apps.usage.question import SCOPED
+from apps.usage.reads import is_number
 from apps.usage.tuples import NONE, NOT_ASKED, UNTOLD
 from apps.workspaces.models import Workspace
 
@@ -164,7 +165,7 @@ class Names:
         }
 
     def _people(self, values: Sequence[Value]) -> dict[Value, Name]:
-        ids = [int(value) for value, _ in values if str(value).isdecimal()]
+        ids = [int(value) for value, _ in values if is_number(str(value))]
         rows = Person.objects.filter(organization=self.organization, pk__in=ids)
         people = {
             str(row.pk): Name(

@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.members.models import Member
 from apps.organizations.models import Connection
-from apps.usage.reads import Grouping
+from apps.usage.reads import Grouping, is_number
 from apps.usage.tuples import MARKS, NONE
 
 ACCOUNT = "account:"  # before an account whose person is not known
@@ -45,10 +45,10 @@ def accounts_of(connections: Sequence[Connection], values: Sequence[Any]) -> set
     texts = {str(value) for value in values}
     ids = [one.pk for one in connections]
     found = {
-        (pk, text.removeprefix(ACCOUNT)) for pk in ids for text in texts if not text.isdecimal()
+        (pk, text.removeprefix(ACCOUNT)) for pk in ids for text in texts if not is_number(text)
     }
     rows = Member.objects.filter(
-        connection__in=ids, person__in=[int(text) for text in texts if text.isdecimal()]
+        connection__in=ids, person__in=[int(text) for text in texts if is_number(text)]
     )
     found |= {(pk, str(account)) for pk, account in rows.values_list("connection_id", "remote_id")}
     return found

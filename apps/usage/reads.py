@@ -571,10 +571,15 @@ class _Reading:
         return list(merged.values())
 
 
+def is_number(text: str) -> bool:
+    """Whether it may be the number of something of ours: more digits fit into no database."""
+    return text.isdecimal() and len(text) <= LONGEST_ID
+
+
 def _placed_in(placing: Placing, accepted: Sequence[Any]) -> tuple[str, list[Any]]:
     """What a Dimension must fulfil to belong to any of ``accepted``, as SQL, and its parameters."""
     table = _table(placing.table)
-    numbers = [int(one) for one in map(str, accepted) if one.isdecimal() and len(one) <= LONGEST_ID]
+    numbers = [int(one) for one in map(str, accepted) if is_number(one)]
     within = f'"{placing.column}" IN ({_marks(numbers)})'
     condition = f'"id" IN (SELECT "dimension_id" FROM {table} WHERE {within})'  # noqa: S608  # names of our own models
     if NONE in map(str, accepted):

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection as database
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 from openpyxl import load_workbook
 
 from apps.audit.models import Entry
@@ -168,6 +169,9 @@ def test_the_list_says_how_each_stands_filters_and_exports(
     assert "Small: 180% of $50.00, exceeded" in home
     assert "Budgets</h2>" not in shown(browser, at(f"connections/{claude.uid}/"))
     Standing.objects.filter(budget__name__in=["Small", "Middle"]).delete()
+    gone = CostCentreFactory(organization=owner.organization, removed_at=timezone.now())
+    old = BudgetFactory(organization=owner.organization, name="Old", scope="centre", centre=gone)
+    StandingFactory(budget=old, percent=120)
     assert "to look at" not in shown(browser, at(""))
 
 

@@ -106,6 +106,11 @@ def test_a_centre_is_made_its_rule_previewed_saved_and_seen_in_usage(
     services.remove_centre(centre=one, actor=owner.user)
     html = shown(browser, f"{usage}&centre={one.pk}")
     assert f'<option value="{one.pk}" selected>ML · 4711</option>' in html, "what is chosen is seen"
+    # Numbers that fit into no database are nobody's.
+    many = "9" * 40
+    shown(browser, f"{usage}&centre={many}")
+    shown(browser, f"{usage}&centre={many}&centre=1&person={many}&person=1")
+    assert browser.get(at(f"statements/{last.slug}/{many * 200}/")).status_code == 404
 
 
 def _key(claude: Connection) -> int:
