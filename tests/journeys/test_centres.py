@@ -48,7 +48,7 @@ def test_who_pays(page: Page, home: str, witness: Witness) -> None:
     page.get_by_label("Name", exact=True).fill("Research")
     page.get_by_label("Code").fill("4711")
     page.get_by_role("button", name="Make it").click()
-    page.get_by_label("Domain, or part of the name").fill("ML-")
+    page.get_by_label("Domain, part of the name, or tag").fill("ML-")
     page.get_by_role("button", name="See what it takes").click()
     expect(page.get_by_text("$42.50 is unallocated today")).to_be_visible()
     witness.accessible()
