@@ -120,7 +120,10 @@ def _page(
 ) -> HttpResponse:
     """The page, or its memberships alone. ``refused`` is a wish for a role that was turned down."""
     connections = _connections(request)
-    members = list(Member.objects.filter(person=found, connection__in=connections))
+    members = sorted(
+        Member.objects.filter(person=found, connection__in=connections),
+        key=lambda member: (connections[member.connection_id].name, member.pk),
+    )
     context = _memberships(request, found, connections, members)
     for card in context["cards"] if refused else ():
         if refused and card["member"].pk == refused[0].pk:
