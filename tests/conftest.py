@@ -10,6 +10,7 @@ import threading
 import uuid
 from collections.abc import Iterator
 from typing import Any
+from zlib import crc32
 
 import pytest
 import redis
@@ -43,6 +44,7 @@ ON_SQLITE = (
 # Whoever asks for none of these, nor carries the mark ``django_db``, is kept from the database by
 # pytest-django, and is the same on each: a run on PostgreSQL leaves it to the one on SQLite. What such a
 # test starts as processes has a database of its own (the demo) or none.
+FIELDS_APART = 3  # of a table on PostgreSQL
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_setup"}
 _redis: EmbeddedRedis | None = None
 
@@ -103,11 +105,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         fixtures = DATABASE_FIXTURES & {*getattr(item, "fixturenames", ())}
         if not fixtures and not item.get_closest_marker("django_db"):
             item.add_marker("databaseless")
-    left_out = "postgresql" if project_settings.SQLITE else "databaseless"
-    others = [item for item in items if item.get_closest_marker(left_out)]
+    others = [item for item in items if _left_out(item)]
     if others:
-        items[:] = [item for item in items if not item.get_closest_marker(left_out)]
+        items[:] = [item for item in items if not _left_out(item)]
         config.hook.pytest_deselected(items=others)
+
+
+def _left_out(item: pytest.Item) -> bool:
+    """Whether the database at hand is not meant for it.
+
+    Of a table (``crossed``) SQLite runs every field. PostgreSQL runs one of three, so chosen that each row
+    and each column has its share, and of addresses that several tests look at others in each: a database
+    makes a difference to a row or a column, hardly to one field of them. With EVERY_CASE=1 it runs them all.
+    """
+    if project_settings.SQLITE:
+        return item.get_closest_marker("postgresql") is not None
+    if item.get_closest_marker("databaseless"):
+        return True
+    table = item.get_closest_marker("crossed")
+    if table is None or os.environ.get("EVERY_CASE") == "1":
+        return False
+    indices = item.callspec.indices  # type: ignore[attr-defined]  # a table has parameters
+    offset = crc32(item.name.partition("[")[0].encode())
+    return (offset + sum(indices[name] for name in table.args)) % FIELDS_APART != 0
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -202,6 +202,7 @@ def test_every_address_has_its_row(key: str) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.crossed("key")
 @pytest.mark.parametrize("key", ORGANIZED)
 def test_each_role_reaches_what_the_policy_gives_it(world: World, key: str) -> None:
     page, one = row(key), OURS[key]
@@ -222,6 +223,7 @@ def test_each_role_reaches_what_the_policy_gives_it(world: World, key: str) -> N
 
 
 @pytest.mark.django_db
+@pytest.mark.crossed("key")
 @pytest.mark.parametrize("key", ORGANIZED)
 def test_methods_that_a_page_does_not_have_change_nothing(world: World, key: str) -> None:
     page, one = row(key), OURS[key]
@@ -237,6 +239,7 @@ def test_methods_that_a_page_does_not_have_change_nothing(world: World, key: str
 
 
 @pytest.mark.django_db
+@pytest.mark.crossed("key")
 @pytest.mark.parametrize("key", [key for key in ORGANIZED if PAGES[key].objects])
 def test_another_tenants_thing_is_as_absent_as_one_that_never_was(world: World, key: str) -> None:
     page, one = row(key), OURS[key]
@@ -263,6 +266,7 @@ def test_another_tenants_thing_is_as_absent_as_one_that_never_was(world: World, 
 
 
 @pytest.mark.django_db
+@pytest.mark.crossed("key")
 @pytest.mark.parametrize("key", ORGANIZED)
 def test_another_tenant_is_as_absent_as_one_that_never_was(world: World, key: str) -> None:
     page, one = row(key), OURS[key]
@@ -286,6 +290,7 @@ def _fresh(key: str) -> list[str]:
 
 
 @pytest.mark.django_db
+@pytest.mark.crossed("key")
 @pytest.mark.parametrize("key", [key for key in ORGANIZED if _fresh(key)])
 def test_what_asks_for_a_fresh_sign_in_does_not_go_without(world: World, key: str) -> None:
     page, one = row(key), OURS[key]
@@ -304,6 +309,7 @@ def _posts(page: Page | None) -> bool:
 
 
 @pytest.mark.django_db
+@pytest.mark.crossed("key")
 @pytest.mark.parametrize("key", [key for key in OURS if _posts(PAGES.get(key))])
 def test_nothing_is_posted_from_elsewhere(world: World, key: str) -> None:
     page, one = row(key), OURS[key]

@@ -86,6 +86,7 @@ def assert_settled_once(change: Change, state: str, verb: str) -> None:
     ]
 
 
+@pytest.mark.crossed("kind", "trouble")
 @pytest.mark.parametrize("trouble", SURVIVED, ids=str)
 @pytest.mark.parametrize(("kind", "provider", "step"), CALLS)
 def test_it_happens_exactly_once_whatever_becomes_of_the_answer(
@@ -101,6 +102,7 @@ def test_it_happens_exactly_once_whatever_becomes_of_the_answer(
     change.assert_done()
 
 
+@pytest.mark.crossed("kind", "trouble")
 @pytest.mark.parametrize("trouble", REFUSED, ids=str)
 @pytest.mark.parametrize(("kind", "provider", "step"), CALLS)
 def test_a_refusal_is_told_in_the_providers_own_words(
@@ -183,6 +185,7 @@ BLIND = (
 )
 
 
+@pytest.mark.crossed("kind", "trouble")
 @pytest.mark.parametrize("trouble", BLIND, ids=str)
 @pytest.mark.parametrize(("kind", "provider", "step"), CALLS)
 def test_a_read_back_that_sees_nothing_concludes_nothing(

@@ -33,6 +33,7 @@ IN_EACH_STEP = ("sending", "calling", "answered", "settled")
 TRIES = 5  # on a busy machine a call may take longer than its deadline, and the way is another
 
 
+@pytest.mark.crossed("kind", "death")
 @pytest.mark.parametrize("death", DEATHS)
 @pytest.mark.parametrize(("kind", "provider", "step"), CALLS)
 def test_a_killed_worker_loses_nothing_and_doubles_nothing(
