@@ -44,7 +44,7 @@ ON_SQLITE = (
 # Whoever asks for none of these, nor carries the mark ``django_db``, is kept from the database by
 # pytest-django, and is the same on each: a run on PostgreSQL leaves it to the one on SQLite. What such a
 # test starts as processes has a database of its own (the demo) or none.
-FIELDS_APART = 3  # of a table on PostgreSQL
+FIELDS_APART = 4  # of a table on PostgreSQL
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_setup"}
 _redis: EmbeddedRedis | None = None
 
@@ -114,7 +114,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def _left_out(item: pytest.Item) -> bool:
     """Whether the database at hand is not meant for it.
 
-    Of a table (``crossed``) SQLite runs every field. PostgreSQL runs one of three, so chosen that each row
+    Of a table (``crossed``) SQLite runs every field. PostgreSQL runs one of four, so chosen that each row
     and each column has its share, and of addresses that several tests look at others in each: a database
     makes a difference to a row or a column, hardly to one field of them. With EVERY_CASE=1 it runs them all.
     """

@@ -31,7 +31,7 @@ from tests.contract.openapi import METHODS, Contract, anthropic, cline, contract
 from tests.sandbox_server import SandboxServer
 
 # Requests of an operation; where they can be malformed, three tenths of them are.
-EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("CONTRACT_EXAMPLES", "200"))
 MALFORMED = EXAMPLES * 3 // 10
 CHECKS = [
     not_a_server_error,
