@@ -115,8 +115,8 @@ def _left_out(item: pytest.Item) -> bool:
     """Whether the database at hand is not meant for it.
 
     Of a table (``crossed``) SQLite runs every field. PostgreSQL runs one of four, so chosen that each row
-    and each column has its share, and of addresses that several tests look at others in each: a database
-    makes a difference to a row or a column, hardly to one field of them. With EVERY_CASE=1 it runs them all.
+    and each column has its share: a database makes a difference to a row or a column, hardly to one field
+    of them. Of addresses all are knocked at in every role, and other quarters of them by each test beside that. With EVERY_CASE=1 it runs them all.
     """
     if project_settings.SQLITE:
         return item.get_closest_marker("postgresql") is not None

@@ -202,7 +202,6 @@ def test_every_address_has_its_row(key: str) -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.crossed("key")
 @pytest.mark.parametrize("key", ORGANIZED)
 def test_each_role_reaches_what_the_policy_gives_it(world: World, key: str) -> None:
     page, one = row(key), OURS[key]
