@@ -12,11 +12,16 @@ def at_desk(user: User) -> Client:
     """A browser in which ``user`` has signed in just now: as fresh as the policy may ask."""
     client = Client()
     client.force_login(user)
+    sign_in_again(client, user)
+    return client
+
+
+def sign_in_again(client: Client, user: User) -> None:
+    """Give the password once more: the signed-in session is as fresh as the policy may ask."""
     session = client.session
     session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
     session["account_authentication_methods_user"] = str(user.pk)
     session.save()
-    return client
 
 
 def tired(client: Client) -> Client:

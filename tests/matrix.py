@@ -24,7 +24,9 @@ from typing import Any
 from allauth.mfa.models import Authenticator
 from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
 from allauth.usersessions.models import UserSession
+from django.conf import settings
 from django.db import transaction
+from django.test import Client
 
 from apps.accounts.models import User
 from apps.audit.models import Entry
@@ -41,6 +43,7 @@ from apps.sync.models import Command, CommandState, Resource
 from apps.usage.models import Dimension
 from apps.usage.tuples import CUBES
 from tests import factories
+from tests.browsing import at_desk, sign_in_again
 
 # --- The people -----------------------------------------------------------------------------------
 
@@ -64,6 +67,15 @@ class World:
     acme: Tenant
     other: Tenant
     users: Mapping[str, User]
+    keys: Mapping[str, str]  # of the session that each has signed in with, and looked around
+
+    def browser_of(self, actor: str) -> Client:
+        """The actor's browser, signed in just now."""
+        client = Client()
+        if actor in self.keys:
+            client.cookies[settings.SESSION_COOKIE_NAME] = self.keys[actor]
+            sign_in_again(client, self.users[actor])
+        return client
 
     def tenant_of(self, actor: str) -> Tenant:
         """Where the actor's own things are."""
@@ -78,7 +90,15 @@ def make_world() -> World:
     users[STAFF] = factories.UserFactory(second_factor=True, is_staff=True, is_superuser=True)
     for user in users.values():
         RecoveryCodes.activate(user)
-    return World(Tenant(acme, users[Role.OWNER]), Tenant(other, users[OUTSIDER]), users)
+    keys = {actor: _looked_around(user) for actor, user in users.items()}
+    return World(Tenant(acme, users[Role.OWNER]), Tenant(other, users[OUTSIDER]), users, keys)
+
+
+def _looked_around(user: User) -> str:
+    """The key of a session that holds what the first page of every visit asks the database for."""
+    client = at_desk(user)
+    client.get("/nobody-has-this")
+    return client.cookies[settings.SESSION_COOKIE_NAME].value
 
 
 # --- The things -----------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from apps.organizations.models import Role
 from apps.organizations.policy import POLICY, is_of_one, role_may
-from tests.browsing import at_desk, tired
+from tests.browsing import tired
 from tests.matrix import (
     ACTORS,
     ANONYMOUS,
@@ -113,11 +113,6 @@ def world(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator
         yield make_world()
 
 
-def browser(world: World, actor: str) -> Client:
-    """The actor's browser, signed in just now."""
-    return Client() if actor == ANONYMOUS else at_desk(world.users[actor])
-
-
 def parameters(world: World, page: Page, actor: str) -> dict[str, Any]:
     """The address's parameters with the actor's own things (of the first tenant's owner, if none)."""
     tenant = world.tenant_of(actor)
@@ -208,7 +203,7 @@ def test_each_role_reaches_what_the_policy_gives_it(world: World, key: str) -> N
     assert isinstance(page, Desk | Api)
     found, wanted = {}, {}
     for actor in ACTORS:
-        client = browser(world, actor)
+        client = world.browser_of(actor)
         arguments = {"slug": world.acme.organization.slug, **parameters(world, page, actor)}
         for method, action in page.needs().items():
             answer = knock(
@@ -230,7 +225,7 @@ def test_methods_that_a_page_does_not_have_change_nothing(world: World, key: str
     others = [method for method in METHODS if method not in page.needs()]
     refusals = {insider(page): {"no such method"}, ANONYMOUS: {"no such method", "sign in"}}
     for actor, refused in refusals.items():
-        client = browser(world, actor)
+        client = world.browser_of(actor)
         arguments = {"slug": world.acme.organization.slug, **parameters(world, page, actor)}
         for method in others:
             answer = knock(client, method, address_of(one, arguments), page)
@@ -243,7 +238,7 @@ def test_methods_that_a_page_does_not_have_change_nothing(world: World, key: str
 def test_another_tenants_thing_is_as_absent_as_one_that_never_was(world: World, key: str) -> None:
     page, one = row(key), OURS[key]
     assert isinstance(page, Desk | Api)
-    client = browser(world, insider(page))
+    client = world.browser_of(insider(page))
     slug = world.acme.organization.slug
     own = parameters(world, page, insider(page))
     theirs = parameters(world, page, OUTSIDER)
@@ -270,7 +265,7 @@ def test_another_tenants_thing_is_as_absent_as_one_that_never_was(world: World, 
 def test_another_tenant_is_as_absent_as_one_that_never_was(world: World, key: str) -> None:
     page, one = row(key), OURS[key]
     assert isinstance(page, Desk | Api)
-    client = browser(world, insider(page))
+    client = world.browser_of(insider(page))
     own = parameters(world, page, insider(page))
     for method in page.needs():
         bodies = set()
@@ -293,7 +288,7 @@ def _fresh(key: str) -> list[str]:
 @pytest.mark.parametrize("key", [key for key in ORGANIZED if _fresh(key)])
 def test_what_asks_for_a_fresh_sign_in_does_not_go_without(world: World, key: str) -> None:
     page, one = row(key), OURS[key]
-    client = tired(browser(world, insider(page)))
+    client = tired(world.browser_of(insider(page)))
     own = parameters(world, page, insider(page))
     arguments = {"slug": world.acme.organization.slug, **own}
     for method in _fresh(key):
@@ -313,7 +308,7 @@ def _posts(page: Page | None) -> bool:
 def test_nothing_is_posted_from_elsewhere(world: World, key: str) -> None:
     page, one = row(key), OURS[key]
     client = Client(enforce_csrf_checks=True)
-    client.cookies = browser(world, Role.OWNER).cookies
+    client.cookies = world.browser_of(Role.OWNER).cookies
     arguments = parameters(world, page, Role.OWNER)
     if isinstance(page, Desk | Api):
         arguments["slug"] = world.acme.organization.slug
@@ -332,7 +327,7 @@ def test_ones_own_pages_are_for_the_signed_in(world: World, key: str) -> None:
     for actor in ACTORS:
         path = address_of(one, parameters(world, page, actor))
         for method in page.methods:
-            answer = knock(browser(world, actor), method, path, page)
+            answer = knock(world.browser_of(actor), method, path, page)
             if actor == ANONYMOUS:
                 assert verdict(answer) in ("sign in", "forbidden"), f"{method}: anonymous"
             else:
@@ -347,7 +342,7 @@ def test_ones_own_pages_are_for_the_signed_in(world: World, key: str) -> None:
 def test_somebody_elses_things_are_as_absent_as_what_never_was(world: World, key: str) -> None:
     page, one = row(key), OURS[key]
     assert isinstance(page, SignedIn)
-    client = browser(world, Role.OWNER)
+    client = world.browser_of(Role.OWNER)
     theirs = parameters(world, page, Role.ADMIN)
     nobodys = {name: absent(value) for name, value in theirs.items()}
     for method in page.methods:
@@ -366,7 +361,7 @@ def test_open_pages_let_everybody_in(world: World, key: str) -> None:
     assert isinstance(page, Open)
     for actor in (Role.OWNER, OUTSIDER, STAFF, ANONYMOUS):
         for method in page.methods:
-            answer = knock(browser(world, actor), method, address_of(one, dict(page.given)), page)
+            answer = knock(world.browser_of(actor), method, address_of(one, dict(page.given)), page)
             assert answer.status_code in (200, 301, 302, 400, 401), f"{method} by {actor}"
 
 
@@ -376,7 +371,7 @@ def test_closed_addresses_are_absent_for_everybody(world: World, key: str) -> No
     page, one = row(key), OURS[key]
     for actor in (Role.OWNER, STAFF, ANONYMOUS):
         for method in ("GET", "POST"):
-            answer = knock(browser(world, actor), method, address_of(one, dict(page.given)), page)
+            answer = knock(world.browser_of(actor), method, address_of(one, dict(page.given)), page)
             assert answer.status_code == 404, f"{method} by {actor}"
 
 
@@ -393,7 +388,7 @@ def _admin_path(one: Address) -> str:
 
 @pytest.mark.django_db
 def test_django_admin_is_for_staff_alone(world: World) -> None:
-    browsers = {actor: browser(world, actor) for actor in (Role.OWNER, OUTSIDER, ANONYMOUS)}
+    browsers = {actor: world.browser_of(actor) for actor in (Role.OWNER, OUTSIDER, ANONYMOUS)}
     for one in ADMIN:
         if one.name == "admin:jsi18n":
             continue  # words of Django's own scripts, the same for everybody
@@ -406,7 +401,7 @@ def test_django_admin_is_for_staff_alone(world: World) -> None:
 
 @pytest.mark.django_db
 def test_staff_reach_the_front_page_of_django_admin(world: World) -> None:
-    assert browser(world, STAFF).get("/admin/").status_code == 200
+    assert world.browser_of(STAFF).get("/admin/").status_code == 200
 
 
 # --- The table itself -----------------------------------------------------------------------------
