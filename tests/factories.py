@@ -114,7 +114,7 @@ class ColleagueInvitationFactory(DjangoModelFactory[ColleagueInvitation]):
 
 
 class ApiTokenFactory(DjangoModelFactory[ApiToken]):
-    """A token for the API. Its secret is ``services.create_token``'s to tell; this one has none."""
+    """A token for the API. Its secret is ``token_services.create_token``'s to tell; this one has none."""
 
     class Meta:
         model = ApiToken
@@ -122,6 +122,7 @@ class ApiTokenFactory(DjangoModelFactory[ApiToken]):
     organization = factory.SubFactory(OrganizationFactory)
     user = factory.SubFactory(UserFactory)
     name = "script"
+    role = Role.OWNER  # whatever its maker may
     digest = factory.Sequence(lambda n: f"{n:0128}")
     token_key = factory.Sequence(lambda n: f"odk_{n:011}")
 

@@ -487,6 +487,9 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "organization.resume_sending": owners | own,
         "tokens.own": everyone | own,
         "tokens.create": everyone | own,
+        "tokens.service": admins,
+        "tokens.make_service": admins,
+        "tokens.end_service": admins,
     }
     assert {
         action: {role.value for role in rule.roles} for action, rule in POLICY.items()
@@ -514,6 +517,7 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "notices.webhooks",
         "organization.resume_sending",
         "tokens.create",
+        "tokens.make_service",
         "workspaces.archive",
     }
     support = {action for action, rule in POLICY.items() if rule.support}

@@ -1,6 +1,6 @@
 """People who sign in to the portal."""
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol
 from zoneinfo import ZoneInfo, available_timezones
 
 from django.contrib.auth.models import AbstractUser, BaseUserManager
@@ -32,6 +32,23 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
+def service_signature(token: str, maker: str) -> str:
+    """How an organization's token signs what it does. Written into the log: in no reader's language."""
+    return f"token {token}, made by {maker}"
+
+
+class ActingToken(Protocol):
+    """What a program shows in a person's place: ``organizations.ApiToken``."""
+
+    name: str
+    role: str
+    organization_id: int
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is an organization's own."""
+
+
 class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox ships no types
     """A person with a sign-in. What they may do hangs on their Grants (``apps.organizations``)."""
 
@@ -53,6 +70,9 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox ships 
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
     # Counts up when a Grant or a second factor changes: what a session has remembered of either is stale.
     access_version = models.PositiveIntegerField(default=0, editable=False)
+
+    # By which token this user acts, in a request of a program: set at the door, kept nowhere.
+    acting: ActingToken | None = None
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
@@ -83,6 +103,16 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox ships 
             secret=secret,
             algorithm="sha256",
         ).hexdigest()
+
+    @property
+    def signature(self) -> str:
+        """Who does what is done now: the address; of an organization's own token, its name too.
+
+        The address says who it was even when two people share a name.
+        """
+        if self.acting and self.acting.is_service:
+            return service_signature(self.acting.name, self.email)
+        return self.email
 
     @property
     def zone(self) -> ZoneInfo:

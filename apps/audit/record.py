@@ -126,8 +126,7 @@ def _entry(line: Line, actor: Who, came_from: Origin, source: str | None) -> Ent
 
 
 def _name(actor: Who) -> str:
-    # The address says who it was even when two people share a name.
-    return str(getattr(actor, "email", "") or actor) if actor else SYSTEM
+    return str(getattr(actor, "signature", "") or actor) if actor else SYSTEM
 
 
 def _key(row: HasKey | int | None) -> int | None:

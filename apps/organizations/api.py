@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from apps.accounts.models import User
 from apps.organizations.api_access import DeskAPIMixin
 from apps.organizations.api_shapes import Cursors, Moment, written
+from apps.organizations.api_tokens import role_of_token
 from apps.organizations.health import Health, health_of, with_freshness
 from apps.organizations.models import ApiToken, Connection, Organization, Role
 
@@ -40,9 +41,11 @@ class OrganizationViewSet(viewsets.GenericViewSet[Organization]):
         rows = found.filter(grants__user=cast("User", request.user)).values(
             "slug", "name", "grants__role"
         )
-        return Response(
-            [{"slug": r["slug"], "name": r["name"], "role": r["grants__role"]} for r in rows]
-        )
+        shown = [{"slug": r["slug"], "name": r["name"], "role": r["grants__role"]} for r in rows]
+        if isinstance(request.auth, ApiToken):
+            role = role_of_token(request.auth)
+            shown = [one | {"role": role} for one in shown if role]
+        return Response(shown)
 
 
 class HealthSerializer(serializers.Serializer[Health]):

@@ -34,7 +34,9 @@ WORDS = {
     "grants.change": _("Changed a colleague's role"),
     "grants.remove": _("Removed a colleague"),
     "tokens.create": _("Made an API token"),
+    "tokens.rename": _("Renamed an API token"),
     "tokens.revoke": _("Ended an API token"),
+    "tokens.end_with_role": _("An API token ended with its maker's role"),
 }
 # The log's filter: everything that begins with it.
 AREAS = {

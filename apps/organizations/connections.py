@@ -9,7 +9,6 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -20,7 +19,7 @@ from apps.organizations.adapters import allowed_base_urls
 from apps.organizations.credentials import hint_of, seal_for, unseal_from
 from apps.organizations.health import kick_probe
 from apps.organizations.models import Connection, Organization
-from apps.organizations.policy import may
+from apps.organizations.policy import must as _must
 from apps.organizations.sealing import SealBroken, Secret
 from apps.organizations.services import Refused
 from apps.providers.catalogue import PROVIDERS
@@ -369,12 +368,6 @@ def tidy() -> None:
 
 
 # --- Shared --------------------------------------------------------------------------------------
-
-
-def _must(actor: User, action: str, organization: Organization) -> None:
-    # Again inside the transaction: the page was asked a moment ago.
-    if not may(actor, action, organization):
-        raise PermissionDenied(_("Your role here does not allow this any more."))
 
 
 def _locked(connection: Connection, *states: Connection.State) -> Connection:

@@ -1,7 +1,7 @@
 """Tenants, who may act for them, and the remote accounts they have connected."""
 
 import uuid
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, cast
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
@@ -193,14 +193,30 @@ class ColleagueInvitation(models.Model):
 
 
 class ApiToken(AbstractAuthToken):  # type: ignore[misc]  # knox ships no types
-    """Lets a script act as its user on one organization. Only a hash is kept.
+    """Lets a program act on one organization. Only a hash is kept.
 
-    It may do what its user may, as long as the user may: it ends with a demotion or removal.
+    It may do what ``role`` may, as long as its maker may do that too, and ends with the maker's Grant:
+    ``policy.role_by_token``. A personal one acts as its maker; a service one belongs to the
+    organization, whose admins see and end it, and is named where it acts.
     """
+
+    class Kind(models.TextChoices):
+        PERSONAL = "personal", _("Personal")
+        SERVICE = "service", _("Service")
+
+    class Scope(models.TextChoices):
+        READ = "read", _("Read only")
+        WRITE = "write", _("Read and change")
+        SCIM = "scim", _("Provisioning (SCIM)")  # its addresses, /scim/, and no others
 
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="api_tokens")
     name = models.CharField(_("name"), max_length=80)
-    last_used_at = models.DateTimeField(null=True, blank=True)
+    kind = models.CharField(_("kind"), max_length=8, choices=Kind, default=Kind.PERSONAL)
+    role = models.CharField(_("role"), max_length=10, choices=Role)  # the most it may do
+    scope = models.CharField(_("scope"), max_length=5, choices=Scope, default=Scope.WRITE)
+    last_used_at = models.DateTimeField(_("last used"), null=True, blank=True)
+    # The network that it was last used from, "203.0.113.0/24".
+    last_used_from = models.CharField(_("last used from"), max_length=64, blank=True)
 
     objects: ClassVar[models.Manager["ApiToken"]] = models.Manager()
 
@@ -208,9 +224,34 @@ class ApiToken(AbstractAuthToken):  # type: ignore[misc]  # knox ships no types
         verbose_name = _("API token")
         verbose_name_plural = _("API tokens")
         ordering = ["-created"]
+        constraints = [
+            models.CheckConstraint(
+                condition=~Q(scope="scim") | Q(kind="service"), name="provisioning_is_a_service"
+            )
+        ]
 
     def __str__(self) -> str:
         return self.name
+
+    @property
+    def made_by(self) -> User:
+        """Who made it: what it does is theirs to answer for."""
+        return cast("User", self.user)
+
+    @property
+    def is_service(self) -> bool:
+        """Whether it is the organization's and not one person's."""
+        return self.kind == self.Kind.SERVICE
+
+    @property
+    def hint(self) -> str:
+        """How it begins, by which its holder knows it again."""
+        return f"{self.token_key[:10]}…"
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expiry is not None and self.expiry <= timezone.now()
 
 
 class ConnectionQuerySet(models.QuerySet["Connection"]):

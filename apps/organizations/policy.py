@@ -3,12 +3,15 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.core.exceptions import PermissionDenied
+from django.utils.translation import gettext as _
+
 from apps.organizations.models import Grant, Organization, Role
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
 
-    from apps.accounts.models import User
+    from apps.accounts.models import ActingToken, User
 
 OWNER, ADMIN, BILLING, VIEWER = Role.OWNER, Role.ADMIN, Role.BILLING, Role.VIEWER
 EVERYONE = frozenset({OWNER, ADMIN, BILLING, VIEWER})
@@ -128,6 +131,10 @@ POLICY: dict[str, Rule] = {
     "tokens.create": Rule(
         EVERYONE | SELF, fresh=True
     ),  # a token may do what its holder may, and no more
+    # Those of the organization: they outlive no maker's power to make them.
+    "tokens.service": Rule(ADMINS),  # see them
+    "tokens.make_service": Rule(ADMINS, writes=True, fresh=True),
+    "tokens.end_service": Rule(ADMINS, writes=True),  # and rename
 }
 
 
@@ -140,12 +147,45 @@ def is_demotion(before: Role, after: Role) -> bool:
     return any(before in rule.roles and after not in rule.roles for rule in POLICY.values())
 
 
+# What each role may do; roles by how much that is, the largest first.
+_RIGHTS = {
+    role: frozenset(action for action, rule in POLICY.items() if role in rule.roles)
+    for role in Role
+}
+_BY_SIZE = sorted(Role, key=lambda role: len(_RIGHTS[role]), reverse=True)
+
+
+def at_most(held: Role, ceiling: Role) -> Role | None:
+    """The largest role that may do nothing which ``held`` or ``ceiling`` may not, None if there is none.
+
+    An admin's token that is held to billing is a viewer: neither may do all that the other may.
+    """
+    both = _RIGHTS[held] & _RIGHTS[ceiling]
+    return next((role for role in _BY_SIZE if _RIGHTS[role] <= both), None)
+
+
+def role_by_token(token: "ActingToken", held: Role) -> Role | None:
+    """What a token of somebody who holds ``held`` may do now, None if it may do nothing (any more)."""
+    if token.is_service and not role_may(held, "tokens.make_service"):
+        return None
+    return at_most(held, Role(token.role))
+
+
 def role_of(user: "User | AnonymousUser", organization: Organization) -> Role | None:
-    """The role that ``user`` holds on ``organization``, None if none. One query."""
+    """The role that ``user`` holds on ``organization``, None if none. One query.
+
+    Where a program acts for the user, what its token leaves of that, and on its organization alone.
+    """
     if not user.is_authenticated or not user.is_active:
         return None
     grant = Grant.objects.filter(user=user, organization=organization).only("role").first()
-    return Role(grant.role) if grant else None
+    if grant is None:
+        return None
+    token = user.acting
+    if token is None:
+        return Role(grant.role)
+    of_another = token.organization_id != organization.pk
+    return None if of_another else role_by_token(token, Role(grant.role))
 
 
 def is_of_one(action: str) -> bool:
@@ -173,3 +213,9 @@ def may(user: "User | AnonymousUser", action: str, organization: Organization) -
     The portal's pages and the API go by Grants alone (``role_of``): support works in Django admin.
     """
     return support_may(user, action, organization) or role_may(role_of(user, organization), action)
+
+
+def must(actor: "User", action: str, organization: Organization) -> None:
+    """PermissionDenied unless they may: asked again inside the transaction, for the page was a moment ago."""
+    if not may(actor, action, organization):
+        raise PermissionDenied(_("Your role here does not allow this any more."))

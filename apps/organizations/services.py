@@ -1,4 +1,4 @@
-"""Changes to organizations, to who may act for them, and to their API tokens.
+"""Changes to organizations and to who may act for them; their API tokens stand in ``token_services``.
 
 Each service is one durable transaction with its audit line. What a service refuses for a reason that
 the person can act on is a ``Refused`` whose text is that reason.
@@ -10,26 +10,24 @@ from collections.abc import Callable
 from datetime import timedelta
 
 from allauth.account.models import EmailAddress
-from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.text import slugify
 from django.utils.translation import gettext as _
-from knox.models import get_digest_token
-from knox.settings import CONSTANTS
 
 from apps.accounts.access import access_changed, end_sessions
 from apps.accounts.models import User
 from apps.audit.record import record
 from apps.organizations.models import (
-    ApiToken,
     ColleagueInvitation,
     Grant,
     Installation,
     Organization,
     Role,
 )
-from apps.organizations.policy import is_demotion, may
+from apps.organizations.policy import is_demotion
+from apps.organizations.policy import must as _must
+from apps.organizations.token_services import end_with_grant
 
 INVITATION_DAYS = 7
 
@@ -40,12 +38,6 @@ class Refused(Exception):
 
 class AlreadyStarted(Exception):
     """The portal has its first owner already."""
-
-
-def _must(actor: User, action: str, organization: Organization) -> None:
-    # Again inside the transaction: the page was asked a moment ago.
-    if not may(actor, action, organization):
-        raise PermissionDenied(_("Your role here does not allow this any more."))
 
 
 def _locked(organization_id: int) -> Organization:
@@ -227,7 +219,7 @@ def change_grant(*, grant: Grant, role: Role, actor: User) -> Grant:
     current.role = role
     current.save(update_fields=["role"])
     if is_demotion(before, role):
-        _end_access(current)
+        _end_access(current, role)
     access_changed([current.user_id])
     record(
         organization=organization,
@@ -248,7 +240,7 @@ def remove_grant(*, grant: Grant, actor: User) -> None:
     current = Grant.objects.select_related("user").get(pk=grant.pk)
     if current.role == Role.OWNER:
         _must_not_be_last_owner(current)
-    _end_access(current)
+    _end_access(current, None)
     access_changed([current.user_id])
     record(
         organization=organization,
@@ -272,10 +264,13 @@ def _must_not_be_last_owner(grant: Grant) -> None:
         )
 
 
-def _end_access(grant: Grant) -> None:
-    """End sessions, this organization's tokens, and the offers that were made with the lost power."""
+def _end_access(grant: Grant, left: Role | None) -> None:
+    """End sessions, this organization's tokens, and the offers that were made with the lost power.
+
+    ``left`` is what they hold from now on, None for nothing.
+    """
     end_sessions(grant.user)
-    ApiToken.objects.filter(user=grant.user, organization_id=grant.organization_id).delete()
+    end_with_grant(grant, left)
     ColleagueInvitation.objects.filter(
         invited_by=grant.user, organization_id=grant.organization_id, accepted_at__isnull=True
     ).delete()
@@ -433,48 +428,3 @@ def _accept(invitation: ColleagueInvitation, user: User) -> Grant:
             details={"role": [None, invitation.role]},
         )
     return grant
-
-
-# --- API tokens ----------------------------------------------------------------------------------
-
-
-@transaction.atomic(durable=True)
-def create_token(
-    *, organization: Organization, user: User, name: str, days: int | None
-) -> tuple[ApiToken, str]:
-    """Make a token that acts as ``user`` on ``organization``; the second value is shown once.
-
-    ``days``: how long it works, None for as long as its user does.
-    """
-    _must(user, "tokens.create", organization)
-    digest, secret = get_digest_token()
-    token = ApiToken.objects.create(
-        user=user,
-        organization=organization,
-        name=name,
-        digest=digest,
-        token_key=secret[: CONSTANTS.TOKEN_KEY_LENGTH],
-        expiry=timezone.now() + timedelta(days=days) if days else None,
-    )
-    record(
-        organization=organization,
-        actor=user,
-        verb="tokens.create",
-        target=("apitoken", token.token_key),
-        label=name,
-        details={"days": days},
-    )
-    return token, secret
-
-
-@transaction.atomic(durable=True)
-def revoke_token(*, token: ApiToken, actor: User) -> None:
-    """End a token at once."""
-    record(
-        organization=token.organization,
-        actor=actor,
-        verb="tokens.revoke",
-        target=("apitoken", token.token_key),
-        label=token.name,
-    )
-    token.delete()

@@ -22,7 +22,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.models import User
-from apps.organizations import services
+from apps.organizations import services, token_services
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.demand import FACTORS, NEXT_KEY, SKIPPED_KEY, factor_is_missing
 from apps.organizations.forms import (
@@ -378,7 +378,7 @@ def tokens(request: DeskRequest) -> HttpResponse:
     form = TokenForm(request.POST or None)
     shown: dict[str, Any] = {}
     if request.method == "POST" and form.is_valid():
-        token, secret = services.create_token(
+        token, secret = token_services.create_token(
             organization=request.organization, user=request.user, **form.cleaned_data
         )
         shown, form = {"secret": secret, "new": token}, TokenForm()
@@ -393,6 +393,6 @@ def tokens(request: DeskRequest) -> HttpResponse:
 def token_revoke(request: DeskRequest, key: str) -> HttpResponse:
     """End one of one's own tokens."""
     token = get_object_or_404(_my_tokens(request), token_key=key)
-    services.revoke_token(token=token, actor=request.user)
+    token_services.revoke_token(token=token, actor=request.user)
     messages.success(request, _("“%(name)s” no longer works.") % {"name": token.name})
     return redirect("organizations:tokens", slug=request.organization.slug)

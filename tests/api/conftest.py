@@ -4,7 +4,7 @@ import pytest
 from rest_framework.test import APIClient
 
 from apps.organizations.models import Connection, Grant, Role
-from apps.organizations.services import create_token
+from apps.organizations.token_services import create_token
 from apps.sync.outbox import requests
 from tests.factories import ConnectionFactory, GrantFactory
 

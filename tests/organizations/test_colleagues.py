@@ -18,6 +18,7 @@ from apps.audit.models import Entry
 from apps.organizations import services
 from apps.organizations.models import ApiToken, ColleagueInvitation, Grant, Organization, Role
 from apps.organizations.policy import is_demotion
+from apps.organizations.token_services import create_token
 from tests.browsing import at_desk
 from tests.factories import PASSWORD, GrantFactory, OrganizationFactory, UserFactory
 
@@ -97,7 +98,7 @@ def test_a_demotion_ends_sessions_tokens_and_offers(
     Grant.objects.filter(pk=bob.pk).update(role=Role.OWNER)
     browser = at_desk(bob.user)
     assert browser.get(page("grants")).status_code == 200
-    services.create_token(organization=acme, user=bob.user, name="script", days=7)
+    create_token(organization=acme, user=bob.user, name="script", days=7)
     services.invite_colleague(
         organization=acme, email="friend@example.com", role=Role.OWNER, actor=bob.user
     )
