@@ -263,5 +263,6 @@ urlpatterns: list[URLPattern] = [
         name="change_refuse",
     ),
     path(f"{ONE}batches/<uuid:uid>/", BatchViewSet.as_view({"get": "retrieve"}), name="batch"),
+    path("", Nothing.as_view()),
     path("<path:rest>", Nothing.as_view(), name="nothing"),
 ]

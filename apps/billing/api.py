@@ -158,6 +158,7 @@ class PaymentViewSet(_Billing, viewsets.GenericViewSet[Payment]):
 
     actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
     serializer_class = PaymentSerializer
+    shapes: ClassVar[dict[str, Any]] = {"retrieve": PaymentDetailSerializer}
     pagination_class = NewestFirst
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -233,6 +234,7 @@ class PlanViewSet(_Billing, viewsets.GenericViewSet[Any]):
 
     actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
     serializer_class = HeldSerializer
+    shapes: ClassVar[dict[str, Any]] = {"seats": SeatsSerializer}
 
     @extend_schema(
         operation_id="plans_list", parameters=[OneConnection], responses=HeldSerializer(many=True)
@@ -389,6 +391,7 @@ class SpendView(DeskAPIMixin):
     """Spend at a glance."""
 
     actions: ClassVar[dict[str, str]] = {"get": "billing.read"}
+    serializer_class = SpendSerializer
 
     @extend_schema(operation_id="spend_retrieve", tags=["billing"], responses=SpendSerializer)
     def get(self, request: Request, slug: str) -> Response:
@@ -415,6 +418,7 @@ class ReconciliationView(DeskAPIMixin):
     """Reconciliation."""
 
     actions: ClassVar[dict[str, str]] = {"get": "billing.read"}
+    serializer_class = ReconciliationSerializer
 
     @extend_schema(
         operation_id="reconciliation_retrieve",

@@ -179,6 +179,7 @@ class CentresView(DeskAPIMixin):
     """The cost centres."""
 
     actions: ClassVar[dict[str, str]] = {"get": "centres.read"}
+    serializer_class = CentreSerializer
 
     @extend_schema(
         operation_id="centres_list", tags=["centres"], responses=CentreSerializer(many=True)
@@ -194,6 +195,7 @@ class AllocationsView(DeskAPIMixin):
     """What belongs where."""
 
     actions: ClassVar[dict[str, str]] = {"get": "centres.read"}
+    serializer_class = AllocationsSerializer
 
     @extend_schema(
         operation_id="allocations_retrieve",
@@ -230,6 +232,7 @@ class MonthsView(DeskAPIMixin):
     """The months."""
 
     actions: ClassVar[dict[str, str]] = {"get": "centres.read"}
+    serializer_class = MonthSerializer
 
     @extend_schema(
         operation_id="statements_list", tags=["centres"], responses=MonthSerializer(many=True)
@@ -258,6 +261,7 @@ class StatementsView(DeskAPIMixin):
     """The statements of one month."""
 
     actions: ClassVar[dict[str, str]] = {"get": "centres.read"}
+    serializer_class = StatementsSerializer
 
     @extend_schema(
         operation_id="statements_retrieve",

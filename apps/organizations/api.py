@@ -11,6 +11,7 @@ from rest_framework.response import Response
 
 from apps.accounts.models import User
 from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_answering import AnsweringMixin
 from apps.organizations.api_shapes import Cursors, Moment, written
 from apps.organizations.health import Health, health_of, with_freshness
 from apps.organizations.models import ApiToken, Connection, Organization, Role
@@ -25,7 +26,7 @@ class OrganizationSerializer(serializers.Serializer[Organization]):
 
 
 @extend_schema(tags=["organizations"])
-class OrganizationViewSet(viewsets.GenericViewSet[Organization]):
+class OrganizationViewSet(AnsweringMixin, viewsets.GenericViewSet[Organization]):
     """Where a caller begins: the organizations that can be reached."""
 
     serializer_class = OrganizationSerializer

@@ -13,7 +13,8 @@ from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
 _ID = re.compile(r"[0-9]{1,18}")
-OF_THE_LIST = frozenset({"cursor", "limit"})  # parameters that belong to paging
+# Parameters that belong to paging, and to every answer.
+OF_THE_LIST = frozenset({"cursor", "limit", "fields"})
 
 
 class Moment(serializers.DateTimeField):

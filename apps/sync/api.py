@@ -367,6 +367,7 @@ class ChangeViewSet(AskingMixin, viewsets.GenericViewSet[Command]):
         "secret": "activity.read",
     }
     serializer_class = ChangeSerializer
+    shapes: ClassVar[dict[str, Any]] = {"retrieve": ChangeDetailSerializer}
     pagination_class = NewestFirst
     lookup_field = "uid"
 
