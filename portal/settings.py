@@ -402,6 +402,14 @@ SPECTACULAR_SETTINGS = {
         "InviteState": "apps.invites.models.Invite.State",
         "WorkspaceState": "apps.workspaces.models.Workspace.State",
         "ConnectionState": "apps.organizations.models.Connection.State",
+        "WalkState": "apps.sync.models.SyncRun.State",
+        "DeliveryState": "apps.notices.models.Delivery.State",
+        "ReportRunState": "apps.reports.models.Run.State",
+        "IncidentState": "apps.incidents.models.State",
+        "IncidentKind": "apps.incidents.models.Kind",
+        "CentreRuleKind": "apps.centres.models.RuleKind",
+        "MailRhythm": "apps.notices.models.Rhythm",
+        "ReportRhythm": "apps.reports.calendar.RHYTHMS",
     },
 }
 

@@ -53,10 +53,11 @@ from apps.billing.runway import Pace, paces
 from apps.billing.sellers import sells, why_not
 from apps.members.api import ASKING
 from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_once import once
 from apps.organizations.api_shapes import NewestFirst, Shape, asked_of_list, written
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
-from apps.sync.api import ASKING_ANSWERS, AskingMixin, once
+from apps.sync.api import ASKING_ANSWERS, AskingMixin
 from apps.sync.models import Command
 from apps.usage import missing_words, reads
 from apps.usage.views import READ

@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from django.http import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_vary_headers, set_response_etag
 from django.utils.translation import gettext as _
 from rest_framework import serializers
@@ -75,13 +74,11 @@ class AnsweringMixin(APIView):
         return names
 
     def finalize_response(
-        self, request: Request, response: HttpResponseBase, *args: Any, **kwargs: Any
-    ) -> HttpResponseBase:
+        self, request: Request, response: Response, *args: Any, **kwargs: Any
+    ) -> Response:
         """Narrow it, say what is left, and have it versioned once it is written."""
         answer = super().finalize_response(request, response, *args, **kwargs)
         self._counted(answer)
-        if not isinstance(answer, Response):
-            return answer
         answer.headers.setdefault("Cache-Control", "private, no-cache")
         patch_vary_headers(answer, ["Authorization", "Cookie"])
         if request.method in SAFE and answer.status_code == 200:

@@ -79,6 +79,13 @@ def asked_of_list(shape: type[Shape], request: Request) -> dict[str, Any]:
     return cast("dict[str, Any]", asked.validated_data)
 
 
+def sent(shape: type[Shape], request: Request) -> dict[str, Any]:
+    """The checked body of a request."""
+    given = shape(data=request.data)
+    given.is_valid(raise_exception=True)
+    return cast("dict[str, Any]", given.validated_data)
+
+
 def written(shape: Any, rows: Iterable[Any] | None, **context: Any) -> list[Any]:
     """Each of ``rows`` as the serializer ``shape`` writes it."""
     return list(shape(rows or [], many=True, context=context).data)
