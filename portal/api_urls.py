@@ -23,7 +23,8 @@ from apps.billing.api import (
     TopUpViewSet,
 )
 from apps.budgets.api import BudgetPeriodViewSet, BudgetViewSet
-from apps.centres.api import AllocationsView, CentresView, MonthsView, StatementsView
+from apps.centres.api import AllocationsView, MonthsView, StatementsView
+from apps.centres.change_api import CentreViewSet, ClosingView, RuleViewSet
 from apps.configuration.api import (
     ConfigurationViewSet,
     RemoteOrganizationViewSet,
@@ -33,10 +34,18 @@ from apps.incidents.api import IncidentViewSet
 from apps.invites.api import InviteViewSet
 from apps.keys.api import FindingViewSet, KeyViewSet
 from apps.members.api import MemberViewSet, PersonViewSet, RoleViewSet
+from apps.notices.api import NoticeViewSet, OwnView
+from apps.notices.webhook_api import DeliveryViewSet, WebhookViewSet
 from apps.organizations.api import ConnectionViewSet, OrganizationViewSet
+from apps.organizations.audit_api import EntryViewSet, VerificationView
+from apps.organizations.desk_api import ColleaguesView, SavedViewViewSet, SettingsViewSet
 from apps.personal.api import AccountViewSet
-from apps.sync.api import BatchViewSet, ChangeViewSet
+from apps.reports.api import ReportViewSet
+from apps.sync.api import ChangeViewSet
+from apps.sync.decision_api import BatchViewSet, DecisionViewSet
+from apps.sync.walk_api import ListingViewSet, LossViewSet, RemoteChangeViewSet, UnreadableViewSet
 from apps.usage.api import CodingView, UsageView
+from apps.usage.backfill_api import BackfillViewSet
 from apps.workspaces.api import (
     WorkspaceMemberViewSet,
     WorkspaceRolesViewSet,
@@ -67,11 +76,71 @@ urlpatterns: list[URLPattern] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs, name="docs"),
     path("organizations/", OrganizationViewSet.as_view({"get": "list"}), name="organizations"),
+    path(
+        ONE,
+        SettingsViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="organization",
+    ),
+    path(f"{ONE}colleagues/", ColleaguesView.as_view(), name="colleagues"),
+    path(
+        f"{ONE}saved-views/",
+        SavedViewViewSet.as_view({"get": "list", "post": "create"}),
+        name="saved_views",
+    ),
+    path(
+        f"{ONE}saved-views/<int:pk>/",
+        SavedViewViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
+        name="saved_view",
+    ),
+    path(f"{ONE}audit/", EntryViewSet.as_view({"get": "list"}), name="audit"),
+    path(f"{ONE}audit/verification/", VerificationView.as_view(), name="audit_verification"),
+    path(
+        f"{ONE}audit/<int:sequence>/",
+        EntryViewSet.as_view({"get": "retrieve"}),
+        name="audit_entry",
+    ),
     path(f"{ONE}connections/", ConnectionViewSet.as_view({"get": "list"}), name="connections"),
     path(
         f"{ONE}connections/<uuid:uid>/",
-        ConnectionViewSet.as_view({"get": "retrieve"}),
+        ConnectionViewSet.as_view(
+            {"get": "retrieve", "patch": "partial_update", "delete": "destroy"}
+        ),
         name="connection",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/check/",
+        ConnectionViewSet.as_view({"post": "check"}),
+        name="connection_check",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/pause/",
+        ConnectionViewSet.as_view({"put": "pause", "delete": "resume"}),
+        name="connection_pause",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/listings/",
+        ListingViewSet.as_view({"get": "list", "post": "create"}),
+        name="listings",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/listings/<slug:listing>/loss/",
+        LossViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="loss",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/listings/<slug:listing>/unreadable/",
+        UnreadableViewSet.as_view({"get": "list"}),
+        name="unreadable",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/backfill/",
+        BackfillViewSet.as_view({"get": "list"}),
+        name="backfill",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/backfill/<slug:report>/pause/",
+        BackfillViewSet.as_view({"put": "pause", "delete": "resume"}),
+        name="backfill_pause",
     ),
     path(f"{ONE}connections/<uuid:uid>/roles/", RoleViewSet.as_view({"get": "list"}), name="roles"),
     path(f"{ONE}people/", PersonViewSet.as_view({"get": "list"}), name="people"),
@@ -177,10 +246,28 @@ urlpatterns: list[URLPattern] = [
         VersionViewSet.as_view({"get": "list"}),
         name="configuration_versions",
     ),
-    path(f"{ONE}centres/", CentresView.as_view(), name="centres"),
+    path(
+        f"{ONE}centres/", CentreViewSet.as_view({"get": "list", "post": "create"}), name="centres"
+    ),
+    path(
+        f"{ONE}centres/<int:pk>/",
+        CentreViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="centre",
+    ),
+    path(
+        f"{ONE}centres/<int:pk>/rules/",
+        CentreViewSet.as_view({"post": "add_rule"}),
+        name="centre_rules",
+    ),
+    path(
+        f"{ONE}centres/rules/<int:pk>/",
+        RuleViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
+        name="centre_rule",
+    ),
     path(f"{ONE}allocations/", AllocationsView.as_view(), name="allocations"),
     path(f"{ONE}statements/", MonthsView.as_view(), name="statements"),
     path(f"{ONE}statements/<slug:month>/", StatementsView.as_view(), name="statement"),
+    path(f"{ONE}statements/<slug:month>/close/", ClosingView.as_view(), name="statement_close"),
     path(f"{ONE}usage/", UsageView.as_view(), name="usage"),
     path(f"{ONE}usage/claude-code/", CodingView.as_view(), name="claude_code"),
     path(
@@ -262,6 +349,78 @@ urlpatterns: list[URLPattern] = [
         ChangeViewSet.as_view({"post": "refuse"}),
         name="change_refuse",
     ),
-    path(f"{ONE}batches/<uuid:uid>/", BatchViewSet.as_view({"get": "retrieve"}), name="batch"),
+    path(
+        f"{ONE}changes/<uuid:uid>/decision/",
+        DecisionViewSet.as_view({"post": "decide"}),
+        name="change_decision",
+    ),
+    path(
+        f"{ONE}changes/<uuid:uid>/again/",
+        DecisionViewSet.as_view({"post": "again"}),
+        name="change_again",
+    ),
+    path(
+        f"{ONE}remote-changes/",
+        RemoteChangeViewSet.as_view({"get": "list"}),
+        name="remote_changes",
+    ),
+    path(f"{ONE}batches/", BatchViewSet.as_view({"get": "list"}), name="batches"),
+    path(
+        f"{ONE}batches/<uuid:uid>/",
+        BatchViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="batch",
+    ),
+    path(
+        f"{ONE}batches/<uuid:uid>/confirm/",
+        BatchViewSet.as_view({"post": "confirm"}),
+        name="batch_confirm",
+    ),
+    path(f"{ONE}notices/", NoticeViewSet.as_view({"get": "list"}), name="notices"),
+    path(f"{ONE}notices/read/", NoticeViewSet.as_view({"post": "read"}), name="notices_read"),
+    path(f"{ONE}notices/own/", OwnView.as_view(), name="notices_own"),
+    path(f"{ONE}notices/<int:pk>/", NoticeViewSet.as_view({"get": "retrieve"}), name="notice"),
+    path(
+        f"{ONE}notices/<int:pk>/acknowledge/",
+        NoticeViewSet.as_view({"post": "acknowledge"}),
+        name="notice_acknowledge",
+    ),
+    path(f"{ONE}webhooks/", WebhookViewSet.as_view({"get": "list"}), name="webhooks"),
+    path(f"{ONE}webhooks/<int:pk>/", WebhookViewSet.as_view({"get": "retrieve"}), name="webhook"),
+    path(
+        f"{ONE}webhooks/<int:pk>/test/",
+        WebhookViewSet.as_view({"post": "test"}),
+        name="webhook_test",
+    ),
+    path(f"{ONE}deliveries/", DeliveryViewSet.as_view({"get": "list"}), name="deliveries"),
+    path(
+        f"{ONE}deliveries/<int:pk>/", DeliveryViewSet.as_view({"get": "retrieve"}), name="delivery"
+    ),
+    path(
+        f"{ONE}deliveries/<int:pk>/again/",
+        DeliveryViewSet.as_view({"post": "again"}),
+        name="delivery_again",
+    ),
+    path(
+        f"{ONE}reports/", ReportViewSet.as_view({"get": "list", "post": "create"}), name="reports"
+    ),
+    path(
+        f"{ONE}reports/<int:pk>/",
+        ReportViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="report",
+    ),
+    path(
+        f"{ONE}reports/<int:pk>/send/", ReportViewSet.as_view({"post": "send"}), name="report_send"
+    ),
+    path(
+        f"{ONE}reports/<int:pk>/pause/",
+        ReportViewSet.as_view({"put": "pause", "delete": "resume"}),
+        name="report_pause",
+    ),
+    path(
+        f"{ONE}reports/<int:pk>/receiving/",
+        ReportViewSet.as_view({"delete": "leave"}),
+        name="report_leave",
+    ),
+    path("", Nothing.as_view()),
     path("<path:rest>", Nothing.as_view(), name="nothing"),
 ]

@@ -361,10 +361,16 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_SCHEMA_CLASS": "apps.organizations.api_schema.DeskSchema",
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["apps.organizations.api_bodies.JSONBody"],
     "EXCEPTION_HANDLER": "apps.organizations.api_access.problem",
+    "URL_FORMAT_OVERRIDE": None,  # there is JSON alone: "format" is a parameter like any unknown one
+}
+# Answered in a minute; 0: any number. A person's own pages are not counted.
+API_REQUESTS_A_MINUTE = {
+    "caller": env.int("API_REQUESTS_A_MINUTE", default=600),  # each token, each signed-in user
+    "organization": env.int("API_REQUESTS_A_MINUTE_OF_ORGANIZATION", default=3000),
 }
 # Its own token table is never made: ours stands in for it, and emptying a database trips over it.
 MIGRATION_MODULES = {"knox": None}
@@ -382,6 +388,10 @@ SPECTACULAR_SETTINGS = {
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": r"/api/v1/",
     "SERVE_INCLUDE_SCHEMA": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "apps.organizations.api_schema.finish",
+    ],
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "SWAGGER_UI_SETTINGS": {"deepLinking": True, "persistAuthorization": False},
@@ -392,6 +402,14 @@ SPECTACULAR_SETTINGS = {
         "InviteState": "apps.invites.models.Invite.State",
         "WorkspaceState": "apps.workspaces.models.Workspace.State",
         "ConnectionState": "apps.organizations.models.Connection.State",
+        "WalkState": "apps.sync.models.SyncRun.State",
+        "DeliveryState": "apps.notices.models.Delivery.State",
+        "ReportRunState": "apps.reports.models.Run.State",
+        "IncidentState": "apps.incidents.models.State",
+        "IncidentKind": "apps.incidents.models.Kind",
+        "CentreRuleKind": "apps.centres.models.RuleKind",
+        "MailRhythm": "apps.notices.models.Rhythm",
+        "ReportRhythm": "apps.reports.calendar.RHYTHMS",
     },
 }
 

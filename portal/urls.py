@@ -31,6 +31,8 @@ CLOSED = [
     "accounts/social/connections/",
 ]
 
+handler400 = "portal.views.unusable"
+handler404 = "portal.views.absent"
 handler500 = "portal.views.broken"
 
 urlpatterns: list[URLPattern | URLResolver] = [

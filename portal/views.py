@@ -1,10 +1,13 @@
 """Pages that belong to no shelf."""
 
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from http import HTTPStatus
+
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
+from django.views.defaults import bad_request, page_not_found
 
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
@@ -16,17 +19,42 @@ def nothing_here(request: HttpRequest, **kwargs: object) -> HttpResponse:
     raise Http404
 
 
+def absent(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """404: at no address."""
+    if _is_api(request):
+        return _problem(
+            request, 404, _("There is nothing here. See /api/v1/docs/ for what there is.")
+        )
+    return page_not_found(request, exception)
+
+
+def unusable(request: HttpRequest, exception: Exception) -> HttpResponseBase:
+    """400: what no page ever sends."""
+    if _is_api(request):
+        return _problem(request, 400, _("This request cannot be used."))
+    return bad_request(request, exception)
+
+
+def _is_api(request: HttpRequest) -> bool:
+    return request.path.startswith("/api/")
+
+
+def _problem(request: HttpRequest, status: int, detail: str) -> HttpResponse:
+    """As the API's own errors, without REST framework."""
+    problem = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "request_id": id_of(request),
+    }
+    return JsonResponse(problem, status=status, content_type="application/problem+json")
+
+
 def broken(request: HttpRequest) -> HttpResponse:
     """500: an error of our own, with the id by which the log knows it. Asks nothing of the database."""
-    if request.path.startswith("/api/"):
-        problem = {
-            "type": "about:blank",
-            "title": "Internal Server Error",
-            "status": 500,
-            "detail": "The portal met an error of its own.",
-            "request_id": id_of(request),
-        }
-        return JsonResponse(problem, status=500, content_type="application/problem+json")
+    if _is_api(request):
+        return _problem(request, 500, "The portal met an error of its own.")
     return HttpResponse(render_to_string("500.html", {"request_id": id_of(request)}), status=500)
 
 

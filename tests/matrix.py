@@ -27,6 +27,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import transaction
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.audit.models import Entry
@@ -39,7 +40,8 @@ from apps.notices.models import Notice
 from apps.notices.topics import Topic
 from apps.organizations.models import Connection, Organization, Role
 from apps.personal.models import Account
-from apps.sync.models import Command, CommandState, Resource
+from apps.sync.models import Command, CommandState, Resource, SyncRun
+from apps.ui.models import SavedView
 from apps.usage.models import Dimension
 from apps.usage.tuples import CUBES
 from tests import factories
@@ -129,6 +131,22 @@ def _notice(tenant: Tenant, user: User) -> Notice:
     topics.register(Topic("tests.everybody", "Everything", frozenset()))
     made: Notice = factories.NoticeFactory(organization=tenant.organization)
     return made
+
+
+def _sudden_loss(tenant: Tenant, user: User) -> SyncRun:
+    """Of the list of members."""
+    listing = Resource.objects.create(
+        connection=factories.ConnectionFactory(organization=tenant.organization), name="members"
+    )
+    now = timezone.now()
+    return SyncRun.objects.create(
+        resource=listing,
+        fence=1,
+        state=SyncRun.State.ASKING,
+        started_at=now,
+        heartbeat_at=now,
+        would_remove=30,
+    )
 
 
 def _with_workspaces(tenant: Tenant) -> Connection:
@@ -240,6 +258,16 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
         organization=tenant.organization,
         endpoint=factories.EndpointFactory(organization=tenant.organization),
     ),
+    "own_report": lambda tenant, user: factories.ScheduleFactory(
+        organization=tenant.organization, owner=user
+    ),
+    "saved_view": lambda tenant, user: SavedView.objects.create(
+        organization=tenant.organization,
+        owner=user,
+        list_name="people",
+        name=f"View {SavedView.objects.count()}",
+    ),
+    "sudden_loss": _sudden_loss,
     "report": lambda tenant, user: factories.ScheduleFactory(organization=tenant.organization),
     "person": lambda tenant, user: factories.PersonFactory(organization=tenant.organization),
     "member": lambda tenant, user: factories.MemberFactory(organization=tenant.organization),
@@ -292,7 +320,7 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
 }
 
 # Belongs to one person: a colleague of the same organization gets a 404 too.
-PERSONAL = {"token", "session", "key"}
+PERSONAL = {"token", "session", "key", "saved_view"}
 # Numbered within each organization: another tenant's number is one of one's own.
 NUMBERED = {"entry"}
 
@@ -860,7 +888,45 @@ PAGES: dict[str, Page] = {
     "api:organizations": SignedIn(methods=("GET",)),
     "api:nothing": Closed(given={"rest": "peolpe/"}),
     "api:connections": Api(read="connections.read"),
-    "api:connection": Api(read="connections.read", objects={"uid": "connection"}),
+    "api:connection": Api(
+        read="connections.read",
+        methods={"PATCH": "connections.change", "DELETE": "connections.disconnect"},
+        objects={"uid": "connection"},
+    ),
+    "api:connection_check": Api(change="connections.change", objects={"uid": "connection"}),
+    "api:connection_pause": Api(
+        methods={"PUT": "connections.pause", "DELETE": "connections.pause"},
+        objects={"uid": "connection"},
+    ),
+    "api:listings": Api(
+        read="connections.read", change="sync.start", objects={"uid": "connection"}
+    ),
+    "api:loss": Api(
+        methods={"GET": "connections.read", "PUT": "sync.decide"},
+        objects={"uid": "sudden_loss.resource.connection.uid"},
+        given={"listing": "members"},
+    ),
+    "api:unreadable": Api(
+        read="connections.read",
+        objects={"uid": "listing.connection.uid"},
+        given={"listing": "members"},
+    ),
+    "api:backfill": Api(read="usage.read", objects={"uid": "usage_report.connection.uid"}),
+    "api:backfill_pause": Api(
+        methods={"PUT": "usage.backfill", "DELETE": "usage.backfill"},
+        objects={"uid": "usage_report.connection.uid"},
+        given={"report": "usage"},
+    ),
+    "api:organization": Api(read="organization.read", methods={"PATCH": "organization.change"}),
+    "api:colleagues": Api(read="grants.read"),
+    "api:saved_views": Api(read="activity.read", change="activity.read"),
+    "api:saved_view": Api(
+        methods={"PATCH": "activity.read", "DELETE": "activity.read"},
+        objects={"pk": "saved_view"},
+    ),
+    "api:audit": Api(read="audit.read"),
+    "api:audit_verification": Api(read="audit.read", change="audit.read"),
+    "api:audit_entry": Api(read="audit.read", objects={"sequence": "entry"}),
     "api:roles": Api(read="people.read", objects={"uid": "connection"}),
     "api:people": Api(read="people.read"),
     "api:person": Api(read="people.read", objects={"pk": "person"}),
@@ -915,7 +981,18 @@ PAGES: dict[str, Page] = {
     "api:configuration_versions": Api(
         read="configuration.read", objects={"uid": "remote_organization.connection.uid"}
     ),
-    "api:centres": Api(read="centres.read"),
+    "api:centres": Api(read="centres.read", change="centres.change"),
+    "api:centre": Api(
+        read="centres.read",
+        methods={"PATCH": "centres.change", "DELETE": "centres.change"},
+        objects={"pk": "centre"},
+    ),
+    "api:centre_rules": Api(change="centres.change", objects={"pk": "centre"}),
+    "api:centre_rule": Api(
+        methods={"PATCH": "centres.change", "DELETE": "centres.change"},
+        objects={"pk": "centre_rule"},
+    ),
+    "api:statement_close": Api(change="centres.close", given={"month": "2026-01"}),
     "api:allocations": Api(read="centres.read"),
     "api:statements": Api(read="centres.read"),
     "api:statement": Api(read="centres.read", given={"month": "2026-01"}),
@@ -975,5 +1052,42 @@ PAGES: dict[str, Page] = {
     "api:change_refuse": Api(
         change="commands.approve", objects={"uid": "command"}, besides="people.remove"
     ),
-    "api:batch": Api(read="activity.read", objects={"uid": "batch"}),
+    "api:change_decision": Api(
+        change="commands.decide",
+        objects={"uid": "command"},
+        data={"decision": "resend"},
+        besides="people.remove",
+    ),
+    "api:change_again": Api(change="commands.decide", objects={"uid": "command"}),
+    "api:remote_changes": Api(read="activity.read"),
+    "api:batches": Api(read="activity.read"),
+    "api:batch": Api(
+        read="activity.read", methods={"DELETE": "commands.decide"}, objects={"uid": "batch"}
+    ),
+    "api:batch_confirm": Api(change="commands.decide", objects={"uid": "batch"}),
+    "api:notices": Api(read="notices.read"),
+    "api:notices_read": Api(change="notices.own"),
+    "api:notices_own": Api(methods={"GET": "notices.own", "PUT": "notices.own"}),
+    "api:notice": Api(read="notices.read", objects={"pk": "notice"}),
+    "api:notice_acknowledge": Api(change="notices.acknowledge", objects={"pk": "notice"}),
+    "api:webhooks": Api(read="notices.deliveries"),
+    "api:webhook": Api(read="notices.deliveries", objects={"pk": "endpoint"}),
+    "api:webhook_test": Api(change="notices.send_again", objects={"pk": "endpoint"}),
+    "api:deliveries": Api(read="notices.deliveries"),
+    "api:delivery": Api(read="notices.deliveries", objects={"pk": "delivery"}),
+    "api:delivery_again": Api(change="notices.send_again", objects={"pk": "delivery"}),
+    "api:reports": Api(read="reports.read", change="reports.own"),
+    "api:report": Api(
+        methods={"GET": "reports.read", "PATCH": "reports.own", "DELETE": "reports.own"},
+        objects={"pk": "own_report"},
+    ),
+    "api:report_send": Api(
+        change="reports.own", besides="reports.change", objects={"pk": "report"}
+    ),
+    "api:report_pause": Api(
+        methods={"PUT": "reports.own", "DELETE": "reports.own"},
+        besides="reports.change",
+        objects={"pk": "report"},
+    ),
+    "api:report_leave": Api(methods={"DELETE": "reports.read"}, objects={"pk": "report"}),
 }

@@ -53,10 +53,11 @@ from apps.billing.runway import Pace, paces
 from apps.billing.sellers import sells, why_not
 from apps.members.api import ASKING
 from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_once import once
 from apps.organizations.api_shapes import NewestFirst, Shape, asked_of_list, written
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
-from apps.sync.api import ASKING_ANSWERS, AskingMixin, once
+from apps.sync.api import ASKING_ANSWERS, AskingMixin
 from apps.sync.models import Command
 from apps.usage import missing_words, reads
 from apps.usage.views import READ
@@ -158,6 +159,7 @@ class PaymentViewSet(_Billing, viewsets.GenericViewSet[Payment]):
 
     actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
     serializer_class = PaymentSerializer
+    shapes: ClassVar[dict[str, Any]] = {"retrieve": PaymentDetailSerializer}
     pagination_class = NewestFirst
 
     def get_queryset(self) -> QuerySet[Any]:
@@ -233,6 +235,7 @@ class PlanViewSet(_Billing, viewsets.GenericViewSet[Any]):
 
     actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
     serializer_class = HeldSerializer
+    shapes: ClassVar[dict[str, Any]] = {"seats": SeatsSerializer}
 
     @extend_schema(
         operation_id="plans_list", parameters=[OneConnection], responses=HeldSerializer(many=True)
@@ -389,6 +392,7 @@ class SpendView(DeskAPIMixin):
     """Spend at a glance."""
 
     actions: ClassVar[dict[str, str]] = {"get": "billing.read"}
+    serializer_class = SpendSerializer
 
     @extend_schema(operation_id="spend_retrieve", tags=["billing"], responses=SpendSerializer)
     def get(self, request: Request, slug: str) -> Response:
@@ -415,6 +419,7 @@ class ReconciliationView(DeskAPIMixin):
     """Reconciliation."""
 
     actions: ClassVar[dict[str, str]] = {"get": "billing.read"}
+    serializer_class = ReconciliationSerializer
 
     @extend_schema(
         operation_id="reconciliation_retrieve",

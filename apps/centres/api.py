@@ -50,7 +50,8 @@ def _checked(shape: type[Shape], request: Request) -> dict[str, Any]:
     return found
 
 
-def _month(text: str) -> Span:
+def month_of(text: str) -> Span:
+    """The month of an address; 404 for none, or one that has not begun."""
     found = months.of_slug(text)
     if found is None or found.first > utc_today():
         raise Http404
@@ -175,25 +176,11 @@ def _money(sums: Iterable[tuple[str, Decimal]]) -> list[dict[str, Any]]:
 # --- Views -------------------------------------------------------------------------------------------
 
 
-class CentresView(DeskAPIMixin):
-    """The cost centres."""
-
-    actions: ClassVar[dict[str, str]] = {"get": "centres.read"}
-
-    @extend_schema(
-        operation_id="centres_list", tags=["centres"], responses=CentreSerializer(many=True)
-    )
-    def get(self, request: Request, slug: str) -> Response:
-        """The cost centres and what they take, in the order in which they decide."""
-        mine = CostCentre.objects.visible_to(request.user).current()
-        rows = mine.filter(organization=self.organization)
-        return Response(CentreSerializer(rows.prefetch_related("rules"), many=True).data)
-
-
 class AllocationsView(DeskAPIMixin):
     """What belongs where."""
 
     actions: ClassVar[dict[str, str]] = {"get": "centres.read"}
+    serializer_class = AllocationsSerializer
 
     @extend_schema(
         operation_id="allocations_retrieve",
@@ -204,7 +191,7 @@ class AllocationsView(DeskAPIMixin):
     def get(self, request: Request, slug: str) -> Response:
         """Keys, people and workspaces that cost anything in a month, with the rule that decides today."""
         asked = _checked(AllocationsAsked, request)
-        span = _month(asked["month"]) if "month" in asked else months.last_whole()
+        span = month_of(asked["month"]) if "month" in asked else months.last_whole()
         wanted = [asked["centre"] or None] if "centre" in asked else []
         connections = places.connections_of(self.organization)
         rows = contents.took(self.organization, connections, span, *wanted)
@@ -230,6 +217,7 @@ class MonthsView(DeskAPIMixin):
     """The months."""
 
     actions: ClassVar[dict[str, str]] = {"get": "centres.read"}
+    serializer_class = MonthSerializer
 
     @extend_schema(
         operation_id="statements_list", tags=["centres"], responses=MonthSerializer(many=True)
@@ -258,6 +246,7 @@ class StatementsView(DeskAPIMixin):
     """The statements of one month."""
 
     actions: ClassVar[dict[str, str]] = {"get": "centres.read"}
+    serializer_class = StatementsSerializer
 
     @extend_schema(
         operation_id="statements_retrieve",
@@ -268,7 +257,7 @@ class StatementsView(DeskAPIMixin):
     def get(self, request: Request, slug: str, month: str) -> Response:
         """A month by cost centre, and its lines. All statements together are the providers' total."""
         asked = _checked(_Paged, request)
-        span = _month(month)
+        span = month_of(month)
         found = statements.month(self.organization, span, unallocated=_("Unallocated"))
         connections = places.connections_of(self.organization)
         why = [] if found.closing else months.obstacles(connections, span)

@@ -14,9 +14,10 @@ from apps.configuration import services
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.members.api import ASKING
 from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_once import once
 from apps.organizations.api_shapes import Moment, NewestFirst, Shape, written
 from apps.organizations.models import Connection
-from apps.sync.api import ASKING_ANSWERS, AskingMixin, once
+from apps.sync.api import ASKING_ANSWERS, AskingMixin
 
 # --- Shapes --------------------------------------------------------------------------------------
 

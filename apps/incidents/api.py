@@ -17,8 +17,8 @@ from apps.incidents.forms import LONGEST
 from apps.incidents.lists import STATES
 from apps.incidents.models import Ended, Incident, Kind, Severity, State, Unit
 from apps.organizations.api_access import DeskAPIMixin
-from apps.organizations.api_shapes import Moment, NewestFirst, Shape, asked_of_list, written
-from apps.sync.api import PROBLEM, PROBLEMS, Conflict
+from apps.organizations.api_problems import Conflict, answers
+from apps.organizations.api_shapes import Moment, NewestFirst, Shape, asked_of_list, sent, written
 from apps.usage.days import date_of, day_of
 
 # --- Shapes --------------------------------------------------------------------------------------
@@ -148,9 +148,7 @@ class Muting(Shape):
     )
 
 
-ANSWERS: dict[Any, Any] = {200: IncidentSerializer} | {
-    (code, PROBLEM): PROBLEMS[code, PROBLEM] for code in (400, 403, 404, 409)
-}
+ANSWERS = answers(IncidentSerializer)
 
 
 # --- Views ---------------------------------------------------------------------------------------
@@ -203,13 +201,13 @@ class IncidentViewSet(DeskAPIMixin, viewsets.GenericViewSet[Incident]):
     @extend_schema(operation_id="incidents_resolve", request=Resolving, responses=ANSWERS)
     def resolve(self, request: Request, slug: str, pk: int) -> Response:
         """Say that it is dealt with. A later far-off day opens it again."""
-        one, given = self._incident(pk), self._given(Resolving, request)
+        one, given = self._incident(pk), sent(Resolving, request)
         return self._act(lambda: services.resolve(incident=one, actor=self.actor, **given))
 
     @extend_schema(operation_id="incidents_mute", request=Muting, responses=ANSWERS)
     def mute(self, request: Request, slug: str, pk: int) -> Response:
         """Say that it is meant to be so. Its days count as usual from now on."""
-        one, given = self._incident(pk), self._given(Muting, request)
+        one, given = self._incident(pk), sent(Muting, request)
         return self._act(lambda: services.mute(incident=one, actor=self.actor, **given))
 
     @extend_schema(operation_id="incidents_take_up", request=None, responses=ANSWERS)
@@ -221,12 +219,6 @@ class IncidentViewSet(DeskAPIMixin, viewsets.GenericViewSet[Incident]):
     def _incident(self, pk: int) -> Incident:
         found: Incident = get_object_or_404(self.get_queryset(), pk=pk)
         return found
-
-    @staticmethod
-    def _given(shape: type[Shape], request: Request) -> dict[str, Any]:
-        given = shape(data=request.data)
-        given.is_valid(raise_exception=True)
-        return dict(given.validated_data)
 
     def _act(self, act: Callable[[], Incident]) -> Response:
         """The incident as it is then; a refusal by its field, or as a conflict."""

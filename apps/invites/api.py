@@ -17,16 +17,10 @@ from apps.invites.models import Invite
 from apps.invites.services import Guest
 from apps.members.api import ASKING, PersonPart, add_part
 from apps.members.models import Person
+from apps.organizations.api_once import Once, once
 from apps.organizations.api_shapes import Moment, NewestFirst, Shape, asked_of_list, written
 from apps.organizations.models import Connection
-from apps.sync.api import (
-    ASKING_ANSWERS,
-    AskingMixin,
-    BatchSerializer,
-    ChangeSerializer,
-    Once,
-    once,
-)
+from apps.sync.api import ASKING_ANSWERS, AskingMixin, BatchSerializer, ChangeSerializer
 from apps.sync.models import Batch, Command
 from apps.sync.outbox.batches import confirm_batch
 

@@ -17,9 +17,10 @@ from apps.keys.models import Key
 from apps.members.api import ASKING, PersonPart, add_part
 from apps.members.models import Member, Person
 from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_once import once
 from apps.organizations.api_shapes import Moment, NewestFirst, Shape, asked_of_list, written
 from apps.organizations.models import Connection
-from apps.sync.api import ASKING_ANSWERS, AskingMixin, once
+from apps.sync.api import ASKING_ANSWERS, AskingMixin
 from apps.sync.models import Command
 
 STATUSES = ("active", "inactive", "expired", "archived", "gone")

@@ -16,10 +16,11 @@ from apps.members.models import Member, Person
 from apps.members.people import in_state, state_options
 from apps.members.search import containing
 from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_once import IDEMPOTENCY_KEY, once
 from apps.organizations.api_shapes import Cursors, Moment, Shape, address, asked_of_list, written
 from apps.organizations.models import Connection, Organization
 from apps.providers.protocol import RoleOption
-from apps.sync.api import ASKING_ANSWERS, IDEMPOTENCY_KEY, PREFER, AskingMixin, once
+from apps.sync.api import ASKING_ANSWERS, PREFER, AskingMixin
 
 ASKING = [IDEMPOTENCY_KEY, PREFER]
 MANY = 10_000  # hits of a search from which on reading through in order is quicker

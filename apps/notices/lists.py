@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from apps.accounts.models import User
 from apps.notices.models import Channel, Delivery, Endpoint, Hearing, Notice, Severity
 from apps.notices.topics import open_to
 from apps.ui.filters import ChoiceFilter, Filter, SearchFilter
@@ -45,11 +46,10 @@ def _topics(page: Any) -> list[tuple[str, Any]]:
     return [(topic.name, topic.label) for topic in open_to(page.request.role)]
 
 
-def _in_state(value: str, page: Any) -> Q:
+def in_state(value: str, user: User) -> Q:
+    """The condition of one of STATES, for ``user``."""
     if value == "unread":
-        mine = Hearing.objects.filter(
-            notice=OuterRef("pk"), user=page.request.user, read_at__isnull=True
-        )
+        mine = Hearing.objects.filter(notice=OuterRef("pk"), user=user, read_at__isnull=True)
         return Q(Exists(mine))
     return {
         "open": Q(acknowledged_at__isnull=True, settled_at__isnull=True),
@@ -100,7 +100,12 @@ class NoticeList(ListPage[Notice]):
     ]
     filters: ClassVar[Sequence[Filter]] = [
         SearchFilter(label=gettext_lazy("Search the notices"), fields=["title", "text"]),
-        ChoiceFilter(key="state", label=gettext_lazy("State"), options=STATES, lookup=_in_state),
+        ChoiceFilter(
+            key="state",
+            label=gettext_lazy("State"),
+            options=STATES,
+            lookup=lambda value, page: in_state(value, page.request.user),
+        ),
         ChoiceFilter(key="topic", label=gettext_lazy("Topic"), options=_topics, lookup="topic"),
         ChoiceFilter(
             key="severity",

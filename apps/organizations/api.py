@@ -1,5 +1,6 @@
 """The API's way to organizations and their connections. No secret of a connection is in any answer."""
 
+from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
@@ -10,11 +11,15 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.accounts.models import User
+from apps.organizations import connections
 from apps.organizations.api_access import DeskAPIMixin
-from apps.organizations.api_shapes import Cursors, Moment, written
+from apps.organizations.api_answering import AnsweringMixin
+from apps.organizations.api_problems import RefusingMixin, answers
+from apps.organizations.api_shapes import Cursors, Moment, Shape, sent, written
 from apps.organizations.api_tokens import role_of_token
 from apps.organizations.health import Health, health_of, with_freshness
 from apps.organizations.models import ApiToken, Connection, Organization, Role
+from apps.organizations.services import Refused
 
 
 class OrganizationSerializer(serializers.Serializer[Organization]):
@@ -26,7 +31,7 @@ class OrganizationSerializer(serializers.Serializer[Organization]):
 
 
 @extend_schema(tags=["organizations"])
-class OrganizationViewSet(viewsets.GenericViewSet[Organization]):
+class OrganizationViewSet(AnsweringMixin, viewsets.GenericViewSet[Organization]):
     """Where a caller begins: the organizations that can be reached."""
 
     serializer_class = OrganizationSerializer
@@ -87,19 +92,45 @@ class ConnectionSerializer(serializers.Serializer[Connection]):
         return dict(HealthSerializer(health_of(row)).data)
 
 
+class ConnectionChange(Shape):
+    """What is to be otherwise."""
+
+    name = serializers.CharField(max_length=80)
+
+
 @extend_schema(tags=["connections"])
-class ConnectionViewSet(DeskAPIMixin, viewsets.GenericViewSet[Connection]):
+class ConnectionViewSet(RefusingMixin, DeskAPIMixin, viewsets.GenericViewSet[Connection]):
     """Remote accounts of an organization."""
 
-    actions: ClassVar[dict[str, str]] = {"*": "connections.read"}
+    actions: ClassVar[dict[str, str]] = {
+        "list": "connections.read",
+        "retrieve": "connections.read",
+        "partial_update": "connections.change",
+        "destroy": "connections.disconnect",
+        "check": "connections.change",
+        "pause": "connections.pause",
+        "resume": "connections.pause",
+    }
     serializer_class = ConnectionSerializer
     pagination_class = Cursors
     lookup_field = "uid"
+    refusals = (Refused,)
 
     def get_queryset(self) -> QuerySet[Connection]:
         """The confirmed ones, the disconnected too."""
         found = Connection.objects.visible_to(self.request.user)
         return with_freshness(found.filter(organization=self.organization).confirmed())
+
+    def _shown(self, uid: str) -> Response:
+        return Response(ConnectionSerializer(get_object_or_404(self.get_queryset(), uid=uid)).data)
+
+    def _act(
+        self, uid: str, service: Callable[..., Any], body: type[Shape] | None = None
+    ) -> Response:
+        connection = get_object_or_404(self.get_queryset(), uid=uid)
+        given = sent(body, self.request) if body else {}
+        service(connection=connection, actor=self.actor, **given)
+        return self._shown(uid)
 
     @extend_schema(operation_id="connections_list")
     def list(self, request: Request, slug: str) -> Response:
@@ -110,4 +141,37 @@ class ConnectionViewSet(DeskAPIMixin, viewsets.GenericViewSet[Connection]):
     @extend_schema(operation_id="connections_retrieve")
     def retrieve(self, request: Request, slug: str, uid: str) -> Response:
         """One connection."""
-        return Response(ConnectionSerializer(get_object_or_404(self.get_queryset(), uid=uid)).data)
+        return self._shown(uid)
+
+    @extend_schema(
+        operation_id="connections_change",
+        request=ConnectionChange,
+        responses=answers(ConnectionSerializer),
+    )
+    def partial_update(self, request: Request, slug: str, uid: str) -> Response:
+        """Give it another name here."""
+        return self._act(uid, connections.rename, ConnectionChange)
+
+    @extend_schema(operation_id="connections_disconnect", responses=answers(ConnectionSerializer))
+    def destroy(self, request: Request, slug: str, uid: str) -> Response:
+        """Forget its key and what waits to be sent. Not by token: it asks for a fresh sign-in."""
+        return self._act(uid, connections.disconnect)
+
+    @extend_schema(
+        operation_id="connections_check", request=None, responses=answers(ConnectionSerializer)
+    )
+    def check(self, request: Request, slug: str, uid: str) -> Response:
+        """Have a worker ask the provider what its key can do now."""
+        return self._act(uid, connections.ask_again)
+
+    @extend_schema(
+        operation_id="connections_pause", request=None, responses=answers(ConnectionSerializer)
+    )
+    def pause(self, request: Request, slug: str, uid: str) -> Response:
+        """Ask the provider nothing and send it nothing for the time being."""
+        return self._act(uid, connections.pause)
+
+    @extend_schema(operation_id="connections_resume", responses=answers(ConnectionSerializer))
+    def resume(self, request: Request, slug: str, uid: str) -> Response:
+        """Go on with it."""
+        return self._act(uid, connections.resume)

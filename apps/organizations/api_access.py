@@ -15,9 +15,10 @@ from rest_framework import exceptions
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
-from rest_framework.views import APIView, exception_handler
+from rest_framework.views import exception_handler
 
 from apps.accounts.models import User
+from apps.organizations.api_answering import AnsweringMixin
 from apps.organizations.api_tokens import ApiTokenAuthentication
 from apps.organizations.demand import factor_is_missing
 from apps.organizations.models import ApiToken, Organization, Role
@@ -59,7 +60,7 @@ class TooLong(exceptions.APIException):
     default_detail = gettext_lazy("That is too much at once. Send it in parts.")
 
 
-class DeskAPIMixin(APIView):
+class DeskAPIMixin(AnsweringMixin):
     """Mix into an API view or viewset below ``…/<slug:slug>/``.
 
     ``actions``: what each REST framework action (or, in a plain view, lower-case method) needs of
@@ -77,6 +78,7 @@ class DeskAPIMixin(APIView):
         if request.method == "OPTIONS" and not hasattr(self, "action"):
             return
         self.organization = self._organization(request, kwargs["slug"])
+        self.meter.count("organization", self.organization.pk)
         role = role_of(request.user, self.organization)
         name = getattr(self, "action", None) or (request.method or "").lower()
         needed = self.actions.get(name, self.actions.get("*", ""))

@@ -13,7 +13,8 @@ from rest_framework.pagination import Cursor, CursorPagination
 from rest_framework.request import Request
 
 _ID = re.compile(r"[0-9]{1,18}")
-OF_THE_LIST = frozenset({"cursor", "limit"})  # parameters that belong to paging
+# Parameters that belong to paging, and to every answer.
+OF_THE_LIST = frozenset({"cursor", "limit", "fields"})
 
 
 class Moment(serializers.DateTimeField):
@@ -76,6 +77,13 @@ def asked_of_list(shape: type[Shape], request: Request) -> dict[str, Any]:
     asked = shape(data=request.query_params.dict())
     asked.is_valid(raise_exception=True)
     return cast("dict[str, Any]", asked.validated_data)
+
+
+def sent(shape: type[Shape], request: Request) -> dict[str, Any]:
+    """The checked body of a request."""
+    given = shape(data=request.data)
+    given.is_valid(raise_exception=True)
+    return cast("dict[str, Any]", given.validated_data)
 
 
 def written(shape: Any, rows: Iterable[Any] | None, **context: Any) -> list[Any]:

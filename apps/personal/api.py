@@ -11,11 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.members.api import ASKING
+from apps.organizations.api_once import once
 from apps.organizations.api_shapes import Cursors, Moment, Shape, written
 from apps.organizations.models import Connection
 from apps.personal import services
 from apps.personal.models import Account
-from apps.sync.api import ASKING_ANSWERS, AskingMixin, once
+from apps.sync.api import ASKING_ANSWERS, AskingMixin
 
 # --- Shapes --------------------------------------------------------------------------------------
 

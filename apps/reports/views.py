@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from apps.notices.lists import delivery_state
 from apps.notices.models import Delivery
 from apps.organizations.access import DeskRequest, desk_view
+from apps.organizations.models import Organization
 from apps.reports import pages, services
 from apps.reports.calendar import in_words
 from apps.reports.forms import ScheduleForm
@@ -40,17 +41,17 @@ def reports(request: DeskRequest) -> HttpResponseBase:
 
 
 @dataclass(frozen=True, slots=True)
-class _Wanted:
+class Wanted:
     """The page that somebody wants to have sent, as the address names it."""
 
     match: ResolverMatch
     path: str
     query: str
     list_name: str
-    view: SavedView | None
 
     @property
     def kwargs(self) -> dict[str, Any]:
+        """Of the address, without the organization."""
         return {
             name: value if isinstance(value, int) else str(value)
             for name, value in self.match.kwargs.items()
@@ -59,22 +60,32 @@ class _Wanted:
 
     @property
     def url(self) -> str:
+        """Its address with its filters."""
         return f"{self.path}?{self.query}" if self.query else self.path
 
 
-def _wanted(request: DeskRequest) -> _Wanted:
-    """404 unless the address names a page of this organization of which views can be kept."""
-    parts = urlsplit(request.GET.get("page", ""))
-    list_name = request.GET.get("list", "")
-    match = pages.find(parts.path, request.organization)
+def wanted_page(address: str, list_name: str, organization: Organization) -> Wanted | None:
+    """The page at ``address``; None unless it is one of ``organization`` of which views can be kept."""
+    parts = urlsplit(address)
+    match = pages.find(parts.path, organization)
     if match is None or list_name not in KEPT or len(parts.query) > MOST_QUERY:
+        return None
+    return Wanted(match, parts.path, parts.query, list_name)
+
+
+def _wanted(request: DeskRequest) -> tuple[Wanted, SavedView | None]:
+    """That of ``?page=``, and the reader's own view of ``?view=``. 404 where there is no such page."""
+    found = wanted_page(
+        request.GET.get("page", ""), request.GET.get("list", ""), request.organization
+    )
+    if found is None:
         raise Http404
     number = request.GET.get("view", "")
     mine = SavedView.objects.filter(
-        organization=request.organization, owner=request.user, list_name=list_name
+        organization=request.organization, owner=request.user, list_name=found.list_name
     )
     view = mine.filter(pk=number).first() if number.isdecimal() and len(number) < 19 else None
-    return _Wanted(match, parts.path, parts.query, list_name, view)
+    return found, view
 
 
 def _form(request: DeskRequest, initial: dict[str, Any], others: int = 0) -> ScheduleForm:
@@ -91,12 +102,12 @@ def _form(request: DeskRequest, initial: dict[str, Any], others: int = 0) -> Sch
 @desk_view("reports.own")
 def new(request: DeskRequest) -> HttpResponse:
     """Have the page at ``?page=`` sent regularly: every Monday at eight to whoever asks, unless changed."""
-    wanted = _wanted(request)
+    wanted, view = _wanted(request)
     title = str(KEPT[wanted.list_name])
     form = _form(
         request,
         {
-            "name": wanted.view.name if wanted.view else request.GET.get("name", "")[:120] or title,
+            "name": view.name if view else request.GET.get("name", "")[:120] or title,
             "rhythm": "week:0",
             "hour": "8",
             "users": [request.user.pk],
@@ -115,7 +126,7 @@ def new(request: DeskRequest) -> HttpResponse:
             url_name=wanted.match.view_name,
             url_kwargs=wanted.kwargs,
             query=wanted.query,
-            view=wanted.view,
+            view=view,
             **form.cleaned_data,
         )
         messages.success(request, _("Kept. “Send now” shows what it looks like."))

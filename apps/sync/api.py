@@ -1,16 +1,10 @@
 """The API's way to changes: asking for one, waiting for its outcome, looking at it, deciding on it."""
 
-import hashlib
-import json
 import re
-import uuid
-from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
-from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import (
     OpenApiParameter,
@@ -18,11 +12,13 @@ from drf_spectacular.utils import (
     extend_schema,
     extend_schema_field,
 )
-from rest_framework import exceptions, serializers, viewsets
+from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_once import Once
+from apps.organizations.api_problems import PROBLEM, PROBLEMS, Conflict
 from apps.organizations.api_shapes import (
     Moment,
     NewestFirst,
@@ -31,7 +27,6 @@ from apps.organizations.api_shapes import (
     asked_of_list,
     written,
 )
-from apps.organizations.models import ApiToken
 from apps.providers.masking import mask
 from apps.sync.models import OPEN_STATES, Batch, Command, CommandEvent, CommandState
 from apps.sync.outbox import requests, secrets
@@ -40,14 +35,7 @@ from apps.sync.outbox.requests import RequestRefused, TargetBusy
 from apps.sync.outbox.word import await_word
 
 LONGEST_WAIT = 10  # seconds
-LONGEST_KEY = 255
 
-IDEMPOTENCY_KEY = OpenApiParameter(
-    "Idempotency-Key",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description="The same key with the same content gives the same change, however often it is sent.",
-)
 PREFER = OpenApiParameter(
     "Prefer",
     OpenApiTypes.STR,
@@ -125,6 +113,14 @@ class ChangeDetailSerializer(ChangeSerializer):
     """The same, with its timeline."""
 
     events = CommandEventSerializer(many=True)
+    candidates = serializers.SerializerMethodField(
+        help_text="What was found at the provider that it may have made; `id` is what to adopt."
+    )
+
+    @extend_schema_field(serializers.ListField(child=serializers.DictField()))
+    def get_candidates(self, row: Command) -> list[dict[str, Any]]:
+        """Without what looks like a secret."""
+        return [cast("dict[str, Any]", mask(one)) for one in row.candidates]
 
 
 class SecretSerializer(serializers.Serializer[dict[str, str]]):
@@ -180,35 +176,6 @@ class BatchSerializer(serializers.Serializer[Batch]):
         return f"{changes}?batch={row.uid}"
 
 
-class ProblemError(serializers.Serializer[Any]):
-    """One thing that is wrong with what was sent."""
-
-    pointer = serializers.CharField(help_text="JSON pointer to it: #/0/email")
-    detail = serializers.CharField()
-
-
-class Problem(serializers.Serializer[Any]):
-    """An error, as application/problem+json (RFC 9457)."""
-
-    type = serializers.CharField()
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField()
-    errors = ProblemError(many=True, required=False)  # type: ignore[assignment]  # likewise a field
-    change = serializers.URLField(required=False, help_text="The change that stands in the way.")
-
-
-PROBLEM = "application/problem+json"
-PROBLEMS: dict[Any, Any] = {
-    (code, PROBLEM): OpenApiResponse(Problem, description=words)
-    for code, words in {
-        400: "Some of what was sent cannot be used.",
-        403: "Your role does not allow it, or your second factor is missing.",
-        404: "There is no such thing here.",
-        409: "The portal refuses: the reason is in the detail.",
-        422: "The Idempotency-Key was used for something else.",
-    }.items()
-}
 ASKING_ANSWERS: dict[Any, Any] = {
     200: OpenApiResponse(ChangeSerializer, description="It was settled while you waited."),
     202: OpenApiResponse(ChangeSerializer, description="It is on its way; look at its address."),
@@ -220,75 +187,6 @@ DECIDING_ANSWERS: dict[Any, Any] = {200: ChangeDetailSerializer} | {
 
 
 # --- Asking --------------------------------------------------------------------------------------
-
-
-class Conflict(exceptions.APIException):
-    """The portal's own No, with its reason."""
-
-    status_code = 409
-
-    def __init__(self, detail: str, more: dict[str, Any] | None = None) -> None:
-        super().__init__(detail)
-        self.more = more or {}
-
-
-class KeyReused(exceptions.APIException):
-    """An Idempotency-Key that came with other content before."""
-
-    status_code = 422
-    default_detail = gettext_lazy(
-        "This Idempotency-Key was used for something else before. Take a new key for a new change."
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Once:
-    """What makes a request the same as an earlier one: who sent which key, and with what content.
-
-    Both halves are 32 hexadecimal digits; together they are the nonce of what is asked for.
-    """
-
-    key: str
-    content: str
-
-    @property
-    def nonce(self) -> str:
-        """The whole."""
-        return self.key + self.content
-
-    def earlier(self, rows: QuerySet[Any]) -> Any:
-        """The one of ``rows`` that came of this request before, None if none. KeyReused for another.
-
-        One query, by a range that the unique index on the nonce answers.
-        """
-        found = rows.filter(nonce__gte=self.key, nonce__lt=f"{self.key}g").first()
-        if found and found.nonce != self.nonce:
-            raise KeyReused
-        return found
-
-
-def _digest(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def once(request: Request) -> Once:
-    """The request's identity; one of its own where no Idempotency-Key was sent."""
-    key = request.headers.get("Idempotency-Key")
-    if key is None:
-        return Once(uuid.uuid4().hex, uuid.uuid4().hex)
-    if not key or len(key) > LONGEST_KEY:
-        raise exceptions.ValidationError(
-            {
-                "Idempotency-Key": [
-                    _("An Idempotency-Key has 1 to %(most)d characters.") % {"most": LONGEST_KEY}
-                ]
-            }
-        )
-    holder = request.auth.token_key if isinstance(request.auth, ApiToken) else ""
-    return Once(
-        _digest(request.user.pk, holder, key),
-        _digest(request.method, request.path, request.data),
-    )
 
 
 def patience(request: Request) -> int | None:
@@ -367,6 +265,7 @@ class ChangeViewSet(AskingMixin, viewsets.GenericViewSet[Command]):
         "secret": "activity.read",
     }
     serializer_class = ChangeSerializer
+    shapes: ClassVar[dict[str, Any]] = {"retrieve": ChangeDetailSerializer}
     pagination_class = NewestFirst
     lookup_field = "uid"
 
@@ -452,23 +351,3 @@ class ChangeViewSet(AskingMixin, viewsets.GenericViewSet[Command]):
     def _shown(self, uid: str) -> Response:
         command = get_object_or_404(self.get_queryset().prefetch_related("events"), uid=uid)
         return Response(ChangeDetailSerializer(command, context={"request": self.request}).data)
-
-
-@extend_schema(tags=["changes"])
-class BatchViewSet(DeskAPIMixin, viewsets.GenericViewSet[Batch]):
-    """Changes that were asked for in one go."""
-
-    actions: ClassVar[dict[str, str]] = {"retrieve": "activity.read"}
-    serializer_class = BatchSerializer
-    lookup_field = "uid"
-
-    def get_queryset(self) -> QuerySet[Batch]:
-        """Those of the organization."""
-        found = Batch.objects.visible_to(self.request.user).filter(organization=self.organization)
-        return found.select_related("organization", "actor")
-
-    @extend_schema(operation_id="batches_retrieve")
-    def retrieve(self, request: Request, slug: str, uid: str) -> Response:
-        """How far a batch is, and what of it cannot be done."""
-        batch = get_object_or_404(self.get_queryset(), uid=uid)
-        return Response(BatchSerializer(batch, context={"request": request}).data)

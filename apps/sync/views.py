@@ -77,7 +77,7 @@ def _resource(request: DeskRequest, uid: UUID, listing: str) -> Resource:
     )
 
 
-def _listings(connection: Connection) -> list[Listing]:
+def listings_of(connection: Connection) -> list[Listing]:
     """Each listing with its newest walk. Two queries."""
     newest = SyncRun.objects.filter(resource=OuterRef("pk")).order_by("-started_at", "-pk")
     resources = list(
@@ -121,7 +121,7 @@ def _people_url(request: DeskRequest) -> str:
 def progress(request: DeskRequest, uid: UUID) -> HttpResponse:
     """How far the walks of one connection are; asks again by itself until they are done."""
     connection = _connection(request, uid)
-    listings = _listings(connection)
+    listings = listings_of(connection)
     context = {
         "connection": connection,
         "listings": listings,

@@ -148,7 +148,7 @@ def respond(page: Keepable, views: Views) -> HttpResponse:
         view.delete()
         return redirect(page.clear_url)
     form = SavedViewForm(request.POST if request.method == "POST" else None, instance=view)
-    if request.method == "POST" and _accepted(form):
+    if request.method == "POST" and keep(form):
         return redirect(views.url(form.instance))
     given = {
         "form": form,
@@ -177,7 +177,8 @@ def _view_at_hand(page: Keepable, views: Views) -> SavedView:
     raise Http404
 
 
-def _accepted(form: SavedViewForm) -> bool:
+def keep(form: SavedViewForm) -> bool:
+    """Keep the view as the form has it; False, with the form's errors, where it cannot be."""
     if not form.is_valid():
         return False
     with transaction.atomic(durable=True):

@@ -77,6 +77,7 @@ class UsageView(DeskAPIMixin):
     """Usage and cost over the organization's connections."""
 
     actions: ClassVar[dict[str, str]] = {"get": "usage.read"}
+    serializer_class = UsageSerializer
 
     @extend_schema(
         operation_id="usage_retrieve",
@@ -199,6 +200,7 @@ class CodingView(DeskAPIMixin):
     """Claude Code over the organization's connections."""
 
     actions: ClassVar[dict[str, str]] = {"get": "usage.read"}
+    serializer_class = CodingSerializer
 
     @extend_schema(
         operation_id="usage_claude_code_retrieve",

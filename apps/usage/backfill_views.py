@@ -35,6 +35,11 @@ class Backfill:
         return date_of(self.report.backfill_to).isoformat()
 
 
+def backfill_of(report: Report) -> Backfill:
+    """How far it is. Two queries."""
+    return Backfill(report, *ledger.progress(report))
+
+
 def _report(request: DeskRequest, uid: UUID, report: str) -> Report:
     visible = Connection.objects.visible_to(request.user).live()
     connection = get_object_or_404(visible, uid=uid, organization=request.organization)
@@ -60,7 +65,7 @@ def resume(request: DeskRequest, uid: UUID, report: str) -> HttpResponse:
 def progress(request: DeskRequest, *, connection: Connection) -> SafeString | str:
     """Slot "organizations:connection": each report of the connection. A query, and two for each."""
     reports = Report.objects.filter(connection=connection).select_related("paused_by")
-    rows = [Backfill(one, *ledger.progress(one)) for one in reports.order_by("pk")]
+    rows = [backfill_of(one) for one in reports.order_by("pk")]
     if not rows:
         return ""
     context = {

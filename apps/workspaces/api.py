@@ -13,9 +13,10 @@ from rest_framework.response import Response
 
 from apps.members.api import ASKING
 from apps.members.models import Member
+from apps.organizations.api_once import once
 from apps.organizations.api_shapes import Cursors, Moment, Shape, asked_of_list, written
 from apps.organizations.models import Connection
-from apps.sync.api import ASKING_ANSWERS, AskingMixin, BatchSerializer, once
+from apps.sync.api import ASKING_ANSWERS, AskingMixin, BatchSerializer
 from apps.sync.models import Batch, Command
 from apps.sync.outbox.batches import confirm_batch
 from apps.workspaces import member_services, services
