@@ -121,9 +121,34 @@ def its_change(subject: Subject) -> Iterator[Answer]:
     yield from changes_of(stuck.exclude(pk=payment.command_id or 0)[:5])
 
 
+def payments_since(subject: Subject) -> Iterator[Answer]:
+    """Of a purchase: the payments that the provider lists since it was asked for, whoever made them."""
+    command: Command = subject.row
+    if not command.is_money:
+        return
+    connection = command.connection
+    listed = Payment.objects.filter(connection=connection, at__gte=command.created_at)
+    facts = [
+        Evidence(
+            f"{usd(one.amount)} · {one.status} · {one.known_as}",
+            _("A payment that the provider lists"),
+            one.at,
+            one,
+        )
+        for one in listed.order_by("at", "pk")[:10]
+    ]
+    source, at = mirrored(connection, "payments"), as_of(connection, "payments")
+    words = _("The provider lists payments since it was asked for; see which of them it made.")
+    if not facts:
+        facts = [Evidence(_("None listed"), source, at, connection)]
+        words = _("The provider has listed no payment since it was asked for, and may still do so.")
+    yield Answer(UNKNOWN, words, facts)
+
+
 def register() -> None:
     """Have them asked."""
     check("join", seats, 30)
     check("key", credit, 50)
     check("payment", whereabouts_of, 10)
     check("payment", its_change, 20)
+    check("change", payments_since, 20)

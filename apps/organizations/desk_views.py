@@ -48,7 +48,9 @@ class _DateInput(UnfoldAdminTextInputWidget):  # type: ignore[misc]  # unfold's 
 LONGEST = 200  # characters of a text that is looked for
 
 
-def page(request: HttpRequest, template: str, title: str, **context: Any) -> TemplateResponse:
+def page(
+    request: HttpRequest, template: str, title: str | Promise, **context: Any
+) -> TemplateResponse:
     """A page in the frame of Django admin."""
     frame = admin.site.each_context(request)
     return TemplateResponse(request, template, {**frame, "title": title, **context})

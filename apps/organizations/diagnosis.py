@@ -14,8 +14,8 @@ from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.organizations.models import Grant, Organization
-from apps.organizations.policy import POLICY, Role
+from apps.organizations.models import Grant, Organization, Role
+from apps.organizations.policy import POLICY
 
 Words = str | Promise
 # What an answer is, with its word; the gravest first.

@@ -5,7 +5,7 @@ from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models import Count, Q, QuerySet
+from django.db.models import Count, Q
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -16,7 +16,7 @@ from apps.organizations.desk_views import page
 from apps.organizations.diagnosis import act_page, admin_page
 from apps.organizations.finding import why
 from apps.organizations.health import health_of, with_freshness
-from apps.organizations.models import Connection
+from apps.organizations.models import Connection, ConnectionQuerySet
 from apps.organizations.policy import support_may
 from apps.sync.models import Command, CommandState, Resource, SyncRun
 from apps.sync.outbox.kinds import kind_of
@@ -75,7 +75,7 @@ def _changes(title: str, state: CommandState, **narrowed: Any) -> dict[str, Any]
     }
 
 
-def _in_reach() -> QuerySet[Connection]:
+def _in_reach() -> ConnectionQuerySet:
     return Connection.objects.filter(state__in=LIVE, organization__support_may_read=True)
 
 
