@@ -15,12 +15,14 @@ class PortalConfig(AppConfig):
 
     def ready(self) -> None:
         """Have `manage.py check --deploy` say what a production portal lacks, and databases serve pages well."""
-        from portal import logs, postgresql, sqlite
+        from apps.organizations import evidence
+        from portal import logs, postgresql, sqlite, versions
         from portal.checks import check_production
 
         checks.register(check_production, checks.Tags.security, deploy=True)
         connection_created.connect(sqlite.set_up, dispatch_uid="sqlite waits in short naps")
         connection_created.connect(postgresql.set_up, dispatch_uid="postgresql plans for pages")
+        evidence.add("versions", versions.evidence)
         if _count_error not in logs.listeners:
             logs.listeners.append(_count_error)
         if settings.SENTRY_DSN:

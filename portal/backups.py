@@ -29,6 +29,7 @@ from apps.organizations.credentials import versions_in_use
 from apps.organizations.sealing import key_marks
 from portal.logs import hide_in_text
 from portal.version import VERSION
+from portal.versions import schema
 
 FORMAT = 1
 CHUNK = 1 << 20
@@ -62,14 +63,9 @@ class Heading:
             taken_at=datetime.now(UTC).isoformat(timespec="seconds"),
             database=connection.vendor,
             server=".".join(map(str, connection.get_database_version())),
-            schema=_schema(),
+            schema=schema(),
             keys={str(one): marks.get(str(one), "") for one in sorted(versions_in_use())},
         )
-
-
-def _schema() -> dict[str, str]:
-    applied = MigrationLoader(connection).applied_migrations
-    return dict(sorted(applied))  # the last of each wins
 
 
 def default_path() -> Path:

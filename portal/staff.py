@@ -30,6 +30,9 @@ LEFT_OUT: tuple[type[Model], ...] = (
 )
 
 
+# Pages of the way that are no model's list.
+PAGES = {"stuck"}
+
 # The way through Django admin: what is wrong first, then whose it is, then who did what.
 NAVIGATION: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = (
     (
@@ -42,6 +45,7 @@ NAVIGATION: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = 
                 "organizations_organization",
                 "?sending_stopped_at__isempty=0",
             ),
+            (_("What stands still"), "pause_circle", "stuck", ""),
             (_("Failing listings"), "sync_problem", "sync_resource", "?error__isempty=0"),
             (_("Unreadable rows"), "unknown_document", "sync_quarantinedrow", ""),
         ),
@@ -124,7 +128,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
                 {
                     "title": label,
                     "icon": icon,
-                    "link": reverse(f"admin:{model}_changelist") + narrowed,
+                    "link": _address(model) + narrowed,
                     "active": _is_here(request, model, narrowed),
                 }
                 for label, icon, model, narrowed in entries
@@ -132,6 +136,11 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         }
         for title, entries in NAVIGATION
     ]
+
+
+def _address(model: str) -> str:
+    """Of a model's list, or of one of ``PAGES``."""
+    return reverse(f"admin:{model}" if model in PAGES else f"admin:{model}_changelist")
 
 
 # (model, query) of the entries that show a part of a model.
@@ -145,7 +154,7 @@ NARROWED = [
 
 def _is_here(request: HttpRequest, model: str, narrowed: str) -> bool:
     """Whether the page at hand is this entry's. Two entries may show one model, one of them narrowed."""
-    if not request.path.startswith(reverse(f"admin:{model}_changelist")):
+    if not request.path.startswith(_address(model)):
         return False
     if narrowed:
         return QueryDict(narrowed[1:]).dict().items() <= request.GET.dict().items()

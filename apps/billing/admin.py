@@ -7,6 +7,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.billing.models import Credit, CreditPoint, Payment, Subscription, TopUp
 from apps.billing.words import usd
+from apps.organizations.support import Why
 from apps.sync.support import MirrorAdmin
 
 SEEN = ("first_seen_at", "changed_at", "gone_at", "as_sent")
@@ -90,6 +91,7 @@ class PaymentAdmin(_MoneyAdmin):
         "command",
         *SEEN,
     )
+    links = (Why(_("Where is it?"), "payment", lambda row: (row.pk, {})),)
 
 
 @admin.register(Subscription)

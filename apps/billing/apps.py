@@ -6,7 +6,17 @@ class BillingConfig(AppConfig):
 
     def ready(self) -> None:
         """Have sync mirror what providers tell of money, and carry purchases out."""
-        from apps.billing import cards, drawing, mirror, reclaim, subscribing, telling, topping
+        from apps.billing import (
+            cards,
+            diagnosing,
+            drawing,
+            finding,
+            mirror,
+            reclaim,
+            subscribing,
+            telling,
+            topping,
+        )
         from apps.billing.polling import PAYMENT_STATES
         from apps.billing.remote import register_kinds
         from apps.sync import mirrors
@@ -18,6 +28,8 @@ class BillingConfig(AppConfig):
         mirrors.after_complete(mirror.CREDIT.name, mirror.keep_point)
         mirrors.after_complete(mirror.PAYMENTS.name, mirror.watch_payments)
         mirrors.after_complete("invites", mirror.count_anew)
+        finding.register()
+        diagnosing.register()
         register_kinds()
         topping.register_kinds()
         cards.register_kinds()

@@ -111,6 +111,8 @@ class Payment(Mirrored):
         indexes = [
             models.Index(fields=["connection", "at"], name="payment_by_time"),
             models.Index(fields=["connection", "poll_at"], name="payment_to_ask"),
+            models.Index(fields=["connection", "awaited_id"], name="payment_by_awaited"),
+            models.Index(fields=["connection", "processor_id"], name="payment_by_processor"),
         ]
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from django.contrib import admin
 
 from apps.invites.models import Invite
-from apps.sync.support import CHANGES, REMOTE_CHANGES, MirrorAdmin
+from apps.sync.support import CHANGES, JOINING, REMOTE_CHANGES, MirrorAdmin
 
 
 @admin.register(Invite)
@@ -40,4 +40,4 @@ class InviteAdmin(MirrorAdmin):
         "gone_at",
         "as_sent",
     )
-    links = (CHANGES, REMOTE_CHANGES)
+    links = (JOINING, CHANGES, REMOTE_CHANGES)

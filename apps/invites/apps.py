@@ -6,7 +6,7 @@ class InvitesConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell sync what this shelf mirrors and can change; add to the pages of people, the overview."""
-        from apps.invites import drawing, news
+        from apps.invites import diagnosing, drawing, finding, news
         from apps.invites.badges import INVITED, pending_badges
         from apps.invites.mirror import INVITES, reconsider
         from apps.invites.remote import register_kinds
@@ -19,6 +19,8 @@ class InvitesConfig(AppConfig):
         mirrors.register(INVITES)
         for listing in ("members", "invites"):
             mirrors.after_complete(listing, reconsider)
+        finding.register()
+        diagnosing.register()
         register_kinds()
         add_badges(pending_badges)
         add_state(INVITED)

@@ -1,8 +1,10 @@
 """Keys, as support sees them: a provider owns their truth, and no secret is here to see."""
 
 from django.contrib import admin
+from django.utils.translation import gettext_lazy as _
 
 from apps.keys.models import Key, SharedKey
+from apps.organizations.support import Why
 from apps.sync.support import CHANGES, REMOTE_CHANGES, MirrorAdmin
 
 
@@ -44,7 +46,11 @@ class KeyAdmin(MirrorAdmin):
         "gone_at",
         "as_sent",
     )
-    links = (CHANGES, REMOTE_CHANGES)
+    links = (
+        Why(_("Why does it fail?"), "key", lambda row: (row.pk, {})),
+        CHANGES,
+        REMOTE_CHANGES,
+    )
 
 
 @admin.register(SharedKey)

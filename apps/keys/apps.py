@@ -6,7 +6,7 @@ class KeysConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell sync what this shelf mirrors and can change; draw into the pages of others."""
-        from apps.keys import drawing, news
+        from apps.keys import diagnosing, drawing, finding, news
         from apps.keys.leaving import THEIR_KEYS
         from apps.keys.mirror import KEYS, SHARED_KEYS, end_with_workspaces, look_at_marks
         from apps.keys.remote import register_kinds
@@ -21,6 +21,8 @@ class KeysConfig(AppConfig):
         mirrors.register(SHARED_KEYS)
         mirrors.after_complete("keys", look_at_marks)
         when_archived(end_with_workspaces)
+        finding.register()
+        diagnosing.register()
         register_kinds()
         leaving.offer(THEIR_KEYS)
         slots.fill("members:person", drawing.of_person, order=20)

@@ -9,8 +9,8 @@ from django.http import HttpRequest
 from django.utils.translation import gettext_lazy as _
 
 from apps.members.models import Member, Person
-from apps.organizations.support import Link, SupportAdmin, SupportInline
-from apps.sync.support import CHANGES, REMOTE_CHANGES, MirrorAdmin
+from apps.organizations.support import Link, SupportAdmin, SupportInline, Why
+from apps.sync.support import CHANGES, JOINING, REMOTE_CHANGES, MirrorAdmin
 
 
 class MembersOfPerson(SupportInline):
@@ -33,6 +33,11 @@ class PersonAdmin(SupportAdmin):
     fields = ("organization", "email", "name", "joined_at", "created_at")
     inlines = (MembersOfPerson,)
     links = (
+        Why(
+            _("Why can they not join?"),
+            "join",
+            lambda row: (row.organization_id, {"email": row.email}),
+        ),
         Link(_("Invites"), "invites_invite", lambda row: {"person__id__exact": row.pk}),
         Link(
             _("Changes"),
@@ -83,4 +88,4 @@ class MemberAdmin(MirrorAdmin):
         "gone_at",
         "as_sent",
     )
-    links = (CHANGES, REMOTE_CHANGES)
+    links = (JOINING, CHANGES, REMOTE_CHANGES)

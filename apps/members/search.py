@@ -52,7 +52,7 @@ def containing(text: str, organization: Organization) -> Hits:
     if connection.vendor == "sqlite":
         # Not as a union of querysets: SQLite would read the index into a table of its own first.
         sql, params = outside.query.sql_with_params()
-        ids = RawSQL(f"{IN_INDEX} UNION ALL {sql}", [_phrase(wanted), *params])  # noqa: S611 - constants and Django's own SQL; the text is bound
+        ids = RawSQL(f"{IN_INDEX} UNION ALL {sql}", [phrase(wanted), *params])  # noqa: S611 - constants and Django's own SQL; the text is bound
         return Hits(ids=ids, walk=walk, number=lambda cap: _number_in_index(wanted, cap))
     indexed = Person.objects.filter(search_text__contains=wanted).values("pk")
     return Hits(
@@ -80,11 +80,11 @@ def _beginning(wanted: str, organization: Organization) -> Hits:
 
 def _number_in_index(wanted: str, cap: int) -> int:
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT count(*) FROM ({IN_INDEX} LIMIT %s)", [_phrase(wanted), cap + 1])  # noqa: S608 - a constant
+        cursor.execute(f"SELECT count(*) FROM ({IN_INDEX} LIMIT %s)", [phrase(wanted), cap + 1])  # noqa: S608 - a constant
         return int(cursor.fetchone()[0])
 
 
-def _phrase(wanted: str) -> str:
+def phrase(wanted: str) -> str:
     """The text as FTS5 takes it literally."""
     return '"' + wanted.replace('"', '""') + '"'
 

@@ -26,8 +26,10 @@ from apps.organizations.services import resume_sending
 from apps.organizations.support import (
     Act,
     Link,
+    Page,
     SupportAdmin,
     SupportInline,
+    Why,
     json_block,
 )
 
@@ -88,6 +90,9 @@ class OrganizationAdmin(SupportAdmin):
     )
     inlines = (GrantsOfOrganization,)
     links = (
+        Why(_("Is it up to date?"), "stale", lambda row: (row.pk, {})),
+        Why(_("Why can somebody not join?"), "join", lambda row: (row.pk, {})),
+        Page(_("Evidence for a ticket"), "evidence"),
         Link(
             _("Connections"),
             "organizations_connection",
@@ -267,6 +272,11 @@ class ConnectionAdmin(SupportAdmin):
         "disconnected_at",
     )
     links = (
+        Why(
+            _("Is it up to date?"),
+            "stale",
+            lambda row: (row.organization_id, {"connection": str(row.pk)}),
+        ),
         Link(_("Listings"), "sync_resource", lambda row: {"connection__id__exact": row.pk}),
         Link(_("Members"), "members_member", lambda row: {"connection__id__exact": row.pk}),
         Link(_("Invites"), "invites_invite", lambda row: {"connection__id__exact": row.pk}),

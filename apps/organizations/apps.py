@@ -23,9 +23,13 @@ class OrganizationsConfig(AppConfig):
 
     def ready(self) -> None:
         """Guard remote calls against open transactions; name audit lines; draw into the overview."""
+        from apps.organizations import diagnosing, evidence, finding
         from apps.organizations.drawing import connections as drawn_connections
         from apps.ui import slots
 
         register_guard(no_transaction_open)
         words.name(WORDS)
+        finding.register()
+        diagnosing.register()
+        evidence.register()
         slots.fill("overview:side", drawn_connections, order=10)

@@ -33,6 +33,7 @@ WORDS = {
     "grants.accept_invitation": _("Accepted an invitation"),
     "grants.change": _("Changed a colleague's role"),
     "grants.remove": _("Removed a colleague"),
+    "support.evidence": _("Support took a file of evidence"),
     "tokens.create": _("Made an API token"),
     "tokens.rename": _("Renamed an API token"),
     "tokens.revoke": _("Ended an API token"),
@@ -49,4 +50,5 @@ AREAS = {
     "reports.": _("Reports"),
     "notices.": _("Notices and webhooks"),
     "organizations.": _("Settings"),
+    "support.": _("Support"),
 }

@@ -29,6 +29,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.accounts.models import User
+from apps.organizations.finding import why
 from apps.organizations.policy import support_may
 from apps.organizations.services import Refused
 from apps.providers.masking import mask
@@ -93,6 +94,32 @@ class Link:
     def url(self, row: Model) -> str:
         """The list's address, narrowed to the row."""
         return f"{reverse(f'admin:{self.model}_changelist')}?{urlencode(self.where(row))}"
+
+
+@dataclass(frozen=True, slots=True)
+class Why:
+    """From a row to a diagnosis: ``of`` gives the id that the question is asked of, and what else it takes."""
+
+    label: Words
+    question: str
+    of: Callable[[Any], tuple[int, Mapping[str, str]]]
+
+    def url(self, row: Model) -> str:
+        """The diagnosis's address."""
+        pk, given = self.of(row)
+        return why(self.question, pk, **given)
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """From a row to a page of its own that stands beside the lists: ``name`` takes its id."""
+
+    label: Words
+    name: str
+
+    def url(self, row: Model) -> str:
+        """The page's address."""
+        return reverse(f"admin:{self.name}", args=[row.pk])
 
 
 def link_to(row: Model | None, text: Words = "") -> SafeString | str:
@@ -160,7 +187,7 @@ class SupportAdmin(_Closed, ModelAdmin):  # type: ignore[misc]  # unfold's types
     """
 
     tenant: str = "organization"
-    links: Sequence[Link] = ()
+    links: Sequence[Link | Why | Page] = ()
     acts: Sequence[Act] = ()
     narrowed_by: Sequence[str] = ()  # columns that links narrow a list by, besides those shown
     # What a service raises to say No in words for the person.

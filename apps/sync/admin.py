@@ -1,5 +1,8 @@
 """Walks, what they could not read, and every change, as support sees them."""
 
+import json
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from django import forms
@@ -7,6 +10,7 @@ from django.contrib import admin
 from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 from django.http import HttpRequest
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 from unfold.widgets import UnfoldAdminSelectWidget
@@ -21,9 +25,11 @@ from apps.organizations.support import (
     ReasonForm,
     SupportAdmin,
     SupportInline,
+    Why,
     json_block,
     link_to,
 )
+from apps.providers.masking import mask
 from apps.sync import schedule
 from apps.sync.models import (
     Batch,
@@ -46,6 +52,23 @@ S = CommandState
 def _may_walk(row: Resource, actor: User) -> bool:
     connection = row.connection
     return not schedule.why_not(connection) and may(actor, "sync.start", connection.organization)
+
+
+WALK = Act(
+    "walk",
+    _("Walk now"),
+    _("Every listing of the connection is walked as soon as a worker is free."),
+    do=lambda row, actor, given: schedule.ask_for_walk(connection=row.connection, actor=actor),
+    possible=_may_walk,
+)
+
+
+def _walk_of_run(row: SyncRun, actor: User, given: dict[str, Any]) -> object:
+    return WALK.do(row.resource, actor, given)
+
+
+def _may_walk_of_run(row: SyncRun, actor: User) -> bool:
+    return _may_walk(row.resource, actor)
 
 
 @admin.register(Resource)
@@ -85,17 +108,7 @@ class ResourceAdmin(SupportAdmin):
             _("Unreadable rows"), "sync_quarantinedrow", lambda row: {"resource__id__exact": row.pk}
         ),
     )
-    acts = (
-        Act(
-            "walk",
-            _("Walk now"),
-            _("Every listing of the connection is walked as soon as a worker is free."),
-            do=lambda row, actor, given: schedule.ask_for_walk(
-                connection=row.connection, actor=actor
-            ),
-            possible=_may_walk,
-        ),
-    )
+    acts = (WALK,)
 
     def get_queryset(self, request: HttpRequest) -> Any:
         """With connection and organization, which acts ask for."""
@@ -157,6 +170,20 @@ class SyncRunAdmin(SupportAdmin):
         "error",
         "fence",
     )
+    links = (
+        Link(
+            _("Unreadable rows of the listing"),
+            "sync_quarantinedrow",
+            lambda row: {"resource__id__exact": row.resource_id},
+        ),
+        Link(
+            _("Walks of the listing"),
+            "sync_syncrun",
+            lambda row: {"resource__id__exact": row.resource_id},
+        ),
+    )
+    refusals = (*SupportAdmin.refusals, schedule.WalkRefused)
+    acts = (replace(WALK, do=_walk_of_run, possible=_may_walk_of_run, many=False),)
 
     @admin.display(description=_("Organization"))
     def organization(self, row: SyncRun) -> SafeString | str:
@@ -296,6 +323,13 @@ ACTS = (
 )
 
 
+def _in_a_cell(values: Mapping[str, Any], name: str) -> str:
+    if name not in values:
+        return NOBODY
+    value = values[name]
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
 class EventsOfCommand(SupportInline):
     """The timeline."""
 
@@ -341,8 +375,7 @@ class CommandAdmin(SupportAdmin):
         "kind",
         "label",
         "target",
-        "what_was_asked",
-        "what_was_there",
+        "before_and_after",
         "what_was_found",
         "actor",
         "approved_by",
@@ -369,6 +402,7 @@ class CommandAdmin(SupportAdmin):
     )
     inlines = (EventsOfCommand,)
     links = (
+        Why(_("What now?"), "change", lambda row: (row.pk, {})),
         Link(
             _("Other changes of the same"),
             "sync_command",
@@ -393,15 +427,31 @@ class CommandAdmin(SupportAdmin):
         """As its kind puts it."""
         return kind_of(row).describe(row)
 
-    @admin.display(description=_("Asked for"))
-    def what_was_asked(self, row: Command) -> SafeString | str:
-        """The arguments."""
-        return json_block(row.arguments)
-
-    @admin.display(description=_("Before"))
-    def what_was_there(self, row: Command) -> SafeString | str:
-        """The before-image."""
-        return json_block(row.before)
+    @admin.display(description=_("Before and after"))
+    def before_and_after(self, row: Command) -> SafeString | str:
+        """What was there when it was asked for, beside what was asked for; secrets hidden."""
+        before, after = mask(row.before), mask(row.arguments)
+        lines = [
+            (name, _in_a_cell(before, name), _in_a_cell(after, name))
+            for name in sorted({*before, *after})
+        ]
+        if not lines:
+            return NOBODY
+        cells = format_html_join(
+            "",
+            '<tr><th scope="row" class="text-left pr-4">{}</th><td class="pr-4">{}</td><td>{}</td></tr>',
+            lines,
+        )
+        heads = format_html_join(
+            "",
+            '<th scope="col" class="text-left pr-4">{}</th>',
+            [(_("Field"),), (_("Before"),), (_("Asked for"),)],
+        )
+        return format_html(
+            '<table class="break-all"><thead><tr>{}</tr></thead><tbody>{}</tbody></table>',
+            heads,
+            cells,
+        )
 
     @admin.display(description=_("Found by reading back"))
     def what_was_found(self, row: Command) -> SafeString | str:

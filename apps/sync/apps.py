@@ -10,13 +10,16 @@ class SyncConfig(AppConfig):
         """Make the outbox's tasks known, take part in connecting, draw into the pages of others."""
         from apps.audit import words
         from apps.organizations import connections, probing
-        from apps.sync import audit_words, news, schedule
+        from apps.sync import audit_words, diagnosing, evidence, finding, news, schedule
         from apps.sync.drawing import lately
         from apps.sync.outbox import requests, restored_views, tasks  # noqa: F401 - Celery finds tasks.py of applications only
         from apps.sync.outbox.views import in_flight_slot
         from apps.sync.views import connection_actions
         from apps.ui import slots
 
+        finding.register()
+        diagnosing.register()
+        evidence.register()
         news.register()
         words.name(audit_words.WORDS)
         words.read_by(audit_words.read)

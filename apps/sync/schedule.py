@@ -206,11 +206,12 @@ def _fresh(rows: list[Resource], now: datetime) -> Freshness:
         running=any(row.leased_until and row.leased_until > now for row in rows),
         asking=any(getattr(row, "asking", False) for row in rows),
         failing=any(row.failures for row in rows),
-        is_stale=any(_is_late(row, now) for row in rows),
+        is_stale=any(is_late(row, now) for row in rows),
     )
 
 
-def _is_late(row: Resource, now: datetime) -> bool:
+def is_late(row: Resource, now: datetime) -> bool:
+    """Whether a listing was not walked whole for several times its pace."""
     mirror = mirrors.get(row.name)
     every = mirror.every if mirror else float(settings.SYNC_INTERVAL_SECONDS)
     late = timedelta(seconds=every * health.STALE_INTERVALS)

@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
-from apps.organizations.support import Link, SupportAdmin, json_block, link_to
+from apps.organizations.support import Link, SupportAdmin, Why, json_block, link_to
 
 # What was asked of a row here, of those that a Command can have as target.
 CHANGES = Link(
@@ -21,6 +21,14 @@ REMOTE_CHANGES = Link(
         "connection__id__exact": row.connection_id,
         "remote_id__exact": row.remote_id or "",
     },
+)
+
+
+# Of what has an address: a membership, an invite.
+JOINING = Why(
+    _("Why can they not join?"),
+    "join",
+    lambda row: (row.connection.organization_id, {"email": row.email.lower()}),
 )
 
 

@@ -12,7 +12,15 @@ class WorkspacesConfig(AppConfig):
         from apps.sync import mirrors
         from apps.ui import slots
         from apps.ui.listing import BulkAction
-        from apps.workspaces import drawing, limit_drawing, limits, lists, member_remote, remote
+        from apps.workspaces import (
+            drawing,
+            finding,
+            limit_drawing,
+            limits,
+            lists,
+            member_remote,
+            remote,
+        )
         from apps.workspaces.mirror import (
             MEMBERSHIPS,
             WORKSPACES,
@@ -27,6 +35,7 @@ class WorkspacesConfig(AppConfig):
         mirrors.after_complete("workspaces", follow_archived)
         mirrors.after_complete("members", follow_members)
         when_archived(limits.end_with_workspaces)
+        finding.register()
         slots.fill("workspaces:workspace", limit_drawing.of_workspace, order=30)
         lists.add_figure(limit_drawing.OVERRIDES)
         remote.register_kinds()
