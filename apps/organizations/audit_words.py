@@ -33,6 +33,10 @@ WORDS = {
     "grants.accept_invitation": _("Accepted an invitation"),
     "grants.change": _("Changed a colleague's role"),
     "grants.remove": _("Removed a colleague"),
+    "support.view_begin": _("Support began to view as a colleague"),
+    "support.view_end": _("Support stopped viewing as a colleague"),
+    "staff.make": _("Made an account for support staff"),
+    "staff.change": _("Changed somebody's role in support"),
     "tokens.create": _("Made an API token"),
     "tokens.revoke": _("Ended an API token"),
 }
@@ -47,4 +51,5 @@ AREAS = {
     "reports.": _("Reports"),
     "notices.": _("Notices and webhooks"),
     "organizations.": _("Settings"),
+    "support.": _("Support"),
 }
