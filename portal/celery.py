@@ -38,6 +38,7 @@ EVERY = {
     "walks.start_due": 5.0,
     "walks.start_reports": 30.0,
     "walks.tidy_connections": 30.0,
+    "walks.end_viewings": 30.0,
     "walks.look_for_news": 30.0,
     "walks.look_for_restore": 15.0,
     "walks.prune_minutes": 600.0,

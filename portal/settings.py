@@ -184,6 +184,7 @@ MIDDLEWARE = [
     "apps.audit.middleware.AuditOriginMiddleware",
     "apps.accounts.middleware.ReaderMiddleware",
     "apps.organizations.middleware.MFADemandMiddleware",
+    "apps.organizations.viewing_door.ViewingMiddleware",  # the last: before it stands who really sits there
 ]
 
 ROOT_URLCONF = "portal.urls"

@@ -104,6 +104,7 @@ NAVIGATION: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = 
             (_("Deliveries"), "outgoing_mail", "notices_delivery", ""),
             (_("Reports"), "schedule_send", "reports_schedule", ""),
             (_("Runs of reports"), "event_repeat", "reports_run", ""),
+            (_("Views as a colleague"), "visibility", "organizations_viewing", ""),
             (_("Audit log"), "history", "audit_entry", ""),
         ),
     ),

@@ -391,6 +391,7 @@ PAGES: dict[str, Page] = {
     "start": Closed(),  # as soon as somebody can sign in
     "accept_invitation": Closed(given={"token": "nobody-knows-this-token"}),
     "second_factor": SignedIn(methods=("GET",)),
+    "viewing_end": SignedIn(methods=("POST",)),
     "healthz": Open(),
     "readyz": Open(),
     "metrics": Closed(),  # where neither a token nor a network is set

@@ -17,6 +17,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pytest_django.plugin import DjangoDbBlocker
 
+from apps.accounts.models import StaffRole
 from apps.organizations.models import Role
 from apps.organizations.policy import POLICY, is_of_one, role_may
 from tests.browsing import tired
@@ -485,6 +486,8 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "grants.change": owners,
         "organization.change": owners,
         "organization.resume_sending": owners | own,
+        "support.view_as": set(),
+        "staff.change": set(),
         "tokens.own": everyone | own,
         "tokens.create": everyone | own,
         "tokens.service": admins,
@@ -516,6 +519,8 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "keys.delete",
         "notices.webhooks",
         "organization.resume_sending",
+        "staff.change",
+        "support.view_as",
         "tokens.create",
         "tokens.make_service",
         "workspaces.archive",
@@ -528,4 +533,13 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "connections.pause",
         "notices.deliveries",
         "organization.resume_sending",
+        "staff.change",
+        "support.view_as",
     }
+    least = {action: rule.least for action, rule in POLICY.items() if rule.support}
+    assert {action for action in least if least[action] == StaffRole.LEAD} == {
+        "commands.close",
+        "organization.resume_sending",
+        "support.view_as",
+    }
+    assert {action for action in least if least[action] == StaffRole.SUPERUSER} == {"staff.change"}

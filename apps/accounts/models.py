@@ -49,6 +49,19 @@ class ActingToken(Protocol):
         """Whether it is an organization's own."""
 
 
+class StaffRole(models.TextChoices):
+    """What somebody of the support staff is, from the least to the most; each may what those before may."""
+
+    SUPPORT = "support", _("Support")
+    LEAD = "lead", _("Support lead")
+    SUPERUSER = "superuser", _("Superuser")
+
+    def reaches(self, least: "StaffRole") -> bool:
+        """Whether this role is ``least`` or more."""
+        ranks = list(StaffRole)
+        return ranks.index(self) >= ranks.index(least)
+
+
 class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox ships no types
     """A person with a sign-in. What they may do hangs on their Grants (``apps.organizations``)."""
 
@@ -66,6 +79,7 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox ships 
         _("time zone"), max_length=64, default="UTC", validators=[known_time_zone]
     )
     theme = models.CharField(_("theme"), max_length=5, choices=Theme, default=Theme.AUTO)
+    leads_support = models.BooleanField(_("leads support"), default=False)
     # Part of every session's hash: counting it up ends them all, wherever they are kept.
     session_epoch = models.PositiveIntegerField(default=0, editable=False)
     # Counts up when a Grant or a second factor changes: what a session has remembered of either is stale.
@@ -76,6 +90,10 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox ships 
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS: ClassVar[list[str]] = []
+
+    # On the copy that pages get while support looks through this user's eyes: the number of the one
+    # organization that is shown then. Nothing of it is kept.
+    viewed_on: int | None = None
 
     objects: ClassVar[UserManager] = UserManager()  # type: ignore[assignment]  # narrower than AbstractUser's
 
@@ -94,6 +112,15 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox ships 
     def get_short_name(self) -> str:
         """Return the name in a greeting."""
         return self.name.split(" ")[0] if self.name else self.email
+
+    @property
+    def staff_role(self) -> StaffRole | None:
+        """What this user is among the support staff, None for everybody else."""
+        if not self.is_staff or not self.is_active:
+            return None
+        if self.is_superuser:
+            return StaffRole.SUPERUSER
+        return StaffRole.LEAD if self.leads_support else StaffRole.SUPPORT
 
     def _get_session_auth_hash(self, secret: str | None = None) -> str:
         """Tie sessions to the password and to ``session_epoch``."""

@@ -7,13 +7,26 @@ class NoticesConfig(AppConfig):
     def ready(self) -> None:
         """Name the audit log's verbs; say who writes the letters; keep secrets sealed; draw the bell."""
         from apps.audit import words
-        from apps.notices import drawing, endpoints, letters, own_letters, own_topics, topics
+        from apps.notices import (
+            drawing,
+            endpoints,
+            letters,
+            own_letters,
+            own_topics,
+            topics,
+            viewing,
+        )
         from apps.notices.audit_words import WORDS
         from apps.organizations import credentials
+        from apps.organizations import viewing as viewings
         from apps.ui import slots
 
         words.name(WORDS)
         topics.register(own_topics.WEBHOOK_FAILED)
+        topics.register(own_topics.VIEWED_AS)
+        if viewing.tell not in viewings.begin_listeners:
+            viewings.begin_listeners.append(viewing.tell)
+            viewings.end_listeners.append(viewing.settle)
         letters.register(own_letters.NOTICE, own_letters.notice)
         letters.register(own_letters.DIGEST, own_letters.digest)
         letters.register(own_letters.TEST, own_letters.test)

@@ -41,6 +41,8 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
                 organization__grants__role=role,
                 topic__in=names,
             )
+        if user.viewed_on is not None:
+            may_read &= Q(organization=user.viewed_on)
         return self.filter(may_read)
 
 

@@ -15,7 +15,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.organizations.models import Organization, Role
-from apps.organizations.policy import POLICY, is_of_one, role_may
+from apps.organizations.policy import POLICY, is_of_one, role_may, shown_to_viewers
 from apps.ui.prepared import Prepared
 
 # ``visible_to`` one reader, by address.
@@ -60,6 +60,14 @@ def must_be_fresh(request: HttpRequest, *actions: str) -> None:
         raise ReauthenticationRequired
 
 
+def ask_for_fresh_sign_in(request: HttpRequest) -> None:
+    """Ask for the password unless there was a sign-in just now; what was posted goes on afterwards."""
+    if is_reauthentication_required(request, app=""):
+        if request.method == "POST":
+            _keep_apart_from_its_query(request)
+        raise ReauthenticationRequired
+
+
 def no_access(organization: Organization, action: str) -> Exception:
     """What keeps out whoever may not do ``action``.
 
@@ -71,6 +79,28 @@ def no_access(organization: Organization, action: str) -> Exception:
         _("Your role here does not allow this. Ask an owner of %(organization)s.")
         % {"organization": organization}
     )
+
+
+def closed_to_viewers() -> str:
+    """What support is told at an address that is closed while it looks through somebody's eyes."""
+    return _(
+        "You are viewing as somebody else: you can look, and nothing can be changed, taken away as a file, "
+        "or seen of what is theirs alone."
+    )
+
+
+def _found(user: User, slug: str) -> Organization:
+    found = _visible(users=[user.pk], slugs=[slug])
+    if not found or user.viewed_on not in (None, found[0].pk):
+        raise Http404
+    return found[0]
+
+
+def _let_in(user: User, role: Role, action: str, organization: Organization) -> None:
+    if not role_may(role, action):
+        raise no_access(organization, action)
+    if user.viewed_on is not None and not shown_to_viewers(action):
+        raise PermissionDenied(closed_to_viewers())
 
 
 P = ParamSpec("P")
@@ -100,15 +130,11 @@ def desk_view(
         @wraps(view)
         def guarded(request: Any, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
             slug = kwargs.pop("slug")
-            found = _visible(users=[request.user.pk], slugs=[str(slug)])
-            if not found:
-                raise Http404
-            organization = found[0]
+            organization = _found(request.user, str(slug))
             role = Role(organization.held_role)  # type: ignore[attr-defined]  # with_role() adds it
             safe = request.method in ("GET", "HEAD", "OPTIONS")
             needed = changes if changes and not safe else action
-            if not role_may(role, needed):
-                raise no_access(organization, needed)
+            _let_in(request.user, role, needed, organization)
             request.organization, request.role = organization, role
             if request.session.get("organization") != organization.slug:
                 request.session["organization"] = organization.slug  # "home" leads back here

@@ -4,7 +4,8 @@ from typing import Any
 
 from django.contrib import admin
 from django.db.models import Exists, OuterRef, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext_lazy as _
 
@@ -20,9 +21,11 @@ from apps.organizations.models import (
     Grant,
     Organization,
     PersonalConnection,
+    Viewing,
 )
-from apps.organizations.policy import may
+from apps.organizations.policy import may, support_may
 from apps.organizations.services import resume_sending
+from apps.organizations.staff_admin import CHANGE_ROLE, NEW_STAFF, VIEW_GRANT, VIEW_USER
 from apps.organizations.support import (
     Act,
     Link,
@@ -84,6 +87,7 @@ class OrganizationAdmin(SupportAdmin):
         "demand_mfa",
         "demand_second_person",
         "second_person_cents",
+        "support_may_view_as",
         "put_back_at",
         "sending_stopped_at",
         "created_at",
@@ -131,6 +135,7 @@ class OrganizationAdmin(SupportAdmin):
                 and may(actor, "organization.resume_sending", row)
             ),
             grave=True,
+            fresh=True,
         ),
     )
 
@@ -148,16 +153,45 @@ class UserAdmin(SupportAdmin):
     """A person with a sign-in: staff, and who may act for an organization that lets support look."""
 
     reads = "grants.read"
-    list_display = ("email", "name", "is_active", "is_staff", "last_login", "date_joined")
-    list_filter = ("is_active", "is_staff")
+    list_display = ("email", "name", "is_active", "as_staff", "last_login", "date_joined")
+    list_filter = ("is_active", "is_staff", "is_superuser", "leads_support")
     search_fields = ("email", "name")
     ordering = ("email",)
-    fields = ("email", "name", "time_zone", "is_active", "is_staff", "last_login", "date_joined")
+    fields = ("email", "name", "time_zone", "is_active", "as_staff", "last_login", "date_joined")
     inlines = (GrantsOfUser,)
     links = (
         Link(_("Changes asked for"), "sync_command", lambda row: {"actor__id__exact": row.pk}),
         Link(_("Audit log"), "audit_entry", lambda row: {"actor_id__exact": row.pk}),
     )
+    acts = (VIEW_USER, CHANGE_ROLE)
+    list_before_template = "admin/new_staff.html"
+
+    def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> Any:
+        """With the way to a new staff account, for those who may."""
+        offered = support_may(request.user, "staff.change")
+        return super().changelist_view(
+            request, {**(extra_context or {}), "may_make_staff": offered}
+        )
+
+    def get_urls(self) -> list[URLPattern]:
+        """And the page that makes a staff account."""
+        page = path(
+            "new-staff/", self.admin_site.admin_view(self.new_staff), name="accounts_user_new_staff"
+        )
+        return [page, *super().get_urls()]
+
+    def new_staff(self, request: HttpRequest) -> HttpResponse:
+        """Make an account for somebody of support."""
+        return self.act_without_row(request, NEW_STAFF, reverse("admin:accounts_user_changelist"))
+
+    @admin.display(description=_("Role in support"))
+    def as_staff(self, row: User) -> str:
+        """In words; empty for everybody else."""
+        return str(row.staff_role.label) if row.staff_role else ""
+
+    def organization_of(self, row: Any) -> Any:
+        """Of several perhaps: the act asks which."""
+        return row.email
 
     def in_reach(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """See the class."""
@@ -211,6 +245,29 @@ class GrantAdmin(SupportAdmin):
     list_select_related = ("user", "organization")
     search_fields = ("user__email", "user__name", "organization__name")
     fields = ("organization", "user", "role", "created_at")
+    acts = (VIEW_GRANT,)
+
+
+@admin.register(Viewing)
+class ViewingAdmin(SupportAdmin):
+    """Who of support has looked through whose eyes, and why."""
+
+    reads = "audit.read"
+    list_display = ("began_at", "supporter", "user", "organization", "ended_at", "ending")
+    list_filter = ("ending",)
+    list_select_related = ("supporter", "user", "organization")
+    search_fields = ("supporter__email", "user__email", "organization__name", "reason")
+    ordering = ("-began_at",)
+    fields = (
+        "organization",
+        "supporter",
+        "user",
+        "reason",
+        "began_at",
+        "ends_at",
+        "ended_at",
+        "ending",
+    )
 
 
 # --- Connections ---------------------------------------------------------------------------------

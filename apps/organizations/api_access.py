@@ -18,11 +18,12 @@ from rest_framework.settings import api_settings
 from rest_framework.views import exception_handler
 
 from apps.accounts.models import User
+from apps.organizations.access import closed_to_viewers
 from apps.organizations.api_answering import AnsweringMixin
 from apps.organizations.api_tokens import ApiTokenAuthentication
 from apps.organizations.demand import factor_is_missing
 from apps.organizations.models import ApiToken, Organization, Role
-from apps.organizations.policy import POLICY, is_of_one, role_may, role_of
+from apps.organizations.policy import POLICY, is_of_one, role_may, role_of, shown_to_viewers
 
 
 class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # theirs has no types
@@ -69,6 +70,7 @@ class DeskAPIMixin(AnsweringMixin):
     """
 
     actions: ClassVar[dict[str, str]] = {}
+    of_organization: ClassVar[bool] = True  # asked by whoever has an address and no view
     organization: Organization
     role: Role
 
@@ -89,6 +91,8 @@ class DeskAPIMixin(AnsweringMixin):
             raise Http404  # there is no such thing here, whoever asks
         if role is None or not role_may(role, needed or "organization.read"):
             raise exceptions.PermissionDenied(_("Your role here does not allow this."))
+        if self.actor.viewed_on is not None and not (needed and shown_to_viewers(needed)):
+            raise exceptions.PermissionDenied(closed_to_viewers())
         self.role = role
         self._check_sign_in(request, needed)
 

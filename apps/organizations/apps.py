@@ -22,11 +22,15 @@ class OrganizationsConfig(AppConfig):
     name = "apps.organizations"
 
     def ready(self) -> None:
-        """Guard remote calls against open transactions; name audit lines; draw into the overview."""
+        """Guard remote calls against open transactions; name audit lines; draw; offer support its checks."""
+        from django.contrib.auth.signals import user_logged_out
+
         from apps.organizations import diagnosing, evidence, finding
         from apps.organizations.drawing import connections as drawn_connections
+        from apps.organizations.viewing import leave_with_sign_out
         from apps.ui import slots
 
+        user_logged_out.connect(leave_with_sign_out)
         register_guard(no_transaction_open)
         words.name(WORDS)
         finding.register()

@@ -22,6 +22,7 @@ def desk(request: HttpRequest) -> dict[str, Any]:
     return {
         "organization": getattr(request, "organization", None),
         "role": role,
+        "viewing": getattr(request, "viewing", None),
         "my_organizations": lambda: Organization.objects.visible_to(request.user).shared(),
         "ailing_connections": lambda: _ailing(request),
         "notice_may_rotate": role_may(role, "connections.rotate"),

@@ -9,4 +9,5 @@ urlpatterns = [
     path("start/", views.start, name="start"),
     path("invitation/<str:token>/", views.accept, name="accept_invitation"),
     path("second-factor/", views.second_factor, name="second_factor"),
+    path("view-as/end/", views.viewing_end, name="viewing_end"),
 ]

@@ -115,11 +115,19 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscr
         "demand_second_person",
         "second_person_above",
         "support_may_read",
+        "support_may_view_as",
     ]
 
     class Meta:
         model = Organization
-        fields = ["name", "time_zone", "demand_mfa", "demand_second_person", "support_may_read"]
+        fields = [
+            "name",
+            "time_zone",
+            "demand_mfa",
+            "demand_second_person",
+            "support_may_read",
+            "support_may_view_as",
+        ]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

@@ -41,7 +41,10 @@ class OrganizationQuerySet(models.QuerySet["Organization"]):
         """Those on which ``user`` holds a Grant."""
         if not user.is_authenticated:
             return self.none()
-        return self.filter(grants__user=user)
+        found = self.filter(grants__user=user)
+        if user.viewed_on is not None:
+            return found.filter(pk=user.viewed_on)
+        return found
 
     def shared(self) -> "OrganizationQuerySet":
         """Those of customers, without the desks of single persons."""
@@ -76,6 +79,14 @@ class Organization(models.Model):  # type: ignore[django-manager-missing]  # kno
         _("second person above, in cents"), null=True, blank=True
     )
     support_may_read = models.BooleanField(_("support may look at this organization"), default=True)
+    support_may_view_as = models.BooleanField(
+        _("support may view as a colleague"),
+        default=False,
+        help_text=_(
+            "For half an hour, with a reason, looking and nothing else; owners are told each time. Works "
+            "only while support may look at this organization."
+        ),
+    )
     personal_of = models.OneToOneField(
         settings.AUTH_USER_MODEL,
         models.PROTECT,
@@ -365,3 +376,35 @@ class PersonalConnection(Connection):
 
     def __str__(self) -> str:
         return f"{self.provider} {self.created_at:%Y-%m-%d}"  # its name is the person's own
+
+
+class Viewing(models.Model):
+    """Somebody of support looks at one organization through a colleague's eyes, for half an hour at most."""
+
+    class Ending(models.TextChoices):
+        ENDED = "ended", _("Ended by support")
+        TIME = "time", _("The time was over")
+        SIGNED_OUT = "signed_out", _("Support signed out")
+        WITHDRAWN = "withdrawn", _("It was not allowed any more")
+
+    supporter = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("support")
+    )
+    user = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", verbose_name=_("viewed as")
+    )
+    organization = models.ForeignKey(
+        Organization, models.CASCADE, related_name="viewings", verbose_name=_("organization")
+    )
+    reason = models.CharField(_("reason"), max_length=500)
+    began_at = models.DateTimeField(_("began"), auto_now_add=True)
+    ends_at = models.DateTimeField(_("ends at the latest"), db_index=True)
+    ended_at = models.DateTimeField(_("ended"), null=True, blank=True)
+    ending = models.CharField(_("how it ended"), max_length=10, choices=Ending, blank=True)
+
+    class Meta:
+        verbose_name = _("view as a colleague")
+        verbose_name_plural = _("views as a colleague")
+
+    def __str__(self) -> str:
+        return f"{self.supporter} → {self.user}"

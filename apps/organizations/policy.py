@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from django.core.exceptions import PermissionDenied
 from django.utils.translation import gettext as _
 
+from apps.accounts.models import StaffRole
 from apps.organizations.models import Grant, Organization, Role
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class Rule:
     """Roles that may do it; whether it writes; whether it wants a sign-in of the last five minutes.
 
     ``support``: staff may do it too, in Django admin and without a Grant, on organizations that let
-    support look at them.
+    support look at them; ``least`` is the staff role that it takes.
     """
 
     roles: frozenset[Role]
@@ -36,6 +37,7 @@ class Rule:
     # May be made to wait for a second person (Organization.demand_second_person).
     irreversible: bool = False
     support: bool = False
+    least: StaffRole = StaffRole.SUPPORT
 
 
 POLICY: dict[str, Rule] = {
@@ -113,7 +115,9 @@ POLICY: dict[str, Rule] = {
     "billing.plan": Rule(SPENDERS, writes=True, fresh=True, irreversible=True),
     # Of a change, whoever may ask for it: cancel, send again; a stuck one: adopt, abandon; approve.
     "commands.decide": Rule(ADMINS | SPENDERS | SELF, writes=True),
-    "commands.close": Rule(ADMINS | SPENDERS | SELF, writes=True, support=True),
+    "commands.close": Rule(
+        ADMINS | SPENDERS | SELF, writes=True, support=True, least=StaffRole.LEAD
+    ),
     "commands.approve": Rule(ADMINS | SPENDERS, writes=True, fresh=True),
     "sync.start": Rule(ADMINS | SELF, writes=True, support=True),
     "sync.decide": Rule(ADMINS | SELF, writes=True),  # a sudden loss: accept or dismiss
@@ -126,7 +130,15 @@ POLICY: dict[str, Rule] = {
     "grants.change": Rule(OWNERS, writes=True, fresh=True),
     "organization.change": Rule(OWNERS, writes=True),
     # Changes are stopped since the database was put back from a backup: let them go on.
-    "organization.resume_sending": Rule(OWNERS | SELF, writes=True, fresh=True, support=True),
+    "organization.resume_sending": Rule(
+        OWNERS | SELF, writes=True, fresh=True, support=True, least=StaffRole.LEAD
+    ),
+    # Of staff alone: to look through somebody's eyes, where the organization allows that besides; to say
+    # who is staff, and as what.
+    "support.view_as": Rule(frozenset(), fresh=True, support=True, least=StaffRole.LEAD),
+    "staff.change": Rule(
+        frozenset(), writes=True, fresh=True, support=True, least=StaffRole.SUPERUSER
+    ),
     "tokens.own": Rule(EVERYONE | SELF),  # list and end one's own API tokens
     "tokens.create": Rule(
         EVERYONE | SELF, fresh=True
@@ -178,6 +190,8 @@ def role_of(user: "User | AnonymousUser", organization: Organization) -> Role | 
     """
     if not user.is_authenticated or not user.is_active:
         return None
+    if getattr(user, "viewed_on", None) not in (None, organization.pk):
+        return None
     grant = Grant.objects.filter(user=user, organization=organization).only("role").first()
     if grant is None:
         return None
@@ -202,9 +216,20 @@ def support_may(
     user: "User | AnonymousUser", action: str, organization: Organization | None = None
 ) -> bool:
     """Whether ``user`` may do ``action`` as support; without an organization: on any at all."""
-    if not user.is_authenticated or not user.is_active or not user.is_staff:
+    role, rule = getattr(user, "staff_role", None), POLICY[action]
+    if role is None or not rule.support or not role.reaches(rule.least):
         return False
-    return POLICY[action].support and (organization is None or organization.support_may_read)
+    if organization is None:
+        return True
+    if action == "support.view_as" and not organization.support_may_view_as:
+        return False
+    return organization.support_may_read
+
+
+def shown_to_viewers(action: str) -> bool:
+    """Whether support may see a page of ``action`` through somebody's eyes: what support may look at anyway."""
+    rule = POLICY[action]
+    return rule.support and not rule.writes and bool(rule.roles)
 
 
 def may(user: "User | AnonymousUser", action: str, organization: Organization) -> bool:

@@ -110,10 +110,12 @@ def change_organization(
     demand_second_person: bool,
     second_person_cents: int | None,
     support_may_read: bool,
+    support_may_view_as: bool | None = None,
 ) -> Organization:
     """Rename an organization or change what it demands. Its address (slug) never changes.
 
     ``second_person_cents``: what is paid above that waits for a second person; None: no amount does.
+    ``support_may_view_as``: None leaves it as it is.
     """
     current = _locked(organization.pk)
     _must(actor, "organization.change", current)
@@ -125,6 +127,8 @@ def change_organization(
         "second_person_cents": second_person_cents,
         "support_may_read": support_may_read,
     }
+    if support_may_view_as is not None:
+        wanted["support_may_view_as"] = support_may_view_as
     changes = {
         field: [getattr(current, field), value]
         for field, value in wanted.items()

@@ -29,6 +29,7 @@ from unfold.admin import ModelAdmin, TabularInline
 from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.accounts.models import User
+from apps.organizations.access import ask_for_fresh_sign_in
 from apps.organizations.finding import why
 from apps.organizations.policy import support_may
 from apps.organizations.services import Refused
@@ -78,6 +79,9 @@ class Act:
     form: type[ActForm] = ActForm
     many: bool = True  # offered for several rows at once, in the list
     grave: bool = False
+    fresh: bool = False  # asks for a sign-in of the last five minutes
+    # Where to go once it is done to one row, with what ``do`` gave; None: back to the row.
+    then: Callable[[HttpRequest, Any], HttpResponse] | None = None
 
 
 # --- Where things lead ---------------------------------------------------------------------------
@@ -275,17 +279,38 @@ class SupportAdmin(_Closed, ModelAdmin):  # type: ignore[misc]  # unfold's types
         row = self.get_object(request, object_id)
         if act is None or row is None:
             raise Http404
+        if act.fresh:
+            ask_for_fresh_sign_in(request)
         back = reverse(f"admin:{self._stem}_change", args=[row.pk])
         form = act.form(request.POST if request.method == "POST" else None, rows=[row])
         if form.is_valid():
-            self._do(request, act, [row], form.cleaned_data)
-            return HttpResponseRedirect(back)
+            done = self._do(request, act, [row], form.cleaned_data)
+            return act.then(request, done[0]) if act.then and done else HttpResponseRedirect(back)
         return self._asking(request, act, form, [row], back)
+
+    def act_without_row(self, request: HttpRequest, act: Act, back: str) -> HttpResponse:
+        """The same for an act that makes something: there is no row yet."""
+        actor = cast("User", request.user)
+        if not self.has_view_permission(request) or not act.possible(None, actor):
+            raise PermissionDenied
+        if act.fresh:
+            ask_for_fresh_sign_in(request)
+        form = act.form(request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            try:
+                made = act.do(None, actor, form.cleaned_data)
+            except self.refusals as refused:
+                form.add_error(None, str(refused))
+            else:
+                return act.then(request, made) if act.then else HttpResponseRedirect(back)
+        return self._asking(request, act, form, [], back)
 
     def act_on_many(
         self, request: HttpRequest, act: Act, chosen: QuerySet[Any]
     ) -> HttpResponse | None:
         """The same for the rows chosen in the list, each on its own."""
+        if act.fresh:
+            ask_for_fresh_sign_in(request)
         rows = list(chosen[: MOST_AT_ONCE + 1])
         if len(rows) > MOST_AT_ONCE:
             words = _("That is more than %(most)d at once. Choose fewer.") % {"most": MOST_AT_ONCE}
@@ -299,21 +324,21 @@ class SupportAdmin(_Closed, ModelAdmin):  # type: ignore[misc]  # unfold's types
 
     def _do(
         self, request: HttpRequest, act: Act, rows: Sequence[Any], given: dict[str, Any]
-    ) -> None:
-        actor, done = cast("User", request.user), 0
+    ) -> list[Any]:
+        """What was done, row by row; what was refused is said and left out."""
+        actor, done = cast("User", request.user), []
         for row in rows:
             try:
-                act.do(row, actor, given)
+                done.append(act.do(row, actor, given))
             except PermissionDenied:
                 words = _("%(row)s: support may not do this for the organization.")
                 messages.error(request, words % {"row": row})
             except self.refusals as refused:
                 messages.error(request, f"{row}: {refused}")
-            else:
-                done += 1
-        if done:
-            words = ngettext("%(label)s: done.", "%(label)s: done for %(n)d.", done)
-            messages.success(request, words % {"label": act.label, "n": done})
+        if done and not act.then:
+            words = ngettext("%(label)s: done.", "%(label)s: done for %(n)d.", len(done))
+            messages.success(request, words % {"label": act.label, "n": len(done)})
+        return done
 
     def organization_of(self, row: Any) -> Any:
         """The tenant that a row belongs to, as the page that asks names it."""

@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from apps.organizations import connections, probing
+from apps.organizations import connections, probing, viewing
 from apps.providers.guard import worker_scope
 
 
@@ -17,3 +17,9 @@ def probe_connection(connection_id: int) -> None:
 def tidy_connections() -> None:
     """Throw abandoned drafts away and find lost probes."""
     connections.tidy()
+
+
+@shared_task(name="walks.end_viewings")
+def end_viewings() -> None:
+    """End support's views as a colleague whose time is over."""
+    viewing.end_overdue()

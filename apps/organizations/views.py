@@ -41,8 +41,11 @@ from apps.organizations.models import (
     Grant,
     Organization,
     Role,
+    Viewing,
 )
 from apps.organizations.policy import is_demotion
+from apps.organizations.viewing import KEY, end
+from apps.organizations.viewing_door import over_in_words
 
 # --- The way in ----------------------------------------------------------------------------------
 
@@ -182,6 +185,19 @@ def second_factor(request: HttpRequest) -> HttpResponse:
     return render(
         request, "organizations/second_factor.html", {"skippable": settings.MFA_DEMAND_SKIPPABLE}
     )
+
+
+@login_required
+@require_POST
+def viewing_end(request: HttpRequest) -> HttpResponse:
+    """End looking through somebody's eyes; who does not look is led to the start."""
+    viewing: Viewing | None = getattr(request, "viewing", None)
+    if viewing is None:
+        return redirect("home")
+    request.session.pop(KEY, None)
+    end(viewing=viewing, ending=Viewing.Ending.ENDED, actor=viewing.supporter)
+    messages.success(request, over_in_words(viewing))
+    return redirect("admin:accounts_user_change", viewing.user.pk)
 
 
 # --- Settings ------------------------------------------------------------------------------------

@@ -27,6 +27,7 @@ from apps.organizations.models import (
     Grant,
     Organization,
     PersonalConnection,
+    Viewing,
 )
 from apps.reports.models import Run, Schedule
 from apps.sync.models import (
@@ -64,8 +65,10 @@ def kicked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 @pytest.fixture
 def supporter() -> User:
-    """Sam is staff, holds no Grant and is no superuser."""
-    user: User = factories.UserFactory(name="Sam", is_staff=True, second_factor=True)
+    """Sam leads support, holds no Grant and is no superuser."""
+    user: User = factories.UserFactory(
+        name="Sam", is_staff=True, leads_support=True, second_factor=True
+    )
     return user
 
 
@@ -120,6 +123,13 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
             pk=factories.with_account(
                 factories.ConnectionFactory(organization=factories.own_desk())
             ).pk
+        ),
+        Viewing: lambda: Viewing.objects.create(
+            organization=organization,
+            supporter=factories.UserFactory(is_staff=True),
+            user=owner,
+            reason="They see no keys.",
+            ends_at=now,
         ),
         CostCentre: lambda: factories.CostCentreFactory(organization=organization),
         Closing: lambda: Closing.objects.create(

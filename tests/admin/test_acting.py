@@ -67,7 +67,15 @@ def test_support_may_what_was_agreed_where_the_organization_allows_it(
         "notices.deliveries",
         "reports.read",
     }
+    leads = {"commands.close", "organization.resume_sending"}
     assert {action for action in POLICY if may(supporter, action, organization)} == agreed
+    organization.support_may_view_as = True
+    assert may(supporter, "support.view_as", organization)
+    supporter.leads_support = False
+    assert {action for action in POLICY if may(supporter, action, organization)} == agreed - leads
+    supporter.is_superuser = True
+    everything = agreed | {"support.view_as", "staff.change"}
+    assert {action for action in POLICY if may(supporter, action, organization)} == everything
     organization.support_may_read = False
     assert not any(may(supporter, action, organization) for action in POLICY)
 

@@ -75,6 +75,7 @@ def test_what_support_sees_is_what_was_meant() -> None:
         "organizations.grant",
         "organizations.organization",
         "organizations.personalconnection",
+        "organizations.viewing",
         "notices.delivery",
         "notices.endpoint",
         "notices.notice",
