@@ -3,19 +3,26 @@
 Building a small queryset and writing its SQL takes Django several times as long as the database takes
 to answer, and that was half of a list's time. For what every page asks; anything else is better off
 as a plain queryset.
+
+PostgreSQL is told the values apart from the SQL, a list as one array: psycopg then has a statement that
+comes again planned once, where Django writes the values into it, so that none ever comes again.
 """
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
-from django.db import connection
+from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 from django.db.models.base import ModelState
 from django.db.models.query import get_related_populators
 
 Result = TypeVar("Result")
 Values = Sequence[int] | Sequence[str]
+# Which of a statement's parameters are which of the values: one of them, or several as one array.
+Places = list[tuple[int, int | slice]]
 
 
 class Prepared(Generic[Result]):
@@ -74,10 +81,15 @@ class _Written:
             stand_ins[name] = [_stand_in(one, len(places) + n) for n, one in enumerate(several)]
             places |= {one: len(places) + n for n, one in enumerate(stand_ins[name])}
         queryset = build(**stand_ins)
-        compiler = queryset.query.get_compiler(connection=connection)
-        self._sql, params = compiler.as_sql()
-        self._params = list(params)
-        self._places = [(n, places[one]) for n, one in enumerate(params) if one in places]
+        database = _database()
+        compiler = queryset.query.get_compiler(connection=database)
+        sql, params = compiler.as_sql()
+        if database.vendor == "postgresql":
+            self._sql, self._places = _bound(sql, params, places, database)
+            self._params: list[Any] = [None] * len(self._places)
+        else:
+            self._sql, self._params = sql, list(params)
+            self._places = [(n, places[one]) for n, one in enumerate(params) if one in places]
         self._compiler = compiler
         self._converters = compiler.get_converters([chosen[0] for chosen in compiler.select])
         self._model: type[Model] | None = None if queryset._fields else queryset.model  # type: ignore[attr-defined]  # not in the types
@@ -85,7 +97,7 @@ class _Written:
             compiler.select[n][0].target.attname for n in compiler.klass_info["select_fields"]
         ] + list(compiler.annotation_col_map)
         self._related = get_related_populators(  # type: ignore[call-arg]  # the types are of a later Django
-            compiler.klass_info, compiler.select, connection.alias
+            compiler.klass_info, compiler.select, database.alias
         )
 
     def rows(self, values: list[Any]) -> list[Any]:
@@ -95,7 +107,8 @@ class _Written:
             found = self._compiler.apply_converters(found, self._converters)
         if self._model is None:
             return list(map(tuple, found))
-        return [self._object(self._model, row) for row in found]
+        alias = _database().alias
+        return [self._object(self._model, row, alias) for row in found]
 
     def count(self, values: list[Any]) -> int:
         """How many rows it has for them."""
@@ -105,17 +118,17 @@ class _Written:
         params = self._params.copy()
         for n, place in self._places:
             params[n] = values[place]
-        with connection.cursor() as cursor:
+        with _cursor() as cursor:
             cursor.execute(sql, params)
             found: list[tuple[Any, ...]] = cursor.fetchall()
         return found
 
-    def _object(self, model: type[Model], row: Sequence[Any]) -> Model:
+    def _object(self, model: type[Model], row: Sequence[Any], alias: str) -> Model:
         # As Model.from_db makes it, without looking at each of the model's fields for each row.
         made = model.__new__(model)
         made.__dict__.update(zip(self._attributes, row, strict=False))
-        made._state = ModelState()
-        made._state.adding, made._state.db = False, connection.alias
+        made._state = state = ModelState()
+        state.adding, state.db = False, alias
         for related in self._related:
             related.populate(row, made)
         return made
@@ -124,3 +137,57 @@ class _Written:
 def _stand_in(value: int | str, number: int) -> int | str:
     """What no query says by itself, so that it is found again among the parameters."""
     return -(1 << 30) - number if isinstance(value, int) else f"\x00{number}"
+
+
+def _database() -> BaseDatabaseWrapper:
+    """This thread's connection, for several looks at it: ``django.db.connection`` finds it anew for each."""
+    return connections[DEFAULT_DB_ALIAS]
+
+
+def _cursor() -> Any:
+    """One that sends values apart from the SQL, on PostgreSQL too, where Django's own does not."""
+    database = _database()
+    if database.vendor != "postgresql":
+        return database.cursor()
+    import psycopg  # not installed everywhere
+
+    database.ensure_connection()
+    with database.wrap_database_errors:
+        return database._prepare_cursor(psycopg.Cursor(database.connection))  # type: ignore[attr-defined]  # as its cursor() does
+
+
+LISTS = re.compile(r"(IN \(%s(?:, %s)*\)|%%|%s)")
+
+
+def _bound(
+    sql: str, params: Sequence[Any], places: dict[Any, int], database: BaseDatabaseWrapper
+) -> tuple[str, Places]:
+    """The statement with nothing left to bind but the values: what never differs is written into it.
+
+    A list of several is one array, so that it is the same statement whatever their number.
+    """
+    from psycopg.sql import Literal
+
+    bound: Places = []
+    given = iter(params)
+
+    def place(param: Any) -> str:
+        if param not in places:
+            return Literal(param).as_string(database.connection).replace("%", "%%")
+        bound.append((len(bound), places[param]))
+        return "%s"
+
+    def written(part: str) -> str:
+        if part == "%s":
+            return place(next(given))
+        if not part.startswith("IN (%s"):
+            return part
+        several = [next(given) for _ in range(part.count("%s"))]
+        at = [places.get(one) for one in several]
+        first = at[0]
+        if first is None or len(at) == 1 or at != list(range(first, first + len(at))):
+            return f"IN ({', '.join(map(place, several))})"
+        bound.append((len(bound), slice(first, first + len(at))))
+        return "= ANY(%s)"
+
+    return "".join([written(part) for part in LISTS.split(sql)]), bound
