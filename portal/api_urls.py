@@ -36,7 +36,7 @@ from apps.keys.api import FindingViewSet, KeyViewSet
 from apps.members.api import MemberViewSet, PersonViewSet, RoleViewSet
 from apps.notices.api import NoticeViewSet, OwnView
 from apps.notices.webhook_api import DeliveryViewSet, WebhookViewSet
-from apps.organizations.api import ConnectionViewSet, OrganizationViewSet
+from apps.organizations.api import ConnectionViewSet, OrganizationViewSet, TokenViewSet
 from apps.organizations.audit_api import EntryViewSet, VerificationView
 from apps.organizations.desk_api import ColleaguesView, SavedViewViewSet, SettingsViewSet
 from apps.personal.api import AccountViewSet
@@ -99,6 +99,8 @@ urlpatterns: list[URLPattern] = [
         EntryViewSet.as_view({"get": "retrieve"}),
         name="audit_entry",
     ),
+    path(f"{ONE}tokens/", TokenViewSet.as_view({"get": "list"}), name="tokens"),
+    path(f"{ONE}tokens/<str:key>/", TokenViewSet.as_view({"delete": "destroy"}), name="token"),
     path(f"{ONE}connections/", ConnectionViewSet.as_view({"get": "list"}), name="connections"),
     path(
         f"{ONE}connections/<uuid:uid>/",

@@ -13,6 +13,7 @@ class NoticesConfig(AppConfig):
             letters,
             own_letters,
             own_topics,
+            tokens,
             topics,
             viewing,
         )
@@ -27,6 +28,7 @@ class NoticesConfig(AppConfig):
         if viewing.tell not in viewings.begin_listeners:
             viewings.begin_listeners.append(viewing.tell)
             viewings.end_listeners.append(viewing.settle)
+        tokens.register()
         letters.register(own_letters.NOTICE, own_letters.notice)
         letters.register(own_letters.DIGEST, own_letters.digest)
         letters.register(own_letters.TEST, own_letters.test)
