@@ -33,7 +33,7 @@ from apps.incidents.api import IncidentViewSet
 from apps.invites.api import InviteViewSet
 from apps.keys.api import FindingViewSet, KeyViewSet
 from apps.members.api import MemberViewSet, PersonViewSet, RoleViewSet
-from apps.organizations.api import ConnectionViewSet, OrganizationViewSet
+from apps.organizations.api import ConnectionViewSet, OrganizationViewSet, TokenViewSet
 from apps.personal.api import AccountViewSet
 from apps.sync.api import BatchViewSet, ChangeViewSet
 from apps.usage.api import CodingView, UsageView
@@ -67,6 +67,8 @@ urlpatterns: list[URLPattern] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs, name="docs"),
     path("organizations/", OrganizationViewSet.as_view({"get": "list"}), name="organizations"),
+    path(f"{ONE}tokens/", TokenViewSet.as_view({"get": "list"}), name="tokens"),
+    path(f"{ONE}tokens/<str:key>/", TokenViewSet.as_view({"delete": "destroy"}), name="token"),
     path(f"{ONE}connections/", ConnectionViewSet.as_view({"get": "list"}), name="connections"),
     path(
         f"{ONE}connections/<uuid:uid>/",

@@ -389,6 +389,8 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     # Lists of states have names of their own in generated clients.
     "ENUM_NAME_OVERRIDES": {
+        "TokenScopeEnum": "apps.organizations.models.ApiToken.Scope",
+        "ScopeEnum": "apps.budgets.models.Scope",
         "ChangeState": "apps.sync.models.CommandState",
         "InviteState": "apps.invites.models.Invite.State",
         "WorkspaceState": "apps.workspaces.models.Workspace.State",

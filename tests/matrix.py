@@ -209,6 +209,9 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "token": lambda tenant, user: factories.ApiTokenFactory(
         organization=tenant.organization, user=user
     ),
+    "service_token": lambda tenant, user: factories.ApiTokenFactory(
+        organization=tenant.organization, user=tenant.owner, kind="service"
+    ),
     "session": _session,
     "key": _key,
     "connection": lambda tenant, user: factories.ConnectionFactory(
@@ -593,7 +596,6 @@ PAGES: dict[str, Page] = {
     "organizations:invitation_resend": Desk(change="grants.change", objects={"pk": "invitation"}),
     "organizations:invitation_withdraw": Desk(change="grants.change", objects={"pk": "invitation"}),
     "organizations:tokens": Desk(read="tokens.own", change="tokens.create"),
-    "organizations:token_revoke": Desk(change="tokens.own", objects={"key": "token.token_key"}),
     # --- Directory
     "directory:directory": Desk(read="grants.read"),
     "directory:people": Desk(read="grants.read", change="grants.read", query=SAVED_VIEW),
@@ -616,6 +618,24 @@ PAGES: dict[str, Page] = {
         methods=("GET", "PUT", "PATCH", "DELETE"), objects={"uid": "directory_group"}
     ),
     "scim:nothing": Provisioned(given={"rest": "Bulk"}),
+    "organizations:tokens_end_all": Desk(read="tokens.own", change="tokens.own"),
+    "organizations:token_end": Desk(
+        read="tokens.own", change="tokens.own", objects={"key": "token.token_key"}
+    ),
+    "organizations:token_rename": Desk(
+        read="tokens.own", change="tokens.own", objects={"key": "token.token_key"}
+    ),
+    "organizations:service_tokens": Desk(read="tokens.service", change="tokens.make_service"),
+    "organizations:service_token_end": Desk(
+        read="tokens.end_service",
+        change="tokens.end_service",
+        objects={"key": "service_token.token_key"},
+    ),
+    "organizations:service_token_rename": Desk(
+        read="tokens.end_service",
+        change="tokens.end_service",
+        objects={"key": "service_token.token_key"},
+    ),
     # --- Connections
     "organizations:connections": Desk(read="connections.read"),
     "organizations:connect": Desk(read="connections.connect"),
@@ -878,6 +898,8 @@ PAGES: dict[str, Page] = {
     "api:docs": SignedIn(methods=("GET",)),
     "api:organizations": SignedIn(methods=("GET",)),
     "api:nothing": Closed(given={"rest": "peolpe/"}),
+    "api:tokens": Api(read="tokens.own"),
+    "api:token": Api(methods={"DELETE": "tokens.own"}, objects={"key": "token.token_key"}),
     "api:connections": Api(read="connections.read"),
     "api:connection": Api(read="connections.read", objects={"uid": "connection"}),
     "api:roles": Api(read="people.read", objects={"uid": "connection"}),

@@ -200,7 +200,7 @@ def payer_name(payment: Payment) -> str:
     if automatic and not alone:
         return _("automatic purchase")
     if payment.command and payment.command.actor:
-        return str(payment.command.actor)
+        return payment.command.asked_by
     if automatic:  # the person's own id stands for both
         return _("you, or an automatic purchase")
     return payment.creator

@@ -34,7 +34,7 @@ def of(payment: Payment) -> list[Happening]:
 def _ours(payment: Payment) -> list[Happening]:
     if payment.command is None:
         return []
-    asked_by = str(payment.command.actor or _("somebody who is gone"))
+    asked_by = payment.command.asked_by or _("somebody who is gone")
     lines = [
         Happening(payment.command.created_at, _("Asked for here by %(name)s") % {"name": asked_by})
     ]

@@ -37,6 +37,7 @@ def directory(request: DeskRequest) -> HttpResponse:
         "active": people.filter(active=True).count(),
         "tokens": tokens.order_by("name", "pk"),
         "can_change": request.may("grants.change"),
+        "can_see_tokens": request.may("tokens.service"),
     }
     return render(request, "directory/directory.html", context)
 

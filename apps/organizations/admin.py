@@ -185,11 +185,23 @@ class ApiTokenAdmin(SupportAdmin):
     """That a token exists and when it was used; nothing of the token itself."""
 
     reads = "grants.read"
-    list_display = ("name", "user", "organization", "created", "expiry", "last_used_at")
+    list_display = (
+        "name",
+        "kind",
+        "user",
+        "organization",
+        "scope",
+        "role",
+        "created",
+        "expiry",
+        "last_used_at",
+        "last_used_from",
+    )
+    list_filter = ("kind", "scope")
     list_display_links = None
     list_select_related = ("user", "organization")
     search_fields = ("name", "user__email", "organization__name")
-    fields = ("organization", "user", "name", "created", "expiry", "last_used_at")
+    fields = ("organization", "user", "name", "kind", "scope", "role", "created", "expiry")
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """The list alone: a token's own page would have its hash in the address."""

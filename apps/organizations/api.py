@@ -15,6 +15,7 @@ from apps.organizations.api_shapes import Cursors, Moment, written
 from apps.organizations.api_tokens import role_of_token
 from apps.organizations.health import Health, health_of, with_freshness
 from apps.organizations.models import ApiToken, Connection, Organization, Role
+from apps.organizations.token_services import revoke_token, visible_tokens
 
 
 class OrganizationSerializer(serializers.Serializer[Organization]):
@@ -111,3 +112,49 @@ class ConnectionViewSet(DeskAPIMixin, viewsets.GenericViewSet[Connection]):
     def retrieve(self, request: Request, slug: str, uid: str) -> Response:
         """One connection."""
         return Response(ConnectionSerializer(get_object_or_404(self.get_queryset(), uid=uid)).data)
+
+
+class TokenSerializer(serializers.Serializer[ApiToken]):
+    """A token, of which nobody sees more than how it begins."""
+
+    id = serializers.CharField(source="token_key", help_text="How it begins.")
+    name = serializers.CharField()
+    kind = serializers.ChoiceField(
+        ApiToken.Kind.choices, help_text="service: it is the organization's and nobody's own."
+    )
+    scope = serializers.ChoiceField(ApiToken.Scope.choices)
+    role = serializers.ChoiceField(Role.choices, help_text="The most that it may do.")
+    made_by = serializers.EmailField(source="made_by.email")
+    created_at = Moment(source="created")
+    expires_at = Moment(source="expiry", allow_null=True)
+    last_used_at = Moment(allow_null=True)
+    last_used_from = serializers.CharField(
+        allow_blank=True, help_text="The network of the address, 203.0.113.0/24."
+    )
+
+
+@extend_schema(tags=["tokens"])
+class TokenViewSet(DeskAPIMixin, viewsets.GenericViewSet[ApiToken]):
+    """Tokens: the caller's own; for owners and admins the organization's too. Pages alone make them."""
+
+    actions: ClassVar[dict[str, str]] = {"*": "tokens.own"}
+    serializer_class = TokenSerializer
+    pagination_class = None
+    lookup_field = "token_key"
+    lookup_url_kwarg = "key"
+
+    def get_queryset(self) -> QuerySet[ApiToken]:
+        """Those that the caller may see, and so may end."""
+        return visible_tokens(self.organization, self.actor, self.role)
+
+    @extend_schema(operation_id="tokens_list")
+    def list(self, request: Request, slug: str) -> Response:
+        """Tokens, the newest first."""
+        return Response(written(TokenSerializer, self.get_queryset()))
+
+    @extend_schema(operation_id="tokens_end", responses={204: None})
+    def destroy(self, request: Request, slug: str, key: str) -> Response:
+        """End a token at once, be it the one that asks."""
+        token = get_object_or_404(self.get_queryset(), token_key=key)
+        revoke_token(token=token, actor=self.actor)
+        return Response(status=204)

@@ -14,7 +14,7 @@ from rest_framework.request import Request
 from apps.accounts.models import User
 from apps.audit.context import origin
 from apps.organizations.models import ApiToken, Role
-from apps.organizations.policy import role_of
+from apps.organizations.policy import held_by, role_by_token
 
 USED_EVERY = timedelta(minutes=1)  # how exactly a token's last use is known
 PROVISIONING = "/scim/"  # addresses that tokens of that scope reach, and no others do
@@ -26,7 +26,8 @@ def role_of_token(token: ApiToken) -> Role | None:
 
     One query. A closed account's tokens may do nothing.
     """
-    return role_of(_acting(token), token.organization)
+    held = held_by(token.made_by, token.organization)
+    return role_by_token(token, held) if held else None
 
 
 class ApiTokenAuthentication(TokenAuthentication):  # type: ignore[misc]  # knox ships no types
@@ -55,7 +56,9 @@ class ApiTokenAuthentication(TokenAuthentication):  # type: ignore[misc]  # knox
         if found is None or found.has_expired or not found.user.is_active:
             raise AuthenticationFailed(_("This token does not work (any more)."))
         _note_used(found)
-        return _acting(found), found
+        user = found.made_by
+        user.acting = found
+        return user, found
 
     def _check_scope(self, token: ApiToken, request: Request) -> None:
         for_provisioning = request.path.startswith(PROVISIONING)
@@ -67,12 +70,6 @@ class ApiTokenAuthentication(TokenAuthentication):  # type: ignore[misc]  # knox
             )
         if token.scope == Scope.READ and request.method not in SAFE_METHODS:
             raise PermissionDenied(_("This token may read and change nothing."))
-
-
-def _acting(token: ApiToken) -> User:
-    user = token.made_by
-    user.acting = token
-    return user
 
 
 def _note_used(token: ApiToken) -> None:

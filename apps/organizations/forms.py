@@ -5,11 +5,14 @@ from typing import Any
 
 from django import forms
 from django.contrib.auth.password_validation import validate_password
+from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.accounts.forms import TimeZoneField
 from apps.accounts.models import User
-from apps.organizations.models import Organization, Role
+from apps.organizations.models import ApiToken, Organization, Role
+from apps.organizations.policy import at_most
+from apps.organizations.token_services import MAX_DAYS
 
 ROLE_MEANINGS = {
     Role.OWNER: _("Owner: everything, colleagues and settings too"),
@@ -149,20 +152,75 @@ class GrantForm(forms.Form):
     role = RoleField()
 
 
+BY_DATE = "date"
+
+
 class TokenForm(forms.Form):
-    """A new API token."""
+    """A new API token of somebody who holds ``held``; ``service``: one of the organization."""
 
     name = forms.CharField(
         label=_("Name"), max_length=80, help_text=_("What it is for, so that you know it again.")
     )
-    days = forms.TypedChoiceField(
+    scope = forms.TypedChoiceField(
+        label=_("What for"), coerce=ApiToken.Scope, initial=ApiToken.Scope.READ
+    )
+    role = RoleField(label=_("As"), help_text=_("No more than your own role."))
+    days = forms.ChoiceField(
         label=_("Works for"),
-        coerce=int,
         initial="90",
         choices=[
             ("7", _("7 days")),
             ("30", _("30 days")),
             ("90", _("90 days")),
             ("365", _("a year")),
+            (BY_DATE, _("until the day below")),
         ],
     )
+    until = forms.DateField(
+        label=_("Until"),
+        required=False,
+        widget=forms.DateInput({"type": "date"}),
+        help_text=_("A year from now at the latest."),
+    )
+
+    def __init__(self, *args: Any, held: Role, service: bool = False, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.service = service
+        scopes = [ApiToken.Scope.READ, ApiToken.Scope.WRITE]
+        if service and held == Role.OWNER:
+            scopes.append(ApiToken.Scope.SCIM)
+            self.fields["role"].help_text = _(
+                "No more than your own role. Provisioning needs an owner: whatever you choose here."
+            )
+        scope, role = self.fields["scope"], self.fields["role"]
+        scope.choices = [(one.value, one.label) for one in scopes]  # type: ignore[attr-defined]  # of a choice field
+        known = [one for one in ROLE_MEANINGS if at_most(held, one) == one]
+        role.choices = [(one, ROLE_MEANINGS[one]) for one in known]  # type: ignore[attr-defined]  # likewise
+        role.initial = Role.VIEWER
+        if not known:  # on one's own desk there is one role
+            del self.fields["role"]
+
+    def clean(self) -> dict[str, Any]:
+        """Turn a day into the number of days until then."""
+        data = super().clean() or self.cleaned_data
+        if data.get("days") == BY_DATE and "until" in data:
+            until = data["until"]
+            days = (until - timezone.localdate()).days if until else 0
+            if not until:
+                self.add_error("until", _("Say until when."))
+            elif not 0 < days <= MAX_DAYS:
+                self.add_error("until", _("Choose a day between tomorrow and a year from now."))
+            data["days"] = days
+        return data
+
+    def wanted(self) -> dict[str, Any]:
+        """What was said, in the service's own words."""
+        said = {name: value for name, value in self.cleaned_data.items() if name != "until"}
+        kind = ApiToken.Kind.SERVICE if self.service else ApiToken.Kind.PERSONAL
+        return said | {"days": int(said["days"]), "kind": kind}
+
+
+class TokenNameForm(forms.Form):
+    """Another name for a token."""
+
+    name = forms.CharField(label=_("Name"), max_length=80)

@@ -171,21 +171,24 @@ def role_by_token(token: "ActingToken", held: Role) -> Role | None:
     return at_most(held, Role(token.role))
 
 
-def role_of(user: "User | AnonymousUser", organization: Organization) -> Role | None:
-    """The role that ``user`` holds on ``organization``, None if none. One query.
-
-    Where a program acts for the user, what its token leaves of that, and on its organization alone.
-    """
+def held_by(user: "User | AnonymousUser", organization: Organization) -> Role | None:
+    """The role of ``user``'s Grant on ``organization``, None if there is none. One query."""
     if not user.is_authenticated or not user.is_active:
         return None
     grant = Grant.objects.filter(user=user, organization=organization).only("role").first()
-    if grant is None:
-        return None
-    token = user.acting
-    if token is None:
-        return Role(grant.role)
-    of_another = token.organization_id != organization.pk
-    return None if of_another else role_by_token(token, Role(grant.role))
+    return Role(grant.role) if grant else None
+
+
+def role_of(user: "User | AnonymousUser", organization: Organization) -> Role | None:
+    """The same; where a program acts for the user, what its token leaves of that. One query.
+
+    On another organization than its own a token leaves nothing.
+    """
+    held = held_by(user, organization)
+    token = user.acting if user.is_authenticated else None
+    if held is None or token is None:
+        return held
+    return role_by_token(token, held) if token.organization_id == organization.pk else None
 
 
 def is_of_one(action: str) -> bool:

@@ -7,6 +7,7 @@ from datetime import timedelta
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from knox.crypto import hash_token
@@ -15,7 +16,7 @@ from knox.settings import CONSTANTS, knox_settings
 from apps.accounts.models import User
 from apps.audit.record import Line, record, record_many
 from apps.organizations.models import ApiToken, Grant, Organization, Role
-from apps.organizations.policy import at_most, must, role_by_token, role_of
+from apps.organizations.policy import at_most, must, role_by_token, role_may, role_of
 
 MAX_DAYS = 365  # no token works for longer
 Kind, Scope = ApiToken.Kind, ApiToken.Scope
@@ -32,6 +33,20 @@ def new_secret() -> str:
     """
     body = secrets.token_hex(32)
     return f"{knox_settings.TOKEN_PREFIX}{body}{zlib.crc32(body.encode()):08x}"
+
+
+def visible_tokens(organization: Organization, user: User, role: Role) -> QuerySet[ApiToken]:
+    """Those that ``user``, who acts there as ``role``, may see and end, the newest first.
+
+    Their own; where ``role`` may see them, the organization's. An organization's token has none of its
+    maker's own.
+    """
+    service = bool(user.acting and user.acting.is_service)
+    which = Q(pk__in=[]) if service else Q(user=user, kind=Kind.PERSONAL)
+    if role_may(role, "tokens.end_service"):
+        which |= Q(kind=Kind.SERVICE)
+    found = ApiToken.objects.filter(which, organization=organization)
+    return found.select_related("user", "organization")
 
 
 @transaction.atomic(durable=True)

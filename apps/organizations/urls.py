@@ -2,7 +2,7 @@
 
 from django.urls import URLPattern, URLResolver, include, path
 
-from apps.organizations import views
+from apps.organizations import token_views, views
 
 app_name = "organizations"
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -22,6 +22,19 @@ urlpatterns: list[URLPattern | URLResolver] = [
         views.invitation_withdraw,
         name="invitation_withdraw",
     ),
-    path("tokens/", views.tokens, name="tokens"),
-    path("tokens/<str:key>/revoke/", views.token_revoke, name="token_revoke"),
+    path("tokens/", token_views.tokens, name="tokens"),
+    path("tokens/end-all/", token_views.end_all, name="tokens_end_all"),
+    path("tokens/organization/", token_views.service_tokens, name="service_tokens"),
+    path(
+        "tokens/organization/<str:key>/end/",
+        token_views.service_token_end,
+        name="service_token_end",
+    ),
+    path(
+        "tokens/organization/<str:key>/rename/",
+        token_views.service_token_rename,
+        name="service_token_rename",
+    ),
+    path("tokens/<str:key>/end/", token_views.token_end, name="token_end"),
+    path("tokens/<str:key>/rename/", token_views.token_rename, name="token_rename"),
 ]

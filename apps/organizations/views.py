@@ -1,6 +1,5 @@
 """The way in, one's organizations, and who may act for them."""
 
-from typing import Any
 from urllib.parse import urlencode
 
 from allauth.account.internal.flows.login import record_authentication
@@ -14,7 +13,6 @@ from django.db.models import Exists, OuterRef, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import NoReverseMatch, reverse
-from django.utils import timezone
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
@@ -22,7 +20,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from apps.accounts.models import User
-from apps.organizations import services, token_services
+from apps.organizations import services
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.demand import FACTORS, NEXT_KEY, SKIPPED_KEY, factor_is_missing
 from apps.organizations.forms import (
@@ -32,11 +30,9 @@ from apps.organizations.forms import (
     InviteColleagueForm,
     OrganizationForm,
     StartForm,
-    TokenForm,
 )
 from apps.organizations.mail import send_invitation
 from apps.organizations.models import (
-    ApiToken,
     ColleagueInvitation,
     Grant,
     Organization,
@@ -359,40 +355,3 @@ def invitation_withdraw(request: DeskRequest, pk: int) -> HttpResponse:
             _("The invitation of %(email)s no longer works.") % {"email": invitation.email},
         )
     return redirect("organizations:grants", slug=request.organization.slug)
-
-
-# --- API tokens ----------------------------------------------------------------------------------
-
-
-def _my_tokens(request: DeskRequest) -> QuerySet[ApiToken]:
-    found: QuerySet[ApiToken] = ApiToken.objects.filter(
-        organization=request.organization, user=request.user
-    )
-    return found
-
-
-@desk_view("tokens.own", changes="tokens.create")
-@require_http_methods(["GET", "HEAD", "POST"])
-def tokens(request: DeskRequest) -> HttpResponse:
-    """One's own tokens; a new one is shown once, in the answer that made it and nowhere else."""
-    form = TokenForm(request.POST or None)
-    shown: dict[str, Any] = {}
-    if request.method == "POST" and form.is_valid():
-        token, secret = token_services.create_token(
-            organization=request.organization, user=request.user, **form.cleaned_data
-        )
-        shown, form = {"secret": secret, "new": token}, TokenForm()
-    context = {"form": form, "tokens": _my_tokens(request), "now": timezone.now(), **shown}
-    response = render(request, "organizations/tokens.html", context)
-    response["Cache-Control"] = "no-store"
-    return response
-
-
-@desk_view("tokens.own")
-@require_POST
-def token_revoke(request: DeskRequest, key: str) -> HttpResponse:
-    """End one of one's own tokens."""
-    token = get_object_or_404(_my_tokens(request), token_key=key)
-    token_services.revoke_token(token=token, actor=request.user)
-    messages.success(request, _("“%(name)s” no longer works.") % {"name": token.name})
-    return redirect("organizations:tokens", slug=request.organization.slug)

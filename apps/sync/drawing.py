@@ -49,7 +49,7 @@ def _of_command(command: Command, slug: str) -> _Line:
         at=command.created_at,
         label=command.label,
         what=kind.label if kind else command.kind,
-        where=f"{command.connection} · {command.actor or '–'}",
+        where=f"{command.connection} · {command.asked_by or '–'}",
         state=str(command.get_state_display()),
         tone=command.tone,
         url=reverse("sync:command", kwargs={"slug": slug, "uid": command.uid}),

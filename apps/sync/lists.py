@@ -73,9 +73,7 @@ class CommandList(_ActivityList):
             value=lambda row: row.get_state_display(),
             cell="sync/cells.html:state",
         ),
-        Column(
-            key="actor", label=gettext_lazy("Asked by"), value=lambda row: str(row.actor or "–")
-        ),
+        Column(key="actor", label=gettext_lazy("Asked by"), value=lambda row: row.asked_by or "–"),
         Column(
             key="asked",
             label=gettext_lazy("Asked"),

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.organizations.models import Connection, Organization
@@ -418,6 +419,8 @@ class Command(models.Model):
     actor = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
     )
+    # The organization's own token that asked for it, made by ``actor``; "" where a person did.
+    by_token = models.CharField(max_length=80, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     settled_at = models.DateTimeField(null=True, blank=True)
 
@@ -461,6 +464,15 @@ class Command(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.label}"
+
+    @property
+    def asked_by(self) -> str:
+        """Who asked for it, "" where they are gone: a person, or an organization's token and its maker."""
+        maker = str(self.actor or "")
+        if self.by_token:
+            words = {"token": self.by_token, "maker": maker or gettext("somebody who is gone")}
+            return gettext("token %(token)s, made by %(maker)s") % words
+        return maker
 
     @property
     def is_open(self) -> bool:

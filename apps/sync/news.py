@@ -92,7 +92,7 @@ def _named(commands: Sequence[Command]) -> str:
 def _approvals(now: datetime) -> Iterable[News]:
     for commands in _together(Q(state=S.AWAITING_APPROVAL)):
         first = commands[0]
-        who = first.actor or _("Somebody")
+        who = first.asked_by or _("Somebody")
         title = ngettext(
             "A change waits for a second person",
             "%(n)d changes wait for a second person",

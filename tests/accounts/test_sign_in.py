@@ -195,7 +195,7 @@ def test_a_fresh_sign_in_is_asked_for_after_five_minutes_and_what_was_posted_goe
     sign_in(client, grant.user.email)
     address = reverse("organizations:tokens", kwargs={"slug": grant.organization.slug})
     tired(client)
-    answer = client.post(address, {"name": "later", "days": "7"})
+    answer = client.post(address, {"name": "later", "days": "7", "scope": "read", "role": "viewer"})
     assert answer["Location"].startswith(reverse("account_reauthenticate"))
     assert not grant.organization.api_tokens.exists()
     page = client.get(answer["Location"])
@@ -210,7 +210,10 @@ def test_what_was_posted_to_an_address_with_a_query_goes_on_too(client: Client) 
     sign_in(client, grant.user.email)
     tired(client)
     address = reverse("organizations:tokens", kwargs={"slug": grant.organization.slug})
-    answer = client.post(f"{address}?from=elsewhere", {"name": "later", "days": "7"})
+    answer = client.post(
+        f"{address}?from=elsewhere",
+        {"name": "later", "days": "7", "scope": "read", "role": "viewer"},
+    )
     client.post(
         reverse("account_reauthenticate"),
         {"password": PASSWORD, "next": parse_qs(urlsplit(answer["Location"]).query)["next"][0]},

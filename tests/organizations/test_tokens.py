@@ -23,10 +23,11 @@ def alice() -> Grant:
 
 
 TOKENS = "/o/acme/tokens/"
+ASKED = {"name": "report", "days": "7", "scope": "write", "role": "owner"}
 
 
-def make(client: Client, name: str = "report", days: str = "7") -> str:
-    html = client.post(TOKENS, {"name": name, "days": days}).content.decode()
+def make(client: Client, name: str = "report", days: str = "7", role: str = "owner") -> str:
+    html = client.post(TOKENS, ASKED | {"name": name, "days": days, "role": role}).content.decode()
     return html.split('id="new-token">')[1].split("<")[0]
 
 
@@ -44,7 +45,7 @@ def test_a_token_is_shown_once_and_only_its_hash_is_kept(alice: Grant) -> None:
 
 
 def test_the_page_that_shows_a_secret_is_kept_by_nobody(alice: Grant) -> None:
-    answer = at_desk(alice.user).post(TOKENS, {"name": "report", "days": "7"})
+    answer = at_desk(alice.user).post(TOKENS, ASKED)
     assert answer["Cache-Control"] == "no-store"
 
 
@@ -60,7 +61,7 @@ def test_a_made_up_an_expired_and_a_revoked_token_do_nothing(alice: Grant) -> No
     expired, revoked = make(client, "expired"), make(client, "revoked")
     ApiToken.objects.filter(name="expired").update(expiry=timezone.now() - timedelta(seconds=1))
     key = ApiToken.objects.get(name="revoked").token_key
-    client.post(reverse("organizations:token_revoke", kwargs={"slug": "acme", "key": key}))
+    client.post(reverse("organizations:token_end", kwargs={"slug": "acme", "key": key}))
     for secret in (expired, revoked, revoked[:-1] + "0", "odk_", "x"):
         headers = {"Authorization": f"Bearer {secret}"}
         assert Client().get("/api/v1/organizations/", headers=headers).status_code == 401
@@ -68,13 +69,11 @@ def test_a_made_up_an_expired_and_a_revoked_token_do_nothing(alice: Grant) -> No
 
 def test_making_one_asks_for_a_fresh_sign_in_and_ending_one_does_not(alice: Grant) -> None:
     client = tired(at_desk(alice.user))
-    answer = client.post(TOKENS, {"name": "report", "days": "7"})
+    answer = client.post(TOKENS, ASKED)
     assert "reauthenticate" in answer["Location"]
     assert not ApiToken.objects.exists()
     token = ApiTokenFactory(user=alice.user, organization=alice.organization)
-    client.post(
-        reverse("organizations:token_revoke", kwargs={"slug": "acme", "key": token.token_key})
-    )
+    client.post(reverse("organizations:token_end", kwargs={"slug": "acme", "key": token.token_key}))
     assert not ApiToken.objects.exists()
 
 
@@ -86,7 +85,7 @@ def test_a_colleagues_tokens_are_not_shown(alice: Grant) -> None:
 
 def test_a_token_ends_with_the_demotion_of_its_user(alice: Grant) -> None:
     bob = GrantFactory(organization=alice.organization, role=Role.ADMIN)
-    secret = make(at_desk(bob.user))
+    secret = make(at_desk(bob.user), role="admin")
     services.change_grant(grant=bob, role=Role.VIEWER, actor=alice.user)
     answer = Client().get("/api/v1/organizations/", headers={"Authorization": f"Bearer {secret}"})
     assert answer.status_code == 401
@@ -104,7 +103,7 @@ def test_making_and_ending_one_stands_in_the_audit_log(alice: Grant) -> None:
     client = at_desk(alice.user)
     make(client)
     key = ApiToken.objects.get().token_key
-    client.post(reverse("organizations:token_revoke", kwargs={"slug": "acme", "key": key}))
+    client.post(reverse("organizations:token_end", kwargs={"slug": "acme", "key": key}))
     lines = Entry.objects.filter(organization_id=alice.organization_id).order_by("sequence")
     assert [(line.verb, line.target) for line in lines] == [
         ("tokens.create", "report"),

@@ -137,6 +137,7 @@ def command_of(wish: Wish, actor: User, nonce: str, state: CommandState) -> Comm
         state=state,
         is_money=kind.is_money,
         actor=actor,
+        by_token=actor.acting.name if actor.acting and actor.acting.is_service else "",
         due_at=now,
         kicked_at=now,
     )
