@@ -26,6 +26,7 @@ from scim2_models.path import (
 
 from apps.directory.models import DirectoryMembership
 from apps.directory.scim import GROUP, USER
+from apps.directory.services import storable
 
 Condition = Callable[[CompareOperator, Any], Q]
 NOTHING = Q(pk__in=[])
@@ -51,7 +52,7 @@ def _text(column: str, *, exact: bool = False) -> Condition:
             return empty if op == CompareOperator.eq else ~empty
         if not isinstance(value, str):
             raise InvalidFilterException(detail=_("A text can only be compared with a text."))
-        value = value.replace("\x00", "")
+        value = storable(value)
         if op == CompareOperator.ne:
             return ~condition(CompareOperator.eq, value)
         insensitive = "" if exact or op in _ORDER else "i"

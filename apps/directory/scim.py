@@ -9,8 +9,8 @@ from scim2_models import (
     AuthenticationScheme,
     Bulk,
     ChangePassword,
+    ComplexAttribute,
     Context,
-    Email,
     ETag,
     Filter,
     Group,
@@ -38,7 +38,7 @@ from scim2_models import (
 from scim2_models.path import CompareOperator, Comparison, FilterNode, LogicalExpr, LogicalOperator
 
 from apps.directory.models import DirectoryGroup, DirectoryUser
-from apps.directory.services import Given, GroupChange, Members
+from apps.directory.services import Given, GroupChange, Members, storable
 
 USER, GROUP = str(User.__schema__), str(Group.__schema__)
 LIST = "urn:ietf:params:scim:api:messages:2.0:ListResponse"
@@ -53,6 +53,14 @@ TOLERANT = ScimPolicy(
 )
 
 
+class ScimEmail(ComplexAttribute):
+    """An address, whatever it looks like: directories hold names of networks that nobody can write to."""
+
+    value: str | None = None
+    type: str | None = None
+    primary: bool | None = None
+
+
 class ScimUser(Resource[Any]):
     """The attributes of a person that are kept here. No password: that is its holder's alone."""
 
@@ -62,7 +70,7 @@ class ScimUser(Resource[Any]):
     name: Name | None = None
     display_name: str | None = None
     active: bool | None = None
-    emails: list[Email] | None = None
+    emails: list[ScimEmail] | None = None
     groups: Annotated[list[GroupMembership] | None, Mutability.read_only] = None
 
 
@@ -214,7 +222,7 @@ def patched_person(person: DirectoryUser, operations: PatchOp[ScimUser]) -> Give
         ),
         display_name=person.display_name or None,
         active=person.active,
-        emails=[Email(**one) for one in person.emails] or None,
+        emails=[ScimEmail(**one) for one in person.emails] or None,
     )
     with TOLERANT:
         operations.patch(resource)
@@ -226,7 +234,11 @@ def patched_person(person: DirectoryUser, operations: PatchOp[ScimUser]) -> Give
 def _given(said: ScimUser) -> Given:
     name = said.name or Name()
     emails = [
-        one.model_dump(exclude_none=True, mode="json", include={"value", "type", "primary"})
+        {
+            "value": _short(one.value, "emails.value"),
+            **({"type": _short(one.type, "emails.type")} if one.type else {}),
+            **({} if one.primary is None else {"primary": one.primary}),
+        }
         for one in said.emails or []
         if one.value
     ]
@@ -243,7 +255,7 @@ def _given(said: ScimUser) -> Given:
 
 
 def _short(value: str | None, name: str, *, needed: bool = False) -> str:
-    text = (value or "").strip().replace("\x00", "")
+    text = storable(value or "").strip()
     if needed and not text:
         raise InvalidValueException(detail=_("%(name)s must not be empty.") % {"name": name})
     if len(text) > 254:

@@ -45,6 +45,11 @@ class Changed(Exception):
     """It is not what the one who asks has seen: its version is another one."""
 
 
+def storable(text: str) -> str:
+    """The text without what no database keeps: NUL, and halves of characters that JSON can spell."""
+    return text.replace("\x00", "").encode(errors="ignore").decode()
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """A person as the directory describes them; fields as in ``DirectoryUser``."""
@@ -472,5 +477,5 @@ def note_request(*, organization: Organization, asked: str, status: int, failure
     now = timezone.now()
     values: dict[str, Any] = {"asked_at": now, "asked": asked[:120], "status": status}
     if failure:
-        values |= {"failed_at": now, "failure": failure[:300]}
+        values |= {"failed_at": now, "failure": storable(failure)[:300]}
     Directory.objects.update_or_create(organization=organization, defaults=values)

@@ -270,6 +270,13 @@ def test_what_cannot_be_is_refused_with_the_reason(provider: Provider) -> None:
         answer = provider.patch(where, operation)
         assert (answer.status_code, answer.json().get("scimType")) == (status, kind), operation
         assert "\n" not in answer.json()["detail"]
+    odd = {"userName": "x\x00\ud800y", "emails": [{"value": "e\x00@x.org\udfff", "type": "\x00w"}]}
+    kept = provider.ask("post", "Users", json.dumps({"schemas": [USER], **odd}))
+    assert (kept.json()["userName"], kept.json()["emails"]) == (
+        "xy",
+        [{"value": "e@x.org", "type": "w"}],
+    )
+    assert found(provider, "Users", 'userName eq "x\\u0000\\udfffy"')
     messages: list[dict[str, Any]] = [
         {},
         {"Operations": []},
