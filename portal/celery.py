@@ -35,6 +35,7 @@ redis.Channel.do_restore = False
 EVERY = {
     "actions.sweep": 1.0,
     "actions.deliver_due": 5.0,
+    "actions.directory_letters": 300.0,
     "walks.start_due": 5.0,
     "walks.start_reports": 30.0,
     "walks.tidy_connections": 30.0,

@@ -142,6 +142,7 @@ INSTALLED_APPS = [
     "apps.audit",
     "apps.ui",
     "apps.organizations",
+    "apps.directory",
     "apps.notices",
     "apps.reports",
     "apps.sync",

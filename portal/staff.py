@@ -115,6 +115,9 @@ NAVIGATION: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = 
             (_("Grants"), "key", "organizations_grant", ""),
             (_("Colleagues invited"), "forward_to_inbox", "organizations_colleagueinvitation", ""),
             (_("API tokens"), "token", "organizations_apitoken", ""),
+            (_("Directories"), "lan", "directory_directory", ""),
+            (_("People of directories"), "badge", "directory_directoryuser", ""),
+            (_("Groups of directories"), "groups", "directory_directorygroup", ""),
         ),
     ),
 )

@@ -17,6 +17,7 @@ from apps.budgets.models import Budget, Standing
 from apps.centres.models import CostCentre, Rule
 from apps.configuration.mirror import as_raw, digest
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
+from apps.directory.models import DirectoryGroup, DirectoryUser
 from apps.incidents.models import Incident
 from apps.invites.models import Invite
 from apps.keys.models import Key
@@ -125,6 +126,27 @@ class ApiTokenFactory(DjangoModelFactory[ApiToken]):
     role = Role.OWNER  # whatever its maker may
     digest = factory.Sequence(lambda n: f"{n:0128}")
     token_key = factory.Sequence(lambda n: f"odk_{n:011}")
+
+
+class DirectoryUserFactory(DjangoModelFactory[DirectoryUser]):
+    """A person whom the identity provider has sent."""
+
+    class Meta:
+        model = DirectoryUser
+
+    organization = factory.SubFactory(OrganizationFactory)
+    user_name = factory.Sequence(lambda n: f"person{n}@example.com")
+    email = factory.SelfAttribute("user_name")
+
+
+class DirectoryGroupFactory(DjangoModelFactory[DirectoryGroup]):
+    """A group of theirs."""
+
+    class Meta:
+        model = DirectoryGroup
+
+    organization = factory.SubFactory(OrganizationFactory)
+    name = factory.Sequence(lambda n: f"Group {n}")
 
 
 class ConnectionFactory(DjangoModelFactory[Connection]):

@@ -7,6 +7,7 @@
   such method). ``methods={…}`` says it method by method. The actions are ``policy.POLICY``'s.
 - ``Api(methods={"GET": "people.read", "POST": "people.remove"}, objects=…)`` – an address of the API
   below one organization, behind ``DeskAPIMixin``.
+- ``Provisioned(methods=…)`` – an address of SCIM, which no sign-in opens.
 - ``SignedIn()`` – needs a signed-in user and no organization. ``Open()`` – needs nobody.
   ``Closed()`` – is a 404 for everybody.
 
@@ -237,6 +238,12 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "invitation": lambda tenant, user: factories.ColleagueInvitationFactory(
         organization=tenant.organization
     ),
+    "directory_user": lambda tenant, user: factories.DirectoryUserFactory(
+        organization=tenant.organization
+    ),
+    "directory_group": lambda tenant, user: factories.DirectoryGroupFactory(
+        organization=tenant.organization
+    ),
     "token": lambda tenant, user: factories.ApiTokenFactory(
         organization=tenant.organization, user=user
     ),
@@ -364,6 +371,16 @@ class Desk(_Organized):
 @dataclass(frozen=True)
 class Api(_Organized):
     """An address of the API below one organization."""
+
+
+@dataclass(frozen=True)
+class Provisioned(Page):
+    """An address of SCIM: nobody's sign-in opens it, a token for the directory alone does.
+
+    What such a token may do there, ``tests/directory/test_door.py`` tells.
+    """
+
+    methods: tuple[str, ...] = ("GET",)
 
 
 @dataclass(frozen=True)
@@ -628,6 +645,28 @@ PAGES: dict[str, Page] = {
     "organizations:invitation_resend": Desk(change="grants.change", objects={"pk": "invitation"}),
     "organizations:invitation_withdraw": Desk(change="grants.change", objects={"pk": "invitation"}),
     "organizations:tokens": Desk(read="tokens.own", change="tokens.create"),
+    # --- Directory
+    "directory:directory": Desk(read="grants.read"),
+    "directory:people": Desk(read="grants.read", change="grants.read", query=SAVED_VIEW),
+    "directory:person": Desk(read="grants.read", objects={"pk": "directory_user"}),
+    "directory:hand_over": Desk(change="grants.change", objects={"pk": "directory_user"}),
+    "directory:group": Desk(
+        read="grants.change", change="grants.change", objects={"pk": "directory_group"}
+    ),
+    "scim:configuration": Provisioned(),
+    "scim:types": Provisioned(),
+    "scim:type": Provisioned(given={"name": "User"}),
+    "scim:schemas": Provisioned(),
+    "scim:schema": Provisioned(given={"name": "urn:ietf:params:scim:schemas:core:2.0:User"}),
+    "scim:users": Provisioned(methods=("GET", "POST")),
+    "scim:user": Provisioned(
+        methods=("GET", "PUT", "PATCH", "DELETE"), objects={"uid": "directory_user"}
+    ),
+    "scim:groups": Provisioned(methods=("GET", "POST")),
+    "scim:group": Provisioned(
+        methods=("GET", "PUT", "PATCH", "DELETE"), objects={"uid": "directory_group"}
+    ),
+    "scim:nothing": Provisioned(given={"rest": "Bulk"}),
     "organizations:tokens_end_all": Desk(read="tokens.own", change="tokens.own"),
     "organizations:token_end": Desk(
         read="tokens.own", change="tokens.own", objects={"key": "token.token_key"}

@@ -36,6 +36,7 @@ from tests.matrix import (
     Desk,
     Open,
     Page,
+    Provisioned,
     SignedIn,
     World,
     make_world,
@@ -315,6 +316,23 @@ def test_nothing_is_posted_from_elsewhere(world: World, key: str) -> None:
         arguments["slug"] = world.acme.organization.slug
     answer = knock(client, "POST", address_of(one, arguments), page, json=isinstance(page, Api))
     assert answer.status_code == 403
+
+
+# --- SCIM -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db
+def test_no_sign_in_opens_what_is_for_the_directory(world: World) -> None:
+    keys = [key for key in OURS if OURS[key].route.startswith("scim/")]
+    for actor in ACTORS:
+        client = browser(world, actor)
+        for key in keys:
+            page, one = row(key), OURS[key]
+            assert isinstance(page, Provisioned), f"{key} is Provisioned"
+            arguments = {"slug": world.acme.organization.slug, **parameters(world, page, actor)}
+            for method in page.methods:
+                answer = knock(client, method, address_of(one, arguments), page, json=True)
+                assert answer.status_code == 401, f"{method} {key} by {actor}"
 
 
 # --- Pages of no organization ---------------------------------------------------------------------

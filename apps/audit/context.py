@@ -10,7 +10,7 @@ from celery import current_task
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """``source`` is one of web, api, admin, worker, "command line"; ``address`` an IP address or None."""
+    """``source`` is one of web, api, directory, admin, worker, "command line"; ``address`` an IP address or None."""
 
     source: str
     request_id: str = ""

@@ -31,6 +31,8 @@ class AuditOriginMiddleware:
 def _source(path: str) -> str:
     if path.startswith("/api/"):
         return "api"
+    if path.startswith("/scim/"):
+        return "directory"
     return "admin" if path.startswith("/admin/") else "web"
 
 

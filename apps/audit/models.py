@@ -31,7 +31,9 @@ class Entry(models.Model):
     at = models.DateTimeField()
     actor_id = models.BigIntegerField(null=True)
     actor = models.CharField(_("actor"), max_length=254)
-    source = models.CharField(_("source"), max_length=12)  # web, api, admin, worker, command line
+    source = models.CharField(
+        _("source"), max_length=12
+    )  # web, api, directory, admin, worker, command line
     verb = models.CharField(_("what"), max_length=60)  # "invites.revoke"
     target_type = models.CharField(max_length=40, blank=True)
     target_id = models.CharField(max_length=120, blank=True)

@@ -252,11 +252,11 @@ class GrantAdmin(SupportAdmin):
     """Who may act for whom."""
 
     reads = "grants.read"
-    list_display = ("user", "organization", "role", "created_at")
-    list_filter = ("role",)
+    list_display = ("user", "organization", "role", "from_directory", "created_at")
+    list_filter = ("role", "from_directory")
     list_select_related = ("user", "organization")
     search_fields = ("user__email", "user__name", "organization__name")
-    fields = ("organization", "user", "role", "created_at")
+    fields = ("organization", "user", "role", "from_directory", "created_at")
     acts = (VIEW_GRANT,)
 
 

@@ -21,6 +21,7 @@ from apps.ui.listing import Column, Empty
 SOURCES = [
     ("web", gettext_lazy("Portal")),
     ("api", gettext_lazy("API")),
+    ("directory", gettext_lazy("Directory")),
     ("worker", gettext_lazy("Worker")),
     ("admin", gettext_lazy("Support")),
     ("command line", gettext_lazy("Command line")),

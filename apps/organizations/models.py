@@ -154,6 +154,8 @@ class Grant(models.Model):
     organization = models.ForeignKey(Organization, models.CASCADE, related_name="grants")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="grants")
     role = models.CharField(_("role"), max_length=10, choices=Role)
+    # The organization's identity provider gives it, and takes it away again; otherwise somebody did by hand.
+    from_directory = models.BooleanField(_("from the directory"), default=False, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

@@ -208,10 +208,18 @@ def _open_personal_desk(user: User) -> Organization:
 
 # --- Grants --------------------------------------------------------------------------------------
 
+# Called with a Grant that somebody takes away by hand, or that an invitation has led to, in the transaction
+# that does it. Higher shelves add theirs in ``AppConfig.ready()``.
+removal_listeners: list[Callable[[Grant], None]] = []
+acceptance_listeners: list[Callable[[Grant, ColleagueInvitation], None]] = []
+
 
 @transaction.atomic(durable=True)
 def change_grant(*, grant: Grant, role: Role, actor: User) -> Grant:
-    """Give a colleague another role. Who may do less afterwards is signed out everywhere."""
+    """Give a colleague another role. Who may do less afterwards is signed out everywhere.
+
+    A role that came from the organization's directory is held by hand from then on.
+    """
     organization = _locked(grant.organization_id)
     _must(actor, "grants.change", organization)
     current = Grant.objects.select_related("user").get(pk=grant.pk)
@@ -219,11 +227,11 @@ def change_grant(*, grant: Grant, role: Role, actor: User) -> Grant:
     if before == role:
         return current
     if before == Role.OWNER:
-        _must_not_be_last_owner(current)
-    current.role = role
-    current.save(update_fields=["role"])
+        must_not_be_last_owner(current)
+    current.role, current.from_directory = role, False
+    current.save(update_fields=["role", "from_directory"])
     if is_demotion(before, role):
-        _end_access(current, role)
+        end_access(current, role)
     access_changed([current.user_id])
     record(
         organization=organization,
@@ -243,9 +251,11 @@ def remove_grant(*, grant: Grant, actor: User) -> None:
     _must(actor, "grants.change", organization)
     current = Grant.objects.select_related("user").get(pk=grant.pk)
     if current.role == Role.OWNER:
-        _must_not_be_last_owner(current)
-    _end_access(current, None)
+        must_not_be_last_owner(current)
+    end_access(current, None)
     access_changed([current.user_id])
+    for listener in removal_listeners:
+        listener(current)
     record(
         organization=organization,
         actor=actor,
@@ -257,7 +267,8 @@ def remove_grant(*, grant: Grant, actor: User) -> None:
     current.delete()
 
 
-def _must_not_be_last_owner(grant: Grant) -> None:
+def must_not_be_last_owner(grant: Grant) -> None:
+    """Refuse what would leave the organization without an owner who can sign in."""
     others = Grant.objects.filter(
         organization_id=grant.organization_id, role=Role.OWNER, user__is_active=True
     ).exclude(pk=grant.pk)
@@ -268,7 +279,7 @@ def _must_not_be_last_owner(grant: Grant) -> None:
         )
 
 
-def _end_access(grant: Grant, left: Role | None) -> None:
+def end_access(grant: Grant, left: Role | None) -> None:
     """End sessions, this organization's tokens, and the offers that were made with the lost power.
 
     ``left`` is what they hold from now on, None for nothing.
@@ -422,6 +433,8 @@ def _accept(invitation: ColleagueInvitation, user: User) -> Grant:
         organization=invitation.organization, user=user, defaults={"role": invitation.role}
     )
     if made:
+        for listener in acceptance_listeners:
+            listener(grant, invitation)
         access_changed([user.pk])
         record(
             organization=invitation.organization,

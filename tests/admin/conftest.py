@@ -17,6 +17,7 @@ from apps.billing.models import Credit, CreditPoint, Payment, Subscription, TopU
 from apps.budgets.models import Budget, Standing
 from apps.centres.models import Closing, CostCentre
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
+from apps.directory.models import Directory, DirectoryGroup, DirectoryUser
 from apps.incidents.models import Incident
 from apps.keys.models import Key, SharedKey
 from apps.notices.models import Delivery, Endpoint, Notice
@@ -118,6 +119,9 @@ def one_of(model: type[Model], connection: Connection, number: int = 0) -> Any:
             organization=organization
         ),
         ApiToken: lambda: factories.ApiTokenFactory(organization=organization, user=owner),
+        Directory: lambda: Directory.objects.create(organization=organization, asked_at=now),
+        DirectoryUser: lambda: factories.DirectoryUserFactory(organization=organization),
+        DirectoryGroup: lambda: factories.DirectoryGroupFactory(organization=organization),
         Connection: lambda: connection,
         PersonalConnection: lambda: PersonalConnection.objects.get(
             pk=factories.with_account(
