@@ -867,6 +867,7 @@ PAGES: dict[str, Page] = {
     "api:docs": SignedIn(methods=("GET",)),
     "api:organizations": SignedIn(methods=("GET",)),
     "api:nothing": Closed(given={"rest": "peolpe/"}),
+    "api/v1/": Closed(),
     "api:connections": Api(read="connections.read"),
     "api:connection": Api(
         read="connections.read",

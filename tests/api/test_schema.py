@@ -170,5 +170,9 @@ def test_the_docs_page_renders_under_the_strict_policy(page: Any, live_server: A
     operation.get_by_role("button").first.click()
     operation.get_by_text("A part of the name or the address.").wait_for()
     operation.get_by_role("button", name="Try it out").click()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("getComputedStyle(document.body).backgroundColor === 'rgb(28, 32, 34)'")
     assert troubles == []
     assert all(address.startswith((live_server.url, "data:")) for address in asked), asked

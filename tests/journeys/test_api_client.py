@@ -50,7 +50,7 @@ def test_a_script_invites_a_hundred_people_and_waits_for_the_outcome(
     def of(module: str) -> Any:
         return importlib.import_module(f"{generated}.{module}")
 
-    client = of("client").AuthenticatedClient(base_url=portal, token=secret)
+    client = of("client").AuthenticatedClient(base_url=portal, token=secret, timeout=60)
     here = of("api.organizations.organizations_list").sync(client=client)[0].slug
     connections = of("api.connections.connections_list").sync(here, client=client).results
     connection = next(one for one in connections if one.provider == "anthropic")
