@@ -76,8 +76,10 @@ def ask(client: Client, address: str, case: Case[Any]) -> Any:
     kwargs: dict[str, Any] = {"query_params": query}
     if key := (case.headers or {}).get("Idempotency-Key"):
         kwargs["headers"] = {"Idempotency-Key": key}
+    if case.method.upper() != "GET":
+        kwargs["content_type"] = "application/json"
     if isinstance(case.body, dict | list):
-        kwargs |= {"data": case.body, "content_type": "application/json"}
+        kwargs["data"] = case.body
     with undone():
         return getattr(client, case.method.lower())(address, **kwargs)
 
