@@ -383,10 +383,12 @@ REST_KNOX = {"AUTH_HEADER_PREFIX": "Bearer", "TOKEN_PREFIX": "odk_"}
 SPECTACULAR_SETTINGS = {
     "TITLE": "Orgdesk API",
     "DESCRIPTION": (
-        "People and invites at an organization's AI providers. What changes something there answers "
-        "202 with a change: look at its address until it is settled, or send `Prefer: wait=10`. "
-        "Send an `Idempotency-Key` to be able to repeat a request safely. Errors are "
-        "application/problem+json. All times are UTC."
+        "Everything that the pages of the portal do for an organization and its accounts at AI "
+        "providers. What changes something there answers 202 with a change: look at its address "
+        "until it is settled, or send `Prefer: wait=10`. Send an `Idempotency-Key` to be able to "
+        "repeat a request safely. `fields` narrows an answer, `If-None-Match` asks only for what is "
+        "new, `RateLimit` says how many requests are left. Errors are application/problem+json. "
+        "All times are UTC."
     ),
     "VERSION": "1",
     "OAS_VERSION": "3.1.1",

@@ -949,6 +949,7 @@ PAGES: dict[str, Page] = {
     "api:nothing": Closed(given={"rest": "peolpe/"}),
     "api:tokens": Api(read="tokens.own"),
     "api:token": Api(methods={"DELETE": "tokens.own"}, objects={"key": "token.token_key"}),
+    "api/v1/": Closed(),
     "api:connections": Api(read="connections.read"),
     "api:connection": Api(
         read="connections.read",

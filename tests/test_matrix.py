@@ -325,7 +325,7 @@ def test_nothing_is_posted_from_elsewhere(world: World, key: str) -> None:
 def test_no_sign_in_opens_what_is_for_the_directory(world: World) -> None:
     keys = [key for key in OURS if OURS[key].route.startswith("scim/")]
     for actor in ACTORS:
-        client = browser(world, actor)
+        client = world.browser_of(actor)
         for key in keys:
             page, one = row(key), OURS[key]
             assert isinstance(page, Provisioned), f"{key} is Provisioned"

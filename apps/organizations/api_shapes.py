@@ -65,6 +65,15 @@ class Cursors(CursorPagination):
             raise unknown
         return cursor
 
+    def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """For the OpenAPI file: 3.1 says "or null" by its type."""
+        address = {"type": ["string", "null"], "format": "uri"}
+        return {
+            "type": "object",
+            "required": ["next", "previous", "results"],
+            "properties": {"next": address, "previous": dict(address), "results": schema},
+        }
+
 
 class NewestFirst(Cursors):
     """The same, the newest first."""

@@ -1,5 +1,7 @@
 """The OpenAPI file and the page that shows it."""
 
+import re
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -7,10 +9,13 @@ import pytest
 from django.conf import settings
 from django.urls import get_resolver
 from drf_spectacular import generators, renderers, validation
+from jsonschema import Draft202012Validator
 from rest_framework.test import APIClient
 
+from apps.organizations.policy import POLICY
 from tests.browsing import at_desk
 from tests.factories import GrantFactory
+from tests.matrix import PAGES, Api, Desk
 
 FILE = Path(settings.BASE_DIR) / "docs" / "openapi.yaml"
 
@@ -21,8 +26,9 @@ OpenApiYamlRenderer: Any = renderers.OpenApiYamlRenderer
 validate_schema: Any = validation.validate_schema
 
 
+@cache
 def generated() -> Any:
-    """The schema as the code has it now."""
+    """The schema as the code has it now. Made once: nobody changes it."""
     return SchemaGenerator().get_schema(request=None, public=True)
 
 
@@ -38,6 +44,97 @@ def test_every_address_of_the_api_is_in_the_file() -> None:
     views = {"schema", "docs", "nothing"}
     names = {key for key in get_resolver("portal.api_urls").reverse_dict if isinstance(key, str)}
     assert len(generated()["paths"]) == len(names - views)
+
+
+def test_every_operation_is_told_whole() -> None:
+    document = generated()
+    names = []
+    for path, item in document["paths"].items():
+        for method, one in item.items():
+            said = f"{method} {path}"
+            names.append(one["operationId"])
+            assert re.fullmatch(r"[a-z]+(_[a-z]+)+", one["operationId"]), said
+            assert len(one["tags"]) == 1, said
+            assert one["description"], said
+            assert {"token": []} in one["security"], said
+            assert {"401", "429"} <= set(one["responses"]), said
+            for status, answer in one["responses"].items():
+                if status.startswith("2") and "content" in answer:
+                    assert answer["content"]["application/json"]["examples"], said
+            if method != "get":
+                continue
+            given = {each.get("name", each.get("$ref")) for each in one["parameters"]}
+            assert "#/components/parameters/IfNoneMatch" in given, said
+            assert "fields" in given, said
+    assert len(names) == len(set(names))
+
+
+def test_every_example_is_what_its_schema_says() -> None:
+    document = generated()
+    components = document["components"]
+    for name, example in components["examples"].items():
+        one = name.removesuffix("Many")
+        ref = {"$ref": f"#/components/schemas/{one}"}
+        described = {"type": "array", "items": ref} if name != one else ref
+        checked = Draft202012Validator({**described, "components": components})
+        found = [
+            f"{each.json_path}: {each.message}" for each in checked.iter_errors(example["value"])
+        ]
+        assert found == [], name
+    problem = Draft202012Validator(
+        {"$ref": "#/components/schemas/Problem", "components": components}
+    )
+    for answer in components["responses"].values():
+        problem.validate(answer["content"]["application/problem+json"]["example"])
+
+
+def test_what_can_be_sent_is_named_one_by_one() -> None:
+    for folder in ("apps", "portal"):
+        for file in (Path(settings.BASE_DIR) / folder).rglob("*api*.py"):
+            assert "__all__" not in file.read_text(), f"{file}: name the fields one by one"
+    components = generated()["components"]["schemas"]
+    for path, item in generated()["paths"].items():
+        for method, one in item.items():
+            body = one.get("requestBody", {}).get("content", {})
+            assert set(body) <= {"application/json"}, f"{method} {path}"
+            ref = body.get("application/json", {}).get("schema", {}).get("$ref")
+            if ref:
+                assert "additionalProperties" not in components[ref.rpartition("/")[2]], path
+
+
+# What the pages can do and the API cannot, and why.
+NOT_BY_API = {
+    "account.buy": "fresh",
+    "account.card": "fresh",
+    "account.delete": "fresh",
+    "account.money": "one's own bill is read by its owner, on the pages",
+    "account.token": "fresh",
+    "account.top_up": "fresh",
+    "billing.card": "fresh",
+    "billing.plan": "fresh",
+    "connections.connect": "fresh",
+    "connections.rotate": "fresh",
+    "grants.change": "fresh",
+    "notices.webhooks": "fresh",
+    "organization.resume_sending": "fresh",
+    "tokens.create": "fresh",
+    "tokens.own": "tokens are listed and ended on the pages",
+}
+
+
+def test_what_the_pages_can_do_the_api_can_too() -> None:
+    def needed(sort: type[Desk | Api]) -> set[str]:
+        return {
+            action
+            for page in PAGES.values()
+            if isinstance(page, sort)
+            for action in page.needs().values()
+        }
+
+    missing = needed(Desk) - needed(Api)
+    assert missing - set(NOT_BY_API) == set()
+    # A token cannot show that somebody is there, so what asks for that is done on the pages.
+    assert all(POLICY[name].fresh for name, why in NOT_BY_API.items() if why == "fresh")
 
 
 @pytest.mark.django_db
@@ -73,5 +170,9 @@ def test_the_docs_page_renders_under_the_strict_policy(page: Any, live_server: A
     operation.get_by_role("button").first.click()
     operation.get_by_text("A part of the name or the address.").wait_for()
     operation.get_by_role("button", name="Try it out").click()
+    page.set_viewport_size({"width": 390, "height": 844})
+    assert not page.evaluate("document.documentElement.scrollWidth > innerWidth")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function("getComputedStyle(document.body).backgroundColor === 'rgb(28, 32, 34)'")
     assert troubles == []
     assert all(address.startswith((live_server.url, "data:")) for address in asked), asked

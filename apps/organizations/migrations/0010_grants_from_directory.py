@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("organizations", "0008_service_tokens_and_scopes"),
+        ("organizations", "0009_support_may_view_as"),
     ]
 
     operations = [
