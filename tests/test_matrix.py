@@ -399,7 +399,8 @@ def test_closed_addresses_are_absent_for_everybody(world: World, key: str) -> No
 
 def _admin_path(one: Address) -> str:
     path = one.route.replace("<path:content_type_id>", "1").replace("<path:object_id>", "1")
-    path = path.replace("<slug:name>", "abandon")
+    path = path.replace("<slug:name>", "abandon").replace("<slug:question>", "join")
+    path = path.replace("<int:pk>", "1")
     if "(" in path:  # regular expressions: the list of an app, and whatever is left
         path = "admin/nothing/"
     return f"/{path}"

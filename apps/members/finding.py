@@ -8,12 +8,14 @@ from django.utils.translation import gettext_lazy as _
 from apps.members.models import Member, Person
 from apps.members.search import IN_INDEX, SHORTEST, phrase
 from apps.organizations.finding import MOST, Finder, Reach, add, by_remote_id, distinct, why
+from apps.organizations.models import Organization
 
 
 def _people(text: str, reach: Reach) -> list[Person]:
     """By a whole address, else by a part of name or address. Three queries, by indexes."""
     wanted = text.lower()
-    exact = Person.objects.filter(organization_id__in=list(reach.organizations), email=wanted)
+    open_ones = Organization.objects.filter(support_may_read=True).values("pk")
+    exact = Person.objects.filter(organization__in=open_ones, email=wanted)
     parts = [_in_index(wanted), _outside_index(wanted)] if len(wanted) >= SHORTEST else []
     return distinct(
         exact.order_by()[: MOST + 1],
