@@ -83,7 +83,6 @@ class ViewingMiddleware:
             response = self.get_response(request)
         leaves_as_file = "attachment" in response.get("Content-Disposition", "")
         if getattr(response, "streaming", False) or leaves_as_file:
-            response.close()
             return _refused(request)
         return response
 

@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
     initial = True
 
     dependencies = [
-        ("organizations", "0009_grants_from_directory"),
+        ("organizations", "0010_grants_from_directory"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
