@@ -1,6 +1,6 @@
 """One walk over one listing or series of one connection, from the first page to the last or as far as it gets.
 
-The next page is fetched in a second thread while the one at hand is written. That thread never
+The next pages are fetched in a second thread while those at hand are written. That thread never
 touches the database, and this one has no transaction open while it waits. Only a walk that reached
 the last page says anything about rows that were not listed (``reconcile.py``).
 """
@@ -11,9 +11,10 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from concurrent.futures import TimeoutError as NotYet
 from contextlib import closing
 from datetime import datetime, timedelta
+from queue import Empty, Queue
+from threading import Semaphore
 from typing import Any
 
 import structlog
@@ -35,6 +36,7 @@ from apps.sync.models import Resource, RunIds, SyncRun
 from apps.sync.writer import Writer, note_progress
 
 PAGE_TRIES = 5
+AHEAD = 10  # pages that may wait until they are written: about as many as are written together
 LISTEN_SECONDS = 5.0  # how long to wait for a page before extending the lease
 RESUME_WITHIN = timedelta(minutes=15)  # older than that, what was listed may no longer be true
 
@@ -113,31 +115,53 @@ def _resume_or_begin(resource: Resource, fence: int, cause: str) -> SyncRun:
 
 
 class Fetcher:
-    """Asks the provider in a thread of its own, so that a page is on its way while another is written."""
+    """Asks the provider in a thread of its own, so that pages are on their way while others are written.
 
-    def __init__(self) -> None:
+    ``following(page)`` is what to ask next without being told, None for nothing. AHEAD pages wait here
+    at most.
+    """
+
+    def __init__(self, following: Callable[[Any], Callable[[], Any] | None] | None = None) -> None:
+        self.following = following
         self.thread = ThreadPoolExecutor(1, thread_name_prefix="page-ahead")
-        self.page: Future[Any] | None = None
+        self.room = Semaphore(AHEAD)
+        self.closed = False
+        self.came: Queue[Future[Any]] = Queue()
 
     def ask(self, call: Callable[[], Any]) -> None:
-        """Begin to fetch what ``call`` asks for."""
+        """Begin to fetch what ``call`` asks for, and what follows it until something is raised."""
         # The context travels along: logs keep their names, and the adapter sees that it is in a worker.
-        context = contextvars.copy_context()
-        self.page = self.thread.submit(context.run, call)
+        self.thread.submit(contextvars.copy_context().run, self._fetch, call)
+
+    def _fetch(self, call: Callable[[], Any] | None) -> None:
+        while call is not None:
+            self.room.acquire()
+            if self.closed:
+                return
+            page: Future[Any] = Future()
+            following = None
+            try:
+                found = call()
+                following = self.following(found) if self.following else None
+                page.set_result(found)
+            except BaseException as error:  # noqa: BLE001  # ``answer`` raises it
+                page.set_exception(error)
+            self.came.put(page)
+            call = following
 
     def answer(self, seconds: float) -> Any:
-        """What came, None if it needs longer. Raises what the adapter raised."""
-        if self.page is None:
-            raise RuntimeError("nothing was asked for")
+        """The next of what came, None if it needs longer. Raises what the adapter raised."""
         try:
-            return self.page.result(seconds)
-        except NotYet:
-            if self.page.done():
-                raise  # a TimeoutError of the adapter's own would be a bug of its
+            page = self.came.get(timeout=seconds)
+        except Empty:
             return None
+        self.room.release()
+        return page.result()
 
     def close(self) -> None:
-        """Wait for a page under way and forget it."""
+        """Wait for a page under way and forget what came."""
+        self.closed = True
+        self.room.release()
         self.thread.shutdown(wait=True, cancel_futures=True)
 
 
@@ -297,30 +321,27 @@ class _Walker(Errand):
         self.writer = Writer(mirror, resource, run)
 
     def work(self) -> str:
-        self.writer.load()
-        with open_adapter(self.connection) as adapter, closing(Fetcher()) as fetcher:
-            self._pages(adapter, fetcher)
+        begin = self.run.cursor or None
+        with open_adapter(self.connection) as adapter:
+            listing = _Listing(self.mirror, adapter, begin)
+            with closing(Fetcher(listing.following)) as fetcher:
+                fetcher.ask(listing.at(begin))
+                self.writer.load()  # while the first pages are on their way
+                self._pages(listing, fetcher, begin)
         return reconcile.reconcile(self.writer)
 
     def save_rest(self) -> None:
         self.writer.flush(last=True)
 
-    def _pages(self, adapter: Adapter, fetcher: Fetcher) -> None:
-        cursor: str | None = self.run.cursor or None
-        asked = {cursor}
-
-        def page_at(place: str | None) -> Callable[[], Page[Any]]:
-            return lambda: self.mirror.fetch(adapter, place)
-
-        fetcher.ask(page_at(cursor))
+    def _pages(self, listing: "_Listing", fetcher: Fetcher, cursor: str | None) -> None:
+        taken = {cursor}
         while True:
-            page: Page[Any] = self.receive(fetcher, page_at(cursor), begun=cursor is not None)
+            page: Page[Any] = self.receive(fetcher, listing.at(cursor), begun=cursor is not None)
             following = page.next_cursor
             if following is not None:
-                if following in asked:
+                if following in taken:
                     raise CutShort("The provider gave the same page twice.")
-                asked.add(following)
-                fetcher.ask(page_at(following))
+                taken.add(following)
             before = len(self.writer.seen)
             self.writer.take(page, following)
             self.held_at = time.monotonic()
@@ -329,6 +350,27 @@ class _Walker(Errand):
             if page.rows and len(self.writer.seen) == before and cursor is not None:
                 raise CutShort("The provider listed the same rows again.")
             cursor = following
+
+
+class _Listing:
+    """The pages of one listing, one after the other, from ``begin`` on."""
+
+    def __init__(self, mirror: Mirror, adapter: Adapter, begin: str | None) -> None:
+        self.mirror = mirror
+        self.adapter = adapter
+        self.asked = {begin}
+
+    def at(self, cursor: str | None) -> Callable[[], Page[Any]]:
+        """What asks for the page at ``cursor``."""
+        return lambda: self.mirror.fetch(self.adapter, cursor)
+
+    def following(self, page: Page[Any]) -> Callable[[], Page[Any]] | None:
+        """What asks for the page after ``page``; None after the last, and where it was asked for before."""
+        cursor = page.next_cursor
+        if cursor is None or cursor in self.asked:
+            return None
+        self.asked.add(cursor)
+        return self.at(cursor)
 
 
 class _Reader(Errand):
