@@ -33,7 +33,7 @@ def pending_badges(
     """A badge for every invite that is being sent or still pending. One query."""
     now = timezone.now()
     for connection_id, _pk, person_id, email, role, state, expires_at in sorted(
-        _open_invites(people=[person.pk for person in people])
+        _open_invites(people=[person.id for person in people])
     ):
         connection = connections.get(connection_id)
         if connection is None or is_past(state, expires_at, now):

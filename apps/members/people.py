@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from html import escape
 from typing import Any, ClassVar
 
 from django.db.models import Exists, OuterRef, QuerySet
@@ -9,7 +11,6 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
-from markupsafe import escape
 
 from apps.members.models import Member, Person
 from apps.members.search import containing
@@ -97,7 +98,7 @@ def _name(value: Any, person: Person, page: Any) -> str:
     name = person.name or person.email
     return (
         f'<a class="person" href="{page.row_url(person)}">'
-        f'<span class="avatar avatar-sm tint-{person.pk % 6}" aria-hidden="true">'
+        f'<span class="avatar avatar-sm tint-{person.id % 6}" aria-hidden="true">'
         f'{escape(name[0].upper())}</span><span class="person-name">{escape(name)}</span></a>'
     )
 
@@ -105,7 +106,7 @@ def _name(value: Any, person: Person, page: Any) -> str:
 def _same_access(person: Any) -> Any:
     # Of whom this gives the same have badges that look the same.
     standing = person.standing
-    return person.pk if standing.flights else tuple([badge[:5] for badge in standing.badges])
+    return person.id if standing.flights else tuple([badge[:5] for badge in standing.badges])
 
 
 def _same_state(person: Any) -> Any:
@@ -229,7 +230,11 @@ class PeopleList(ListByConnection[Person]):
 
     def row_url(self, row: Person) -> str:
         """The person's own page."""
-        return f"/o/{self.organization.slug}/people/{row.pk}/"
+        return f"{self._people}{row.id}/"
+
+    @cached_property
+    def _people(self) -> str:
+        return f"/o/{self.organization.slug}/people/"
 
     def row_label(self, row: Person) -> str:
         """Name and address."""

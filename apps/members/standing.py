@@ -94,7 +94,7 @@ def standings(connections: dict[int, Connection], people: Sequence[Person]) -> l
             found[person_id].badges.append(badge)
             found[person_id].invited |= badge.tone == "invite"
     _note_flights(connections, people, found)
-    return [found[person.pk] for person in people]
+    return [found[person.id] for person in people]
 
 
 # By person alone: given connections as well, SQLite reads all of their members.
@@ -112,7 +112,7 @@ def _membership_badges(
 ) -> Iterator[tuple[int, Badge]]:
     looks: dict[tuple[int, str], Badge] = {}  # few, and translated once, not for every row
     for connection_id, _pk, person_id, remote_id, role, gone_at in sorted(
-        _members(people=[person.pk for person in people])
+        _members(people=[person.id for person in people])
     ):
         connection = connections.get(connection_id)
         if connection is None:
@@ -155,11 +155,11 @@ def _note_flights(
 ) -> None:
     """Open Commands by what they act on. One query."""
     by_target = {
-        (badge.connection_id, badge.target): person.pk
+        (badge.connection_id, badge.target): person.id
         for person in people
-        for badge in found[person.pk].badges
+        for badge in found[person.id].badges
     }
-    by_address = {f"invites:{person.email}": person.pk for person in people}
+    by_address = {f"invites:{person.email}": person.id for person in people}
     targets = {target for _connection, target in by_target} | by_address.keys()
     for command in _open_commands(connections=list(connections), targets=list(targets)):
         key = (command.connection_id, command.target)

@@ -6,11 +6,14 @@ from urllib.parse import urlencode
 from django.http import HttpRequest
 from django.template.loader import render_to_string
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from apps.organizations.policy import role_may
 from apps.reports.lists import ReportList
 from apps.reports.models import Schedule
+from apps.ui.icons import icon
 from apps.ui.models import SavedView
 
 
@@ -34,7 +37,12 @@ def send_regularly(
     elif called:
         asked["name"] = called
     url = f"{reverse('reports:new', kwargs={'slug': slug})}?{urlencode(asked)}"
-    return render_to_string("reports/_send.html", {"url": url}, request)
+    return format_html(
+        '<a class="btn btn-sm btn-ghost" href="{}">{} {}</a>',
+        url,
+        icon("send"),
+        _("Send regularly"),
+    )
 
 
 def sent_by(request: HttpRequest, *, view: SavedView) -> SafeString | str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import datetime
 from functools import cache
+from html import escape as quick_escape
 from typing import Any
 
 from django.template import engines
@@ -33,6 +34,8 @@ def environment(**options: Any) -> Environment:
 
 
 def _text(value: Any, row: Any, page: Any) -> str:
+    if type(value) is str:
+        return quick_escape(value) or "–"
     return escape("–" if value is None or value == "" else value)
 
 

@@ -10,6 +10,7 @@ comes again planned once, where Django writes the values into it, so that none e
 
 import re
 from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
@@ -91,7 +92,12 @@ class _Written:
             self._sql, self._params = sql, list(params)
             self._places = [(n, places[one]) for n, one in enumerate(params) if one in places]
         self._compiler = compiler
-        self._converters = compiler.get_converters([chosen[0] for chosen in compiler.select])
+        self._converters = {
+            at: ([_quick(one, database) for one in converters], column)
+            for at, (converters, column) in compiler.get_converters(
+                [chosen[0] for chosen in compiler.select]
+            ).items()
+        }
         self._model: type[Model] | None = None if queryset._fields else queryset.model  # type: ignore[attr-defined]  # not in the types
         self._attributes = [
             compiler.select[n][0].target.attname for n in compiler.klass_info["select_fields"]
@@ -154,6 +160,22 @@ def _cursor() -> Any:
     database.ensure_connection()
     with database.wrap_database_errors:
         return database._prepare_cursor(psycopg.Cursor(database.connection))  # type: ignore[attr-defined]  # as its cursor() does
+
+
+def _quick(converter: Any, database: BaseDatabaseWrapper) -> Any:
+    """The same converter, or a quicker one: SQLite's times are half of what reading a row takes."""
+    known = getattr(database.ops, "convert_datetimefield_value", None)
+    if converter != known or database.timezone is not UTC:
+        return converter
+
+    def in_utc(value: Any, expression: Any, database: BaseDatabaseWrapper) -> Any:
+        if value is None:
+            return None
+        if type(value) is datetime and value.tzinfo is None:
+            return value.replace(tzinfo=UTC)
+        return converter(value, expression, database)  # what was computed comes as text
+
+    return in_utc
 
 
 LISTS = re.compile(r"(IN \(%s(?:, %s)*\)|%%|%s)")

@@ -6,11 +6,10 @@ is made once: drawn by a template row by row they took four times as long.
 
 from collections.abc import Callable, Hashable, Sequence
 from functools import lru_cache
+from html import escape
 from typing import TYPE_CHECKING, Any
 
-from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from markupsafe import escape
 
 if TYPE_CHECKING:
     from apps.ui.listing import Column, ListPage
@@ -40,16 +39,17 @@ class Rows:
     def _row(self, row: Any, attributes: str = "") -> str:
         if self._page.in_flight(row):
             attributes += ' class="row-flying" aria-busy="true"'
-        cells = "".join([f"{opening}{draw(row)}</td>" for opening, draw in self._cells])
-        return f'<tr id="row-{row.pk}"{attributes}>{self._choice(row)}{cells}</tr>'
-
-    def _choice(self, row: Any) -> str:
-        if not self._choosable:
-            return ""
-        return (
-            '<td class="choose"><input class="form-check-input" type="checkbox" name="id"'
-            f' value="{row.pk}" aria-label="{escape(self._page.row_label(row))}"></td>'
-        )
+        pk = row.pk
+        parts = [f'<tr id="row-{pk}"{attributes}>']
+        if self._choosable:
+            parts.append(
+                '<td class="choose"><input class="form-check-input" type="checkbox" name="id"'
+                f' value="{pk}" aria-label="{escape(str(self._page.row_label(row)))}"></td>'
+            )
+        for opening, draw in self._cells:
+            parts += (opening, draw(row), "</td>")
+        parts.append("</tr>")
+        return "".join(parts)
 
     def _drawer(self, column: "Column") -> Draw:
         draw, read, alike, page = column.draw, column.read, column.alike, self._page
@@ -70,6 +70,6 @@ def _css(column: "Column") -> str:
 
 
 @lru_cache(maxsize=512)
-def _opening(label: str, css: str) -> SafeString:
+def _opening(label: str, css: str) -> str:
     # On a phone a row is a card, and each cell says of itself what it is.
-    return format_html('<td class="{}" data-label="{}">', css, label)
+    return f'<td class="{escape(css)}" data-label="{escape(label)}">'

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
-from django.db.models import Count
+from django.db.models import Count, Max
 from pytest_django import DjangoAssertNumQueries
 
 from apps.members.models import Member, Person
@@ -79,3 +79,22 @@ def test_rows_can_be_counted_without_being_read() -> None:
     first = Prepared(lambda ids: Member.objects.filter(pk__in=ids).order_by("pk")[:2])
     assert first.count(ids=[member.pk for member in members]) == 2
     assert first.count(ids=[members[0].pk]) == 1
+
+
+def test_what_never_differs_may_hold_any_sign_and_computed_times_are_times() -> None:
+    connection = ConnectionFactory(name="50% 'off' %s")
+    members = MemberFactory.create_batch(3, connection=connection, gone_at=GONE)
+    prepared = Prepared(
+        lambda ids, roles: (
+            Member.objects.filter(pk__in=ids, connection__name="50% 'off' %s")
+            .exclude(role__in=roles)
+            .exclude(role__in=["nobody", "no%one"])
+            .annotate(latest=Max("gone_at"))
+            .order_by("pk")
+        )
+    )
+    for chosen in (members, members[:1], members[1:]):
+        found = prepared(ids=[member.pk for member in chosen], roles=["a", "b%"])
+        assert found == chosen
+        assert {one.latest for one in found} == {GONE}  # type: ignore[attr-defined]  # annotated
+    assert prepared(ids=[members[0].pk], roles=[members[0].role]) == []
