@@ -18,7 +18,6 @@ from tests.matrix import Api, World
 from tests.test_matrix import (
     OURS,
     address_of,
-    browser,
     insider,
     no_worker_to_wait_for,
     parameters,
@@ -96,7 +95,7 @@ def test_made_up_requests_are_answered_as_the_file_says(world: World, name: str)
         actor = insider(page)
         slug = world.acme.organization.slug
         arguments = {"slug": slug, **parameters(world, page, actor)}
-    client, address = browser(world, actor), address_of(OURS[key], arguments)
+    client, address = world.browser_of(actor), address_of(OURS[key], arguments)
     if method == "get":
         plain = client.get(address)
         assert plain.status_code == 200, plain.content

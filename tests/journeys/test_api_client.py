@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.conf import settings
 
-from apps.organizations.services import create_token
+from apps.organizations.token_services import create_token
 from tests.desk import open_desk
 from tests.sandbox_server import SandboxServer
 
