@@ -73,7 +73,8 @@ def ask(client: Client, address: str, case: Case[Any]) -> Any:
     """Send a made-up query, body and key to ``address``, and forget what that changed."""
     query = {name: one for name, one in (case.query or {}).items() if name not in LEFT_OUT}
     kwargs: dict[str, Any] = {"query_params": query}
-    if key := (case.headers or {}).get("Idempotency-Key"):
+    headers: Any = case.headers or {}
+    if key := headers.get("Idempotency-Key"):
         kwargs["headers"] = {"Idempotency-Key": key}
     if case.method.upper() != "GET":
         kwargs["content_type"] = "application/json"

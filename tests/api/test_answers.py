@@ -84,8 +84,8 @@ def test_callers_and_organizations_have_so_many_requests_a_minute(
     assert session.get(f"{base}people/")["RateLimit"] == (
         '"caller";r=1;t=42, "organization";r=0;t=42'
     )
-    stopped = session.get(f"{base}people/")
-    assert (stopped.status_code, stopped.json()["violated-policies"]) == (429, ["organization"])
+    together = session.get(f"{base}people/")
+    assert (together.status_code, together.json()["violated-policies"]) == (429, ["organization"])
     # Nobody spends what another organization has.
     outsider = client_for(GrantFactory())
     assert outsider.get(f"{base}people/").status_code == 404

@@ -27,9 +27,9 @@ def generated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     config.write_text(json.dumps({"post_hooks": []}))  # nobody reads it: its format does not matter
     name = "made_of_the_file"
     command = [sys.executable, "-m", "openapi_python_client", "generate", "--fail-on-warning"]
-    into = ["--output-path", tmp_path / name, "--meta", "none", "--config", config]
+    into = ["--output-path", str(tmp_path / name), "--meta", "none", "--config", str(config)]
     told = subprocess.run(
-        [*command, "--path", FILE, *into],
+        [*command, "--path", str(FILE), *into],
         capture_output=True,
         text=True,
         check=False,
