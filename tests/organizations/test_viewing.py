@@ -104,7 +104,9 @@ def test_it_begins_with_a_reason_is_written_down_and_told_to_the_owners(
     assert client.get("/o/acme/").status_code == 404
 
 
-def test_one_organization_is_shown_and_nothing_read_for_the_colleague(lead: User, grant: Grant) -> None:
+def test_one_organization_is_shown_and_nothing_read_for_the_colleague(
+    lead: User, grant: Grant
+) -> None:
     other = factories.GrantFactory(
         user=grant.user, role=Role.OWNER, organization__support_may_view_as=True
     ).organization
