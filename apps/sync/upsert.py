@@ -52,6 +52,32 @@ class Upsert:
         same = {"connection_id": self.connection_id, "first_seen_at": now, "changed_at": now}
         self._rows.run(rows, same | self.defaults)
 
+    def add_rows(self, rows: list[Values], now: datetime) -> None:
+        """Insert ``rows`` as ``write_rows`` does, none of which the mirror has; their parents stand.
+
+        For PostgreSQL. IntegrityError if the mirror has one after all, or a parent is gone.
+        """
+        same = {"connection_id": self.connection_id, "first_seen_at": now, "changed_at": now}
+        given = same | self.defaults
+        names = [*given, *self.columns]
+        begin = tuple(given.values())
+        if parent := self.mirror.parent:
+            names.append(parent.column)
+            ids = self._parent_ids(parent, [row[-1] for row in rows])
+            whole = [(*begin, *row[:-1], ids.get(row[-1])) for row in rows]
+        else:
+            whole = [(*begin, *row) for row in rows]
+        _copy(self.mirror.model._meta.db_table, names, whole)
+
+    def _parent_ids(self, parent: Parent, keys: list[str]) -> dict[str, int]:
+        table, key = parent.model._meta.db_table, parent.key_column
+        with database.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {key}, id FROM {table} WHERE organization_id = %s AND {key} = ANY(%s)",  # noqa: S608  # names from the model
+                [self.organization_id, keys],
+            )
+            return dict(cursor.fetchall())
+
     def write_parents(self, parents: list[Values], now: datetime) -> None:
         """Insert parents, or tell them what they did not know; no key twice. A transaction is open."""
         if self._parents:
@@ -132,14 +158,8 @@ class _Insert:
         )
         with database.cursor() as cursor:
             cursor.execute(f"CREATE TEMPORARY TABLE {self.source} ({columns})")
-            with (
-                database.wrap_database_errors,
-                cursor.copy(f"COPY {self.source} FROM STDIN") as copy,
-            ):
-                for row in rows:
-                    copy.write_row(row)
-            cursor.execute(insert, same)
-            cursor.execute(f"DROP TABLE {self.source}")
+            _copy(self.source, list(self.fields), rows)
+            cursor.execute(f"{insert}; DROP TABLE {self.source}", same)  # in one round trip
 
     def _listed(self, insert: str, rows: list[Values], same: Values) -> None:
         rows = self._with_texts(rows)
@@ -169,6 +189,18 @@ class _Insert:
         for at in self.moments:
             columns[at] = map(_as_text, columns[at])
         return list(zip(*columns, strict=True))
+
+
+def _copy(table: str, names: Sequence[str], rows: Iterable[Values]) -> None:
+    """PostgreSQL's COPY of ``rows``, each with the columns ``names``."""
+    columns = ", ".join(f'"{name}"' for name in names)
+    with (
+        database.cursor() as cursor,
+        database.wrap_database_errors,
+        cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
+    ):
+        for row in rows:
+            copy.write_row(row)
 
 
 def _as_text(value: Any) -> Any:

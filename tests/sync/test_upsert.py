@@ -12,7 +12,7 @@ from apps.invites.models import Invite
 from apps.members.models import Member, Person
 from apps.organizations.models import Connection
 from apps.sync.models import QuarantinedRow, SyncRun
-from apps.sync.writer import next_bucket
+from apps.sync.writer import Writer, next_bucket
 from tests.sync.remote import JOINED, Remote, invite, member, members, walk_it
 
 pytestmark = pytest.mark.django_db
@@ -87,6 +87,26 @@ def test_any_number_of_rows_is_written_and_changed(
         number = int(row.remote_id.removeprefix("user_"))
         assert (row.name, row.email) == (f"Anew {number}", f"Person{number}@example.com")
         assert (row.person.email, row.person.name) == (row.email.lower(), row.name)
+
+
+def test_a_row_that_somebody_else_brings_meanwhile_is_updated(
+    connection: Connection, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.sync.writer.BUCKETS", {"sqlite": 4, "postgresql": 4})
+    remote = provider(Remote(members(3), size=1000))
+    walk_it(connection)
+    load = Writer.load
+
+    def load_too_early(writer: Writer) -> None:
+        load(writer)
+        del writer.known["user_00001"]
+
+    monkeypatch.setattr(Writer, "load", load_too_early)
+    remote.rows = [member(number, name=f"New {number}") for number in range(10)]
+    walk_it(connection)
+    rows = Member.objects.order_by("remote_id").select_related("person")
+    assert [(row.name, row.person.name) for row in rows] == [(f"New {n}",) * 2 for n in range(10)]
+    assert not QuarantinedRow.objects.exists()
 
 
 @pytest.mark.parametrize("bucket", [1, 100])
