@@ -11,6 +11,7 @@ comes again planned once, where Django writes the values into it, so that none e
 import re
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
+from functools import cache
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
@@ -155,11 +156,23 @@ def _cursor() -> Any:
     database = _database()
     if database.vendor != "postgresql":
         return database.cursor()
-    import psycopg  # not installed everywhere
-
     database.ensure_connection()
     with database.wrap_database_errors:
-        return database._prepare_cursor(psycopg.Cursor(database.connection))  # type: ignore[attr-defined]  # as its cursor() does
+        return database._prepare_cursor(_bound_cursor()(database.connection))  # type: ignore[attr-defined]  # as its cursor() does
+
+
+@cache
+def _bound_cursor() -> Any:
+    import psycopg  # not installed everywhere
+
+    class Bound(psycopg.Cursor[Any]):
+        """Knows what it has asked of a statement that was planned before too: logs of queries want it."""
+
+        def _send_query_prepared(self, name: bytes, pgq: Any, **kwargs: Any) -> None:
+            self._query = pgq
+            super()._send_query_prepared(name, pgq, **kwargs)
+
+    return Bound
 
 
 def _quick(converter: Any, database: BaseDatabaseWrapper) -> Any:
