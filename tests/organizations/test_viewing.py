@@ -124,6 +124,25 @@ def test_one_organization_is_shown_and_nothing_read_for_the_colleague(
     assert client.get(f"/api/v1/organizations/{other.slug}/people/").status_code == 404
 
 
+def test_only_looking_is_open(lead: User, grant: Grant) -> None:
+    client = viewing_as(lead, grant)
+    for address in ("/o/acme/people/?export=csv", "/o/acme/people/?export=xlsx"):
+        assert client.get(address).status_code == 403
+        assert client.head(address).status_code == 403
+    refused = client.post("/o/acme/invites/new/", {"emails": "eve@example.com"})
+    assert refused.status_code == 403
+    assert "Sam views as Ada" in refused.text
+    assert "nothing can be changed" in refused.text
+    # A page that writes though it is only looked at is stopped at the database.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("portal.views.render", lambda *args: Organization.objects.update(name="Eve"))
+        assert client.get("/o/acme/").status_code == 403
+    assert Organization.objects.get(slug="acme").name == "Acme"
+    client.post("/accounts/logout/")
+    assert Viewing.objects.get().ending == Viewing.Ending.SIGNED_OUT
+    assert client.get("/o/acme/")["Location"].startswith("/accounts/login/")
+
+
 def test_it_ends_by_itself(lead: User, grant: Grant) -> None:
     client = viewing_as(lead, grant)
     with time_machine.travel(timezone.now() + timedelta(minutes=31)):
@@ -251,7 +270,7 @@ def test_superusers_say_who_is_staff(lead: User) -> None:
     with pytest.raises(Refused, match="last superuser"):
         staff.change_staff_role(user=boss, role=StaffRole.LEAD, actor=None)
     with pytest.raises(PermissionDenied):
-        staff.change_staff_role(user=made, role=StaffRole.LEAD, actor=lead)
+        staff.change_staff_role(user=made, role=StaffRole.LEAD, actor=former)
 
 
 def test_the_first_superuser_comes_from_the_command_line(
