@@ -43,6 +43,9 @@ class ViewAsForm(ReasonForm):
         super().__init__(*args, **kwargs)
         choice = cast("forms.ModelChoiceField[Grant]", self.fields["grant"])
         choice.queryset = viewing.grants_to_view(self.rows[0])
+        held = list(choice.queryset[:2])
+        if len(held) == 1:
+            choice.initial = held[0]
         choice.label_from_instance = _organization_of  # type: ignore[method-assign,assignment]  # Django's own way
 
 
