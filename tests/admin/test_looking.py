@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.accounts.models import User
+from apps.directory.models import Directory
 from apps.organizations.models import (
     ApiToken,
     Connection,
@@ -217,7 +218,7 @@ def test_a_list_costs_the_same_whatever_its_length(
     def fill(first: int, last: int) -> None:
         for number in range(first, last):
             owner = connection
-            if model in (Organization, Connection):
+            if model in (Organization, Connection, Directory):
                 owner = factories.ConnectionFactory()
             one_of(model, owner, number)
 
