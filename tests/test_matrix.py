@@ -3,6 +3,7 @@
 An address that ``matrix.PAGES`` does not know fails, and so does a row whose address is gone.
 """
 
+import re
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from pytest_django.plugin import DjangoDbBlocker
 
 from apps.accounts.models import StaffRole
-from apps.organizations.models import Role
-from apps.organizations.policy import POLICY, is_of_one, role_may
+from apps.organizations import viewing
+from apps.organizations.models import Organization, Role
+from apps.organizations.policy import POLICY, is_of_one, role_may, shown_to_viewers
 from tests.browsing import tired
 from tests.matrix import (
     ACTORS,
@@ -422,6 +424,69 @@ def test_django_admin_is_for_staff_alone(world: World) -> None:
 @pytest.mark.django_db
 def test_staff_reach_the_front_page_of_django_admin(world: World) -> None:
     assert world.browser_of(STAFF).get("/admin/").status_code == 200
+
+
+# --- Support, through somebody's eyes --------------------------------------------------------------
+
+GIVEN = {"slug:slug": "acme", "int": "1", "uuid": str(uuid.UUID(int=1))}
+
+
+def _some_path(one: Address) -> str:
+    """An address of the shape, of the first tenant: whether its things exist is not asked."""
+    given = re.sub(
+        r"<(\w+:)?(\w+)>",
+        lambda found: GIVEN.get(found[0][1:-1]) or GIVEN.get((found[1] or "")[:-1]) or "x",
+        one.route,
+    )
+    return f"/{given}"
+
+
+def _methods(page: Page) -> tuple[str, ...]:
+    if isinstance(page, Desk | Api):
+        return tuple(page.needs())
+    return page.methods if isinstance(page, SignedIn | Open) else ("GET", "POST")
+
+
+@pytest.mark.django_db
+def test_support_changes_nothing_through_somebodys_eyes_and_sees_nothing_of_their_own(
+    world: World,
+) -> None:
+    Organization.objects.filter(pk=world.acme.organization.pk).update(support_may_view_as=True)
+    client, owner = world.browser_of(STAFF), world.users[Role.OWNER]
+    begun = viewing.begin(
+        user=owner, organization=world.acme.organization, reason="x", actor=world.users[STAFF]
+    )
+    session = client.session
+    viewing.enter(session, begun)
+    session.save()
+    assert client.get("/o/acme/people/").status_code == 200
+    refused = 0
+    for key, one in OURS.items():
+        page, path = row(key), _some_path(one)
+        if key in {"healthz", "readyz", "metrics"}:
+            continue  # answered before anybody's session is looked at
+        for method in _methods(page):
+            if (key, method) in {("viewing_end", "POST"), ("account_logout", "POST")}:
+                continue  # the two ways out
+            closed = method != "GET"
+            if isinstance(page, Desk | Api):
+                action = page.needs()[method]
+                closed = closed or not shown_to_viewers(action)
+            elif "(?P" not in one.route:  # such a path leads nowhere as it stands
+                closed = closed or key != "home"
+            if not closed:
+                continue
+            answer = client.generic(method, path, HTTP_HX_REQUEST="true")
+            of_one = isinstance(page, Desk | Api) and is_of_one(page.needs()[method])
+            said = f"{method} {path}: {answer.status_code}"
+            assert answer.status_code == 403 or (of_one and answer.status_code == 404), said
+            refused += 1
+    assert refused > 200
+    for path in ("/admin/", _admin_path(ADMIN[-1])):
+        assert client.get(path).status_code in (403, 404), path
+        assert client.post(path).status_code == 403, path
+    begun.refresh_from_db()
+    assert begun.ended_at is None
 
 
 # --- The table itself -----------------------------------------------------------------------------

@@ -232,7 +232,7 @@ def register() -> None:
             _("Users of this portal"),
             "grants.read",
             _users,
-            lambda row: row.name,
+            lambda row: row.email if row.name else "",
             more="accounts_user",
         ),
         Finder(

@@ -42,7 +42,10 @@ class ViewAsForm(ReasonForm):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         choice = cast("forms.ModelChoiceField[Grant]", self.fields["grant"])
-        choice.queryset = viewing.grants_to_view(self.rows[0])
+        held = viewing.grants_to_view(self.rows[0])
+        choice.queryset = held
+        if held.count() == 1:
+            choice.initial = held.first()
         choice.label_from_instance = _organization_of  # type: ignore[method-assign,assignment]  # Django's own way
 
 

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+import structlog
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.db import connections
@@ -28,7 +29,10 @@ OPEN = ("home",)  # besides what belongs to an organization
 LOOKS = re.compile(
     r"\s*\(?\s*(SELECT|WITH|VALUES|EXPLAIN|BEGIN|SAVEPOINT|RELEASE|ROLLBACK)\b", re.I
 )
-WRITES = re.compile(r"\b(INSERT\s+INTO|UPDATE\s+\S+\s+SET|DELETE\s+FROM)\b", re.I)
+WRITES = re.compile(
+    r"\b(INSERT\s+INTO|UPDATE\s+(ONLY\s+)?\S+(\s+(AS\s+)?\S+)?\s+SET|DELETE\s+FROM|MERGE\s+INTO)\b",
+    re.I,
+)
 
 
 class WouldWrite(PermissionDenied):
@@ -55,7 +59,9 @@ class ViewingMiddleware:
             return self.get_response(request)
         supporter = request.user
         if not isinstance(supporter, User):
-            return self._over(request, None, None)
+            # Locked out meanwhile; the session that is left is nobody's.
+            begun = Viewing.objects.select_related("supporter", "user").filter(pk=pk).first()
+            return self._over(request, begun, Viewing.Ending.WITHDRAWN)
         viewing = _viewing(pk, supporter)
         ending = why_over(viewing) if viewing else None
         if viewing is None or ending:
@@ -66,8 +72,13 @@ class ViewingMiddleware:
             reverse("account_logout"),
         ):
             return self.get_response(request)  # as themselves
+        # The log of requests names who really sits there; on the way out it asks the request for that.
+        structlog.contextvars.bind_contextvars(viewing=viewing.pk)
         request.user = viewing.user
-        response = self._looked(request)
+        try:
+            response = self._looked(request)
+        finally:
+            request.user = supporter
         add_never_cache_headers(response)
         if not getattr(request, "htmx", False) and _is_page(response):
             # When the time is over the page that is left open says so by itself.

@@ -8,6 +8,7 @@ import time_machine
 from allauth.usersessions.models import UserSession
 from django.core import mail
 from django.core.exceptions import PermissionDenied
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -124,6 +125,28 @@ def test_one_organization_is_shown_and_nothing_read_for_the_colleague(
     assert client.get(f"/api/v1/organizations/{other.slug}/people/").status_code == 404
 
 
+def test_only_looking_is_open(lead: User, grant: Grant) -> None:
+    client = viewing_as(lead, grant)
+    for address in ("/o/acme/people/?export=csv", "/o/acme/people/?export=xlsx"):
+        assert client.get(address).status_code == 403
+        assert client.head(address).status_code == 403
+    # Whose request it was: the log of requests asks on the way out.
+    assert client.get("/o/acme/people/").wsgi_request.user == lead
+    refused = client.post("/o/acme/invites/new/", {"emails": "eve@example.com"})
+    assert refused.status_code == 403
+    assert "Sam views as Ada" in refused.text
+    assert "nothing can be changed" in refused.text
+    # A page that writes though it is only looked at is stopped at the database.
+    with pytest.MonkeyPatch.context() as patch:
+        write = "UPDATE organizations_organization SET name = 'Eve'"
+        patch.setattr("portal.views.render", lambda *args: connection.cursor().execute(write))
+        assert client.get("/o/acme/").status_code == 403
+    assert Organization.objects.get(slug="acme").name == "Acme"
+    client.post("/accounts/logout/")
+    assert Viewing.objects.get().ending == Viewing.Ending.SIGNED_OUT
+    assert client.get("/o/acme/")["Location"].startswith("/accounts/login/")
+
+
 def test_it_ends_by_itself(lead: User, grant: Grant) -> None:
     client = viewing_as(lead, grant)
     with time_machine.travel(timezone.now() + timedelta(minutes=31)):
@@ -148,13 +171,15 @@ def test_it_ends_by_itself(lead: User, grant: Grant) -> None:
         assert late.ending == Viewing.Ending.TIME
 
 
-@pytest.mark.parametrize("what", ["setting", "looking", "grant", "role", "staff"])
+@pytest.mark.parametrize("what", ["setting", "looking", "grant", "role", "staff", "out"])
 def test_it_ends_as_soon_as_it_is_not_allowed_any_more(lead: User, grant: Grant, what: str) -> None:
     client = viewing_as(lead, grant)
     if what == "grant":
         grant.delete()
     elif what == "staff":
         User.objects.filter(pk=grant.user.pk).update(is_staff=True)
+    elif what == "out":
+        User.objects.filter(pk=lead.pk).update(is_active=False)
     elif what == "role":
         User.objects.filter(pk=lead.pk).update(leads_support=False)
     else:
@@ -162,7 +187,8 @@ def test_it_ends_as_soon_as_it_is_not_allowed_any_more(lead: User, grant: Grant,
         Organization.objects.update(**{name: False})
     assert client.get("/o/acme/")["Location"] == "/admin/"
     assert Viewing.objects.get().ending == Viewing.Ending.WITHDRAWN
-    assert client.post("/o/acme/invites/new/", {"emails": "a@example.com"}).status_code == 404
+    left = client.post("/o/acme/invites/new/", {"emails": "a@example.com"})
+    assert left.status_code == (302 if what == "out" else 404)
 
 
 def test_who_and_whom(lead: User, grant: Grant) -> None:
@@ -251,7 +277,7 @@ def test_superusers_say_who_is_staff(lead: User) -> None:
     with pytest.raises(Refused, match="last superuser"):
         staff.change_staff_role(user=boss, role=StaffRole.LEAD, actor=None)
     with pytest.raises(PermissionDenied):
-        staff.change_staff_role(user=made, role=StaffRole.LEAD, actor=lead)
+        staff.change_staff_role(user=made, role=StaffRole.LEAD, actor=former)
 
 
 def test_the_first_superuser_comes_from_the_command_line(
