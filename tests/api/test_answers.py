@@ -64,8 +64,8 @@ def test_what_was_read_before_is_not_sent_again(
 
 
 def test_a_version_opens_nothing(api: APIClient, base: str, owner: Grant) -> None:
-    read = {"HTTP_IF_NONE_MATCH": api.get(f"{base}tokens/")["ETag"]}
-    any_version = {"HTTP_IF_NONE_MATCH": "*"}
+    read: dict[str, Any] = {"HTTP_IF_NONE_MATCH": api.get(f"{base}tokens/")["ETag"]}
+    any_version: dict[str, Any] = {"HTTP_IF_NONE_MATCH": "*"}
     assert api.get(f"{base}tokens/", **read).status_code == 304
     outsider = client_for(GrantFactory())
     for known in (read, any_version):
@@ -75,7 +75,7 @@ def test_a_version_opens_nothing(api: APIClient, base: str, owner: Grant) -> Non
     refused = outsider.get(f"{base}tokens/", {"fields": "id"})
     assert set(refused.json()) == {"type", "title", "status", "detail"}
     # What a lesser role sees is another answer.
-    seen = {"HTTP_IF_NONE_MATCH": api.get("/api/v1/organizations/")["ETag"]}
+    seen: dict[str, Any] = {"HTTP_IF_NONE_MATCH": api.get("/api/v1/organizations/")["ETag"]}
     Grant.objects.filter(pk=owner.pk).update(role=Role.VIEWER)
     assert api.get("/api/v1/organizations/", **seen).json()[0]["role"] == "viewer"
     Grant.objects.filter(pk=owner.pk).delete()

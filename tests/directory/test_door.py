@@ -135,7 +135,7 @@ def test_another_organizations_people_are_absent(owner: Grant, provider: Provide
 def test_a_persons_own_desk_has_no_directory() -> None:
     user = UserFactory(second_factor=True)
     desk = own_desk(user)
-    made = {"organization": desk, "user": user, "name": "Okta"}
+    made: dict[str, Any] = {"organization": desk, "user": user, "name": "Okta"}
     with pytest.raises(PermissionDenied):
         create_token(**made, scope=ApiToken.Scope.SCIM, kind=ApiToken.Kind.SERVICE)
     _token, secret = create_token(**made)
