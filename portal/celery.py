@@ -46,6 +46,7 @@ EVERY = {
     "walks.tend_usage": 3600.0,
     "walks.forget_calls": 3600.0,
     "walks.tend_budgets": 3600.0,
+    "walks.tidy_tokens": 3600.0,
 }
 app.conf.beat_schedule = {
     name: {

@@ -32,9 +32,17 @@ class UserManager(BaseUserManager["User"]):
         return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
 
 
+# How tokens sign what they do. Written into the log: in no reader's language.
+
+
 def service_signature(token: str, maker: str) -> str:
-    """How an organization's token signs what it does. Written into the log: in no reader's language."""
+    """An organization's token: it is nobody's own."""
     return f"token {token}, made by {maker}"
+
+
+def personal_signature(token: str, holder: str) -> str:
+    """Somebody's own token: it acts as they do."""
+    return f"{holder}, by token {token}"
 
 
 class ActingToken(Protocol):
@@ -133,13 +141,14 @@ class User(AbstractUser):  # type: ignore[django-manager-missing]  # knox ships 
 
     @property
     def signature(self) -> str:
-        """Who does what is done now: the address; of an organization's own token, its name too.
+        """Who does what is done now: the address; where a token acts, its name too.
 
         The address says who it was even when two people share a name.
         """
-        if self.acting and self.acting.is_service:
-            return service_signature(self.acting.name, self.email)
-        return self.email
+        if self.acting is None:
+            return self.email
+        signed = service_signature if self.acting.is_service else personal_signature
+        return signed(self.acting.name, self.email)
 
     @property
     def zone(self) -> ZoneInfo:

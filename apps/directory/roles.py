@@ -123,6 +123,7 @@ def _link(organization: Organization, part: _Part) -> None:
 
 
 def _gain(organization: Organization, part: _Part) -> None:
+    _withdraw_misdirected(part)
     entitled = [one for one in part.people if one.pk in part.wanted]
     strangers = [one for one in entitled if not one.user_id]
     known = User.objects.annotate(address=Lower("email")).filter(
@@ -150,12 +151,24 @@ def _gain(organization: Organization, part: _Part) -> None:
             _change(part, held, role)
 
 
+def _withdraw_misdirected(part: _Part) -> None:
+    """What was offered to an address that the directory has corrected since is no longer on offer."""
+    for one in part.people:
+        if one.invitation and one.invitation.email != one.email:
+            _withdraw(part, one, one.invitation)
+
+
+def _withdraw(part: _Part, person: DirectoryUser, invitation: ColleagueInvitation) -> None:
+    part.lines.append(_line("grants.withdraw_invitation", invitation))
+    invitation.delete()
+    person.invitation = None
+
+
 def _lose(part: _Part) -> None:
     for one in part.people:
         wanted = part.wanted.get(one.pk)
         if one.invitation and not wanted:
-            part.lines.append(_line("grants.withdraw_invitation", one.invitation))
-            one.invitation.delete()
+            _withdraw(part, one, one.invitation)
         grant = part.grants.get(one.user_id or 0)
         if grant is None or grant.pk is None:
             continue

@@ -97,6 +97,8 @@ class ScimView(APIView):
                     "This token is not one for the directory: make one for it under Settings, API tokens."
                 )
             )
+        # From here on it is this directory that asks: the page says what it was refused, and why.
+        self.organization = token.organization
         if not role_may(role_of_token(token), "grants.change"):
             raise exceptions.PermissionDenied(
                 _(
@@ -107,7 +109,6 @@ class ScimView(APIView):
             raise exceptions.PermissionDenied(
                 _("Whoever made this token must set up a second factor first.")
             )
-        self.organization = token.organization
         self.actor = f"Directory (token {token.name})"  # in no reader's language
 
     @property

@@ -41,7 +41,7 @@ class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped
 class SecondFactorMissing(exceptions.PermissionDenied):
     """The token's user must set up a second factor first."""
 
-    default_detail = (
+    default_detail = gettext_lazy(
         "Your role may change things here: sign in to the portal and set up a second factor."
     )
 
@@ -49,7 +49,7 @@ class SecondFactorMissing(exceptions.PermissionDenied):
 class FreshSignInNeeded(exceptions.PermissionDenied):
     """The act asks for a sign-in of the last five minutes, which a token cannot give."""
 
-    default_detail = (
+    default_detail = gettext_lazy(
         "This asks for a sign-in of the last five minutes: do it on the portal's pages."
     )
 

@@ -61,7 +61,7 @@ class ApiTokenAuthentication(TokenAuthentication):  # type: ignore[misc]  # knox
         return user, found
 
     def _check_scope(self, token: ApiToken, request: Request) -> None:
-        for_provisioning = request.path.startswith(PROVISIONING)
+        for_provisioning = request._request.path_info.startswith(PROVISIONING)
         if for_provisioning != (token.scope == Scope.SCIM):
             raise PermissionDenied(
                 _("This token is not for provisioning. Make one whose scope that is.")

@@ -43,6 +43,7 @@ WORDS = {
     "tokens.rename": _("Renamed an API token"),
     "tokens.revoke": _("Ended an API token"),
     "tokens.end_with_role": _("An API token ended with its maker's role"),
+    "tokens.tidy": _("An API token whose time was over was cleared away"),
 }
 # The log's filter: everything that begins with it.
 AREAS = {

@@ -218,7 +218,12 @@ def role_may(role: Role | None, action: str) -> bool:
 def support_may(
     user: "User | AnonymousUser", action: str, organization: Organization | None = None
 ) -> bool:
-    """Whether ``user`` may do ``action`` as support; without an organization: on any at all."""
+    """Whether ``user`` may do ``action`` as support; without an organization: on any at all.
+
+    A token is of no use to support: it may do what a Grant gives, whoever made it.
+    """
+    if getattr(user, "acting", None) is not None:
+        return False
     role, rule = getattr(user, "staff_role", None), POLICY[action]
     if role is None or not rule.support or not role.reaches(rule.least):
         return False

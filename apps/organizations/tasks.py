@@ -2,7 +2,7 @@
 
 from celery import shared_task
 
-from apps.organizations import connections, probing, viewing
+from apps.organizations import connections, probing, token_services, viewing
 from apps.providers.guard import worker_scope
 
 
@@ -23,3 +23,9 @@ def tidy_connections() -> None:
 def end_viewings() -> None:
     """End support's views as a colleague whose time is over."""
     viewing.end_overdue()
+
+
+@shared_task(name="walks.tidy_tokens")
+def tidy_tokens() -> None:
+    """Clear away tokens whose time was over long ago."""
+    token_services.tidy_expired()

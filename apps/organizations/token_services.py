@@ -19,6 +19,8 @@ from apps.organizations.models import ApiToken, Grant, Organization, Role
 from apps.organizations.policy import at_most, must, role_by_token, role_may, role_of
 
 MAX_DAYS = 365  # no token works for longer
+KEPT_DAYS = 30  # how long one whose time is over is still listed
+AT_ONCE = 500  # cleared away by one transaction
 Kind, Scope = ApiToken.Kind, ApiToken.Scope
 
 # Called with service tokens that end with their maker's Grant, in the transaction that ends them. Higher
@@ -128,6 +130,19 @@ def revoke_all(*, organization: Organization, actor: User) -> int:
     mine = list(ApiToken.objects.filter(organization=organization, user=actor, kind=Kind.PERSONAL))
     _end(mine, actor, "tokens.revoke")
     return len(mine)
+
+
+def tidy_expired() -> int:
+    """Clear away those whose time was over KEPT_DAYS ago; how many. A transaction for each organization."""
+    before = timezone.now() - timedelta(days=KEPT_DAYS)
+    over = ApiToken.objects.filter(expiry__lt=before).order_by()
+    ended = 0
+    for organization in over.values_list("organization_id", flat=True).distinct():
+        with transaction.atomic(durable=True):
+            tokens = list(over.filter(organization=organization).select_related("user")[:AT_ONCE])
+            _end(tokens, None, "tokens.tidy")
+        ended += len(tokens)
+    return ended
 
 
 def end_with_grant(grant: Grant, left: Role | None) -> None:

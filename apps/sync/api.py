@@ -81,6 +81,10 @@ class ChangeSerializer(serializers.Serializer[Command]):
     asked_by = serializers.EmailField(
         source="actor.email", read_only=True, default=None, allow_null=True
     )
+    by_token = serializers.CharField(
+        help_text="The organization's own token that asked for it, by its name then; "
+        "`asked_by` made it. Empty where a person did, or a token of theirs."
+    )
     approved_by = serializers.EmailField(
         source="approved_by.email", read_only=True, default=None, allow_null=True
     )

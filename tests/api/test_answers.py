@@ -7,7 +7,7 @@ import time_machine
 from django.test import Client
 from rest_framework.test import APIClient
 
-from apps.organizations.models import Connection, Grant
+from apps.organizations.models import Connection, Grant, Role
 from portal import urls, views
 from tests.browsing import at_desk
 from tests.factories import GrantFactory, InviteFactory
@@ -61,6 +61,26 @@ def test_what_was_read_before_is_not_sent_again(
     assert api.head(f"{base}invites/")["ETag"] == changed["ETag"]
     assert "ETag" not in api.get(f"{base}invites/0/").headers
     assert "ETag" not in api.post(f"{base}invites/", {}, format="json").headers
+
+
+def test_a_version_opens_nothing(api: APIClient, base: str, owner: Grant) -> None:
+    read: dict[str, Any] = {"HTTP_IF_NONE_MATCH": api.get(f"{base}tokens/")["ETag"]}
+    any_version: dict[str, Any] = {"HTTP_IF_NONE_MATCH": "*"}
+    assert api.get(f"{base}tokens/", **read).status_code == 304
+    outsider = client_for(GrantFactory())
+    for known in (read, any_version):
+        assert outsider.get(f"{base}tokens/", **known).status_code == 404
+        assert Client().get(f"{base}tokens/", headers={"If-None-Match": "*"}).status_code == 401
+    # A problem is whole, and no version of anything.
+    refused = outsider.get(f"{base}tokens/", {"fields": "id"})
+    assert set(refused.json()) == {"type", "title", "status", "detail"}
+    # What a lesser role sees is another answer.
+    seen: dict[str, Any] = {"HTTP_IF_NONE_MATCH": api.get("/api/v1/organizations/")["ETag"]}
+    Grant.objects.filter(pk=owner.pk).update(role=Role.VIEWER)
+    assert api.get("/api/v1/organizations/", **seen).json()[0]["role"] == "viewer"
+    Grant.objects.filter(pk=owner.pk).delete()
+    for known in (read, any_version):
+        assert api.get(f"{base}tokens/", **known).status_code == 404
 
 
 @time_machine.travel("2026-01-31 12:00:18Z", tick=False)

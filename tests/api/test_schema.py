@@ -167,6 +167,7 @@ def test_the_docs_page_renders_under_the_strict_policy(page: Any, live_server: A
     page.set_default_timeout(60_000)
     page.goto(f"{live_server.url}/api/v1/docs/")
     page.get_by_role("heading", name="Orgdesk API").wait_for()
+    page.locator("#operations-tag-people").click()
     operation = page.locator("#operations-people-people_list")
     operation.get_by_role("button").first.click()
     operation.get_by_text("A part of the name or the address.").wait_for()

@@ -4,13 +4,22 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.utils import timezone
 
 from apps.directory.models import Directory, DirectoryUser
 from apps.organizations.models import ApiToken, Grant, Role
+from apps.organizations.token_services import create_token
+from tests.browsing import at_desk
 from tests.directory.conftest import USER, Provider, secret_for
-from tests.factories import DirectoryGroupFactory, DirectoryUserFactory, GrantFactory
+from tests.factories import (
+    DirectoryGroupFactory,
+    DirectoryUserFactory,
+    GrantFactory,
+    UserFactory,
+    own_desk,
+)
 
 pytestmark = pytest.mark.django_db
 
@@ -69,6 +78,7 @@ def test_a_token_ends_with_its_time_its_maker_and_their_factor(owner: Grant) -> 
     assert provider.get("Users").status_code == 200
     heir.user.authenticator_set.all().delete()
     assert provider.get("Users").status_code == 403  # what may change something needs a factor
+    assert "second factor" in Directory.objects.get().failure
     owner.organization.demand_mfa = False
     owner.organization.save()
     assert provider.get("Users").status_code == 200
@@ -120,3 +130,18 @@ def test_another_organizations_people_are_absent(owner: Grant, provider: Provide
         found = provider.get(kind).json()
         assert str(stranger.uid) not in str(found)
         assert str(group.uid) not in str(found)
+
+
+def test_a_persons_own_desk_has_no_directory() -> None:
+    user = UserFactory(second_factor=True)
+    desk = own_desk(user)
+    made: dict[str, Any] = {"organization": desk, "user": user, "name": "Okta"}
+    with pytest.raises(PermissionDenied):
+        create_token(**made, scope=ApiToken.Scope.SCIM, kind=ApiToken.Kind.SERVICE)
+    _token, secret = create_token(**made)
+    # Not made by the portal, but there: it opens nothing.
+    ApiToken.objects.update(scope="scim", kind="service")
+    assert statuses(Provider(desk.slug, secret), every(desk)) == {403}
+    browser = at_desk(user)
+    for path in ("directory/", "directory/people/", "tokens/organization/"):
+        assert browser.get(f"/o/{desk.slug}/{path}").status_code == 404

@@ -318,3 +318,21 @@ def test_the_pages_say_what_is_and_owners_change_it(owner: Grant, provider: Prov
         "There is a person of that userName already."
         in desk.get("/o/acme/directory/").content.decode()
     )
+
+
+def test_an_offer_to_a_corrected_address_is_withdrawn(owner: Grant, provider: Provider) -> None:
+    wrong, right = (UserFactory(email=f"{name}@example.com") for name in ("wrong", "right"))
+    person = provider.person("wrong@example.com")
+    provider.group("Owners", person, role="owner")
+    first = ColleagueInvitation.objects.get()
+    for name, invited in ((right.email, [right.email]), ("new@example.com", [])):
+        said = {"op": "replace", "path": "userName", "value": name}
+        assert provider.patch(f"Users/{person.uid}", said).status_code == 200
+        found = ColleagueInvitation.objects.values_list("email", flat=True)
+        assert list(found) == invited
+    assert Entry.objects.filter(verb="grants.withdraw_invitation").count() == 2
+    assert not Grant.objects.filter(user__in=[wrong, right]).exists()
+    letters.send_due()
+    assert [letter.to for letter in mail.outbox] == [["new@example.com"]]
+    assert not ColleagueInvitation.objects.filter(token_hash=first.token_hash).exists()
+    assert role_of("new@example.com") == "owner"

@@ -7,14 +7,17 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apps.accounts.models import User
 from apps.audit.models import Entry
+from apps.audit.record import SYSTEM
 from apps.notices.looking import look_for
 from apps.notices.models import Hearing, Notice
 from apps.notices.tokens import ENDED, EXPIRING, _expiring
 from apps.organizations import services
 from apps.organizations.api_tokens import network_of, role_of_token
 from apps.organizations.models import ApiToken, Connection, Grant, Role
-from apps.organizations.policy import POLICY, at_most, role_may
+from apps.organizations.policy import POLICY, at_most, may, role_may, support_may
+from apps.organizations.tasks import tidy_tokens
 from apps.organizations.token_services import create_token, new_secret
 from apps.sync.models import Command
 from tests.browsing import at_desk, tired
@@ -86,6 +89,7 @@ def test_a_service_signs_as_itself_and_its_maker(owner: Grant) -> None:
     sent = {"connection": str(connection.uid), "email": "new@example.com", "role": "user"}
     answer = client.post(f"{BASE}invites/", sent, content_type="application/json")
     assert answer.status_code == 202, answer.content
+    assert (answer.json()["by_token"], answer.json()["asked_by"]) == ("nightly", owner.user.email)
     command = Command.objects.select_related("actor").get()
     assert (command.by_token, command.actor) == ("nightly", owner.user)
     assert command.asked_by == f"token nightly, made by {owner.user}"
@@ -212,3 +216,47 @@ def test_a_secret_carries_its_sum() -> None:
     body, total = secret.removeprefix("odk_")[:-8], secret[-8:]
     assert int(total, 16) == zlib.crc32(body.encode())
     assert new_secret() != secret
+
+
+def test_a_persons_own_token_is_named_where_it_acts(owner: Grant) -> None:
+    _token, client = client_of(owner, name="laptop")
+    _other, second = client_of(owner, name="spare")
+    key = ApiToken.objects.get(name="laptop").token_key
+    assert second.delete(f"{BASE}tokens/{key}/").status_code == 204
+    assert client.get(f"{BASE}tokens/").status_code == 401
+    line = Entry.objects.get(verb="tokens.revoke")
+    assert (line.actor_id, line.actor) == (owner.user_id, f"{owner.user.email}, by token spare")
+
+
+def test_no_token_has_what_support_may(owner: Grant) -> None:
+    owner.user.is_staff = owner.user.is_superuser = True
+    owner.user.save()
+    owner.organization.support_may_read = True
+    owner.organization.save()
+    assert support_may(owner.user, "audit.read", owner.organization)
+    token, _client = client_of(owner, role=Role.VIEWER)
+    user = User.objects.get(pk=owner.user_id)
+    user.acting = token
+    assert not any(support_may(user, action, owner.organization) for action in POLICY)
+    assert may(user, "people.read", owner.organization)
+
+
+def test_what_expired_is_cleared_away_a_month_later(owner: Grant) -> None:
+    now = timezone.now()
+    mine, _client = client_of(owner, name="mine", days=1)
+    old, _client = client_of(owner, name="old", days=1, kind=Kind.SERVICE)
+    elsewhere, _client = client_of(GrantFactory(), name="elsewhere", days=1)
+    client_of(owner, name="works")
+    for token, days in ((mine, 29), (old, 31), (elsewhere, 31)):
+        ApiToken.objects.filter(pk=token.pk).update(expiry=now - timedelta(days=days))
+    page = at_desk(owner.user).get("/o/acme/tokens/").content.decode()
+    assert page.count("tone-warning") == 1
+    tidy_tokens()
+    assert set(ApiToken.objects.values_list("name", flat=True)) == {"mine", "works"}
+    lines = Entry.objects.filter(verb="tokens.tidy").order_by("target")
+    assert [(line.target, line.organization_id, line.actor) for line in lines] == [
+        ("elsewhere", elsewhere.organization_id, SYSTEM),
+        ("old", owner.organization_id, SYSTEM),
+    ]
+    tidy_tokens()
+    assert Entry.objects.filter(verb="tokens.tidy").count() == 2

@@ -4,12 +4,14 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.cache import cache
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from apps.organizations.models import Grant, Role
+from apps.organizations.token_services import create_token
 from apps.sync.outbox import turns
 from tests.factories import PASSWORD, CommandFactory, GrantFactory, UserFactory
 
@@ -75,3 +77,17 @@ def test_a_change_asked_for_just_now_does_not_wait_yet(client: Client, grant: Gr
     client.force_login(grant.user)
     shell = client.get(reverse("sync:in_flight", kwargs={"slug": grant.organization.slug}))
     assert "1 change on its way" in shell.content.decode()
+
+
+@pytest.mark.usefixtures("no_redis")
+def test_the_api_answers_and_counts_without_redis(client: Client, settings: Any) -> None:
+    settings.API_REQUESTS_A_MINUTE = {"caller": 2, "organization": 0}
+    grant = GrantFactory()
+    _token, secret = create_token(organization=grant.organization, user=grant.user, name="script")
+    page = f"/api/v1/organizations/{grant.organization.slug}/people/"
+    with time_machine.travel("2026-01-31 12:00:18Z", tick=False):
+        asked = [
+            client.get(page, headers={"Authorization": f"Bearer {secret}"}) for _time in range(3)
+        ]
+    assert [answer.status_code for answer in asked] == [200, 200, 429]
+    assert asked[0]["RateLimit"] == '"caller";r=1;t=42'
