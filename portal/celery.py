@@ -37,6 +37,9 @@ if settings.SQLITE:
     # every table is made: see ``leave_database``.
     app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
 
+# Tasks that come often and read little.
+SMALL = frozenset({"actions.carry", "actions.deliver", "actions.deliver_due", "actions.sweep"})
+
 # Name → what beat sends and how often, in seconds. One that is still waiting when the next is due
 # expires, so that a worker that was away finds one of each and not a backlog.
 EVERY = {
@@ -122,15 +125,15 @@ def load_clients(**kwargs: Any) -> None:
 def leave_database(task: Any = None, **kwargs: Any) -> None:
     """Keep SQLite's file open for the next change that somebody waits for, unless something is wrong with it.
 
-    After a walk it is closed all the same: what it keeps in memory of a large table goes with it.
+    After what may read much it is closed all the same: what it keeps of that in memory goes with it.
     """
     if not settings.SQLITE or getattr(task.request, "is_eager", False):
         return
     for one in connections.all(initialized_only=True):
-        if task.name.startswith("walks."):
-            one.close()
-        else:
+        if task.name in SMALL:
             one.close_if_unusable_or_obsolete()
+        else:
+            one.close()
 
 
 @signals.task_postrun.connect

@@ -12,9 +12,13 @@ from portal import celery
 
 @pytest.mark.parametrize(
     ("name", "called"),
-    [("actions.carry", "close_if_unusable_or_obsolete"), ("walks.walk", "close")],
+    [
+        ("actions.carry", "close_if_unusable_or_obsolete"),
+        ("actions.make_report", "close"),
+        ("walks.walk", "close"),
+    ],
 )
-def test_sqlite_stays_open_for_what_people_wait_for(
+def test_sqlite_stays_open_after_what_reads_little(
     monkeypatch: pytest.MonkeyPatch, name: str, called: str
 ) -> None:
     one = Mock()
@@ -32,3 +36,8 @@ def test_celery_itself_leaves_sqlite_alone_and_gives_back_what_came_from_a_pool(
     fixup._db.connections.all.return_value = [kept]
     fixup.close_database()
     assert kept.close.called is not settings.SQLITE
+
+
+def test_what_leaves_it_open_is_among_the_tasks() -> None:
+    celery.app.loader.import_default_modules()
+    assert set(celery.app.tasks) >= celery.SMALL
