@@ -11,20 +11,25 @@ from apps.providers.errors import NotFound
 from apps.providers.protocol import Adapter
 from apps.sync.models import Command
 from apps.sync.outbox.kinds import Done, Json, Kind, Moot, NotDone, Step, Verdict, register
+from apps.ui.prepared import Prepared
 
 
 def _remote_id(command: Command) -> str:
     return str(command.arguments["remote_id"])
 
 
+_members = Prepared(lambda ids: Member.objects.filter(pk__in=ids).values_list("role", "gone_at"))
+
+
 def _check(command: Command) -> str:
     """The before-image: the row must still be what the person saw when they asked."""
-    member = Member.objects.filter(pk=command.row_id).only("role", "gone_at").first()
-    if member is None or member.gone_at:
+    found = _members(ids=[command.row_id]) if command.row_id else []
+    if not found or found[0][1]:
         return _("This membership is gone.")
-    if member.role != command.before.get("role"):
+    role = found[0][0]
+    if role != command.before.get("role"):
         return _("Meanwhile the role was changed at the provider: it is %(role)s now.") % {
-            "role": member.role
+            "role": role
         }
     return ""
 

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from apps.audit.record import record
 from apps.organizations.models import Connection, ConnectionQuerySet
 from apps.providers.errors import NotSent, ProviderError, Unclear
+from apps.ui.prepared import Prepared
 
 BREAKER_THRESHOLD = 5  # failures in a row
 TRIAL_SECONDS = (
@@ -35,16 +36,18 @@ SERIES: set[str] = set()  # likewise
 # --- Circuit breaker -----------------------------------------------------------------------------
 
 
+_breakers = Prepared(
+    lambda ids: Connection.objects.filter(pk__in=ids).values_list("breaker_open_until")
+)
+
+
 def breaker_allows(connection: Connection) -> float | None:
     """None: call away. Otherwise the seconds to wait before asking again.
 
     After the rest, exactly one caller is let through to try; the others wait for its outcome.
     """
-    open_until = (
-        Connection.objects.filter(pk=connection.pk)
-        .values_list("breaker_open_until", flat=True)
-        .first()
-    )
+    found = _breakers(ids=[connection.pk])
+    open_until = found[0][0] if found else None
     if open_until is None:
         return None
     now = timezone.now()

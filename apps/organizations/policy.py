@@ -8,6 +8,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import StaffRole
 from apps.organizations.models import Grant, Organization, Role
+from apps.ui.prepared import Prepared
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -183,14 +184,21 @@ def role_by_token(token: "ActingToken", held: Role) -> Role | None:
     return at_most(held, Role(token.role))
 
 
+_held = Prepared(
+    lambda users, organizations: Grant.objects.filter(
+        user__in=users, organization__in=organizations
+    ).values_list("role")
+)
+
+
 def held_by(user: "User | AnonymousUser", organization: Organization) -> Role | None:
     """The role of ``user``'s Grant on ``organization``, None if there is none. One query."""
     if not user.is_authenticated or not user.is_active:
         return None
     if getattr(user, "viewed_on", None) not in (None, organization.pk):
         return None
-    grant = Grant.objects.filter(user=user, organization=organization).only("role").first()
-    return Role(grant.role) if grant else None
+    held = _held(users=[user.pk], organizations=[organization.pk])
+    return Role(held[0][0]) if held else None
 
 
 def role_of(user: "User | AnonymousUser", organization: Organization) -> Role | None:

@@ -24,6 +24,7 @@ from django.utils import timezone
 
 from apps.providers.records import Page, Unreadable
 from apps.sync import leases, quarantine
+from apps.sync.commits import without_disk
 from apps.sync.guard import Guard
 from apps.sync.mirrors import Mirror
 from apps.sync.models import RemoteChange, Resource, RunIds, SyncRun
@@ -209,10 +210,7 @@ class Writer:
         """A transaction that writes so many rows, under the lease."""
         with transaction.atomic(durable=True):
             began = time.monotonic()
-            if database.vendor == "postgresql":
-                # What a crash of the server takes back, place and all, is read again.
-                with database.cursor() as cursor:
-                    cursor.execute("SET LOCAL synchronous_commit TO off")
+            without_disk()  # what a crash takes back, place and all, is read again
             leases.hold(self.resource.pk, self.run.fence, timezone.now())
             yield
             # Without the commit: now and then it tidies the log as well, and that keeps nobody waiting.

@@ -11,7 +11,6 @@ from typing import Any, TypeVar
 
 import structlog
 from django.conf import settings
-from django.db import connection as database
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -32,6 +31,7 @@ from apps.providers.errors import (
     Unclear,
 )
 from apps.providers.protocol import Adapter
+from apps.sync.commits import without_disk
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox import marks, outcome, restored
 from apps.sync.outbox.kinds import (
@@ -47,12 +47,19 @@ from apps.sync.outbox.kinds import (
 )
 from apps.sync.outbox.states import Overtaken, move
 from apps.sync.outbox.turns import BUDGET_PATIENCE
+from apps.ui.prepared import Prepared
 
 log = structlog.get_logger(__name__)
 S = CommandState
 Answer = TypeVar("Answer")
 DEFINITE = (Forbidden, NotFound, Refused)  # asked again, the provider says the same
 REFUSED_CHECKS = 3  # read-backs of money that fail before such an answer is taken for the last word
+
+_commands = Prepared(
+    lambda ids: Command.objects.select_related(
+        "connection", "organization", "actor", "approved_by"
+    ).filter(pk__in=ids)
+)
 
 # Called at every gap between two commits with its name; the chaos run hooks in here.
 checkpoint_hooks: list[Callable[[str, Command], None]] = []
@@ -66,13 +73,10 @@ def checkpoint(name: str, command: Command) -> None:
 
 def carry(command_id: int) -> Command | None:
     """Take one Command as far as it goes now and return it. Safe to call twice, or too early."""
-    command = (
-        Command.objects.select_related("connection", "organization", "actor", "approved_by")
-        .filter(pk=command_id)
-        .first()
-    )
-    if command is None:
+    found = _commands(ids=[command_id])
+    if not found:
         return None
+    command = found[0]
     # On every line until the end, each request to the provider among them.
     with structlog.contextvars.bound_contextvars(command=str(command.uid)):
         try:
@@ -106,11 +110,7 @@ def _claim(command: Command) -> None:
     """Make it ours by compare-and-swap on (state, fence): whoever comes second changes nothing."""
     fence = command.fence + 1
     with transaction.atomic(durable=True):
-        if database.vendor == "postgresql":
-            # No need to wait for the disk: should the server crash and forget this, nothing was sent.
-            # SENDING waits, and what was committed before it is on the disk then as well.
-            with database.cursor() as cursor:
-                cursor.execute("SET LOCAL synchronous_commit = off")
+        without_disk()  # forgotten in a crash, it was not sent; SENDING waits
         move(command, S.CLAIMED, fence=fence, **_lease())
     checkpoint("claimed", command)
 

@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 from apps.accounts.models import User
 from apps.audit.record import record
 from apps.providers.errors import ProviderError
+from apps.sync.commits import without_disk
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox import secrets
 from apps.sync.outbox.kinds import Brought, Json, Kind, Step, Undecided, kind_of, told_results
@@ -55,6 +56,8 @@ def happened(
     results = [*command.results, {"step": step.name, **result}]
     last = command.step + 1 == len(kind.steps)
     with transaction.atomic(durable=True):
+        if not (command.is_money or isinstance(brought, Brought) or actor):
+            without_disk()  # forgotten in a crash, it is still SENDING, and read back
         changes: dict[str, Any] = {"results": results, "step": command.step + 1}
         if isinstance(brought, Brought):
             changes |= secrets.kept(command, brought.secret)
@@ -76,10 +79,11 @@ def _settle(
     command: Command, kind: Kind, changes: dict[str, Any], note: str, actor: User | None
 ) -> None:
     changes |= {"error": "", "error_code": "", "candidates": []}
+    # Before all else that follows the commit: somebody waits for it.
+    transaction.on_commit(lambda: announce(command), robust=True)
     move(command, S.SUCCEEDED, note=note, **changes)
     kind.settle(command)
     _record(command, "done", actor)
-    transaction.on_commit(lambda: announce(command), robust=True)
 
 
 def rejected(command: Command, error: ProviderError) -> None:

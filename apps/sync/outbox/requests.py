@@ -28,11 +28,17 @@ from apps.sync.outbox import outcome
 from apps.sync.outbox.kinds import KINDS, Kind, kind_of
 from apps.sync.outbox.states import Overtaken, move
 from apps.sync.outbox.word import kick
+from apps.ui.prepared import Prepared
 
 S = CommandState
 # In ``Command.before`` of money that is sent again: the change whose outcome nobody could tell.
 IN_PLACE_OF = "in_place_of"
 log = structlog.get_logger(__name__)
+_asked_with = Prepared(
+    lambda organizations, nonces: Command.objects.filter(
+        organization__in=organizations, nonce__in=nonces
+    )
+)
 
 
 class RequestRefused(Exception):
@@ -153,9 +159,8 @@ def ask(wish: Wish | Refusal, *, actor: User, nonce: str, second_person: bool = 
         raise RequestRefused(wish.reason)
     kind, organization = KINDS[wish.kind], wish.connection.organization
     permit(actor, kind.action, organization)
-    asked = Command.objects.filter(organization=organization, nonce=nonce).first()
-    if asked:
-        return asked
+    if asked := _asked_with(organizations=[organization.pk], nonces=[nonce]):
+        return asked[0]
     if why := why_not(kind, wish.connection):
         raise RequestRefused(why)
     first = first_state(kind, organization, wish.arguments)

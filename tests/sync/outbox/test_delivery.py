@@ -15,7 +15,7 @@ from apps.organizations.models import Connection, Grant, Role
 from apps.providers import errors
 from apps.providers.records import InviteRecord
 from apps.sync.models import Command, CommandState
-from apps.sync.outbox import delivery
+from apps.sync.outbox import delivery, outcome
 from tests.factories import InviteFactory
 from tests.sync.outbox.conftest import Remote, carry
 
@@ -40,6 +40,24 @@ def test_a_role_changes_at_the_remote_and_then_in_the_mirror(
     assert states == [S.QUEUED, S.CLAIMED, S.SENDING, S.SUCCEEDED]
     verbs = list(Entry.objects.order_by("sequence").values_list("verb", flat=True))
     assert verbs == ["members.change_role.asked", "members.change_role.done"]
+
+
+@pytest.mark.parametrize("money", [True, False])
+def test_only_what_can_be_found_out_again_ends_before_it_is_on_the_disk(
+    bo: Member, owner: Grant, remote: Remote, monkeypatch: pytest.MonkeyPatch, money: bool
+) -> None:
+    command = ask_for_role(bo, owner)
+    Command.objects.filter(pk=command.pk).update(is_money=money)
+    hasty: list[str] = []
+    for module in (delivery, outcome):
+        monkeypatch.setattr(module, "without_disk", lambda: hasty.append(state()))
+
+    def state() -> str:
+        return str(Command.objects.values_list("state", flat=True).get(pk=command.pk))
+
+    carry(command)
+    assert command.state == S.SUCCEEDED
+    assert hasty == ([S.QUEUED] if money else [S.QUEUED, S.SENDING])
 
 
 def test_carrying_twice_sends_once(bo: Member, owner: Grant, remote: Remote) -> None:
