@@ -179,7 +179,9 @@ def _next(command: Command) -> list[Step]:
     steps = []
     if command.state == S.OPERATOR:
         if command.candidates:
-            steps.append(Step(_("Adopt what it made"), act_page(command, "adopt")))
+            steps.append(
+                Step(_("Adopt what it made (a support lead does)"), act_page(command, "adopt"))
+            )
         steps.append(Step(_("See it, and decide"), admin_page(command)))
     if command.state in (S.OPERATOR, S.AWAITING_APPROVAL, S.DEAD, S.REJECTED):
         address = reverse("sync:command", args=[command.organization.slug, command.uid])

@@ -39,7 +39,9 @@ def test_support_sends_the_right_link_and_adopts_a_stuck_purchase(
 ) -> None:
     storages["staticfiles"]
     home, now = live_server.url, timezone.now()
-    sam = factories.UserFactory(is_staff=True, second_factor=True, email="sam@orgdesk.example")
+    sam = factories.UserFactory(
+        is_staff=True, leads_support=True, second_factor=True, email="sam@orgdesk.example"
+    )
     others = Organization.objects.bulk_create(
         Organization(name=f"Customer {n}", slug=f"customer-{n}") for n in range(200)
     )
