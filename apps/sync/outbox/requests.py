@@ -174,9 +174,9 @@ def ask(wish: Wish | Refusal, *, actor: User, nonce: str, second_person: bool = 
             if command.state == S.QUEUED:
                 transaction.on_commit(lambda: kick(command.pk), robust=True)
     except IntegrityError:
-        asked = Command.objects.filter(organization=organization, nonce=nonce).first()
-        if asked:
-            return asked
+        same = Command.objects.filter(organization=organization, nonce=nonce).first()
+        if same:
+            return same
         _refuse_if_busy(wish)
         raise
     return command
