@@ -177,6 +177,7 @@ def test_of_a_persons_own_account_support_sees_that_it_is_there_and_how_it_does(
     assert account.connection.organization.support_may_read is False
 
 
+@pytest.mark.crossed("model", "superuser")
 @each_model
 @pytest.mark.parametrize("superuser", [False, True])
 def test_nothing_is_added_changed_or_deleted_by_forms(
@@ -193,6 +194,7 @@ def test_nothing_is_added_changed_or_deleted_by_forms(
     assert "delete_selected" not in browser.get(list_of(model)).content.decode()
 
 
+@pytest.mark.crossed("model")
 @each_model
 def test_owners_and_strangers_do_not_get_in(model: type[Model], connection: Connection) -> None:
     owner = factories.GrantFactory(organization=connection.organization).user
@@ -211,6 +213,7 @@ def test_staff_without_a_second_factor_do_not_get_in() -> None:
     assert answer["Location"].startswith("/second-factor/")
 
 
+@pytest.mark.crossed("model")
 @each_model
 def test_a_list_costs_the_same_whatever_its_length(
     model: type[Model], desk: Client, connection: Connection
