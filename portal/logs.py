@@ -29,7 +29,9 @@ _NAMED_IN_TEXT = re.compile(
 )
 _IN_ADDRESS = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s/@:]*:[^\s/@]+@")
 # Addresses that open a door by themselves; tests/portal hold this against every address there is.
-_LINKS = re.compile(r"(?P<way>/(?:invitation|password/reset/key|confirm-email|tokens)/)[^/\s'\"?]+")
+_LINKS = re.compile(
+    r"(?P<way>/(?:invitation|password/reset/key|confirm-email|tokens(?:/organization)?)/)[^/\s'\"?]+"
+)
 # What ``shared_steps`` have written into every line, over whatever came under that name.
 _OUR_OWN = {"at", "level", "logger"}
 # Who is told of each error that the log tells with its traceback, once: (the error, its line).

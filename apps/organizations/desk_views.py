@@ -8,7 +8,6 @@ from django import forms
 from django.apps import apps
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path
@@ -20,7 +19,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from apps.accounts.models import User
-from apps.audit.record import record
 from apps.organizations import evidence, finding
 from apps.organizations.diagnosis import (
     LEVELS,
@@ -205,24 +203,12 @@ def evidence_file(request: HttpRequest, pk: int) -> HttpResponseBase:
         timezone.make_aware(datetime.combine(since, time.min)),
         timezone.make_aware(datetime.combine(until, time.max)),
     )
-    note_evidence(organization, cast("User", request.user), since, until)
+    evidence.note_taken(organization, cast("User", request.user), since, until)
     answer = StreamingHttpResponse(evidence.stream(span), content_type="application/json")
     name = f"evidence-{organization.slug}-{since:%Y-%m-%d}-{until:%Y-%m-%d}.json"
     answer["Content-Disposition"] = f'attachment; filename="{name}"'
     answer["Cache-Control"] = "no-store"
     return answer
-
-
-def note_evidence(organization: Organization, actor: User, since: date, until: date) -> None:
-    """A line in the organization's own log, before the first byte leaves."""
-    with transaction.atomic(durable=True):
-        record(
-            organization=organization,
-            actor=actor,
-            verb="support.evidence",
-            target=organization,
-            details={"since": since.isoformat(), "until": until.isoformat()},
-        )
 
 
 def addresses() -> list[URLPattern]:

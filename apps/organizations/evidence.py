@@ -9,13 +9,16 @@ import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
+from apps.accounts.models import User
 from apps.audit.models import Entry
+from apps.audit.record import record
 from apps.organizations.health import health_of, with_freshness
 from apps.organizations.models import Connection, Grant, Organization
 from apps.providers.masking import mask
@@ -201,3 +204,15 @@ def register() -> None:
     add("organization", _organization)
     add("connections", _connections)
     add("audit", _audit)
+
+
+def note_taken(organization: Organization, actor: User, since: date, until: date) -> None:
+    """A line in the organization's own log, before the first byte leaves."""
+    with transaction.atomic(durable=True):
+        record(
+            organization=organization,
+            actor=actor,
+            verb="support.evidence",
+            target=organization,
+            details={"since": since.isoformat(), "until": until.isoformat()},
+        )

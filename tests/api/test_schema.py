@@ -118,7 +118,9 @@ NOT_BY_API = {
     "notices.webhooks": "fresh",
     "organization.resume_sending": "fresh",
     "tokens.create": "fresh",
-    "tokens.own": "tokens are listed and ended on the pages",
+    "tokens.end_service": "the API's list of tokens ends them, of either kind, as ``tokens.own``",
+    "tokens.make_service": "fresh",
+    "tokens.service": "the API's list of tokens shows them to whom they are shown here",
 }
 
 

@@ -37,7 +37,7 @@ def owner() -> Grant:
 
 def client_of(grant: Grant, **given: object) -> tuple[ApiToken, Client]:
     given = {"name": "nightly", **given}
-    token, secret = create_token(organization=grant.organization, user=grant.user, **given)  # type: ignore[arg-type]
+    token, secret = create_token(organization=grant.organization, user=grant.user, **given)  # type: ignore[arg-type]  # of several types
     return token, Client(headers={"Authorization": f"Bearer {secret}"})
 
 
