@@ -144,7 +144,7 @@ class Fetcher:
                 found = call()
                 following = self.following(found) if self.following else None
                 page.set_result(found)
-            except BaseException as error:  # noqa: BLE001 - ``answer`` raises it
+            except BaseException as error:  # noqa: BLE001 - raised by ``answer``
                 page.set_exception(error)
             self.came.put(page)
             call = following
