@@ -80,6 +80,8 @@ class Act:
     many: bool = True  # offered for several rows at once, in the list
     grave: bool = False
     fresh: bool = False  # asks for a sign-in of the last five minutes
+    # What whoever decides must have before them, of one row: (what, value).
+    shows: Callable[[Any], Sequence[tuple[Words, object]]] | None = None
     # Where to go once it is done to one row, with what ``do`` gave; None: back to the row.
     then: Callable[[HttpRequest, Any], HttpResponse] | None = None
 
@@ -358,6 +360,7 @@ class SupportAdmin(_Closed, ModelAdmin):  # type: ignore[misc]  # unfold's types
             "form": form,
             "rows": [(row, self.organization_of(row)) for row in rows[:SHOWN_AT_ONCE]],
             "more": max(0, len(rows) - SHOWN_AT_ONCE),
+            "facts": act.shows(rows[0]) if act.shows and len(rows) == 1 else (),
             "keep": keep,
             "back": back,
         }
