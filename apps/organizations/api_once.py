@@ -120,7 +120,7 @@ def answered_once(act: Act[P]) -> Act[P]:
             return _again(before, this)
         try:
             answer = act(view, request, *args, **kwargs)
-        except BaseException:
+        except BaseException:  # whatever it was: the same may be sent again
             cache.delete(place)
             raise
         body = None if answer.data is None else JSONRenderer().render(answer.data)

@@ -334,13 +334,17 @@ class SupportAdmin(_Closed, ModelAdmin):  # type: ignore[misc]  # unfold's types
                 done.append(act.do(row, actor, given))
             except PermissionDenied:
                 words = _("%(row)s: support may not do this for the organization.")
-                messages.error(request, words % {"row": row})
+                messages.error(request, words % {"row": self.called(row)})
             except self.refusals as refused:
-                messages.error(request, f"{row}: {refused}")
+                messages.error(request, f"{self.called(row)}: {refused}")
         if done and not act.then:
             words = ngettext("%(label)s: done.", "%(label)s: done for %(n)d.", len(done))
             messages.success(request, words % {"label": act.label, "n": len(done)})
         return done
+
+    def called(self, row: Any) -> str:
+        """What a row is called where it is acted upon."""
+        return str(row)
 
     def organization_of(self, row: Any) -> Any:
         """The tenant that a row belongs to, as the page that asks names it."""
@@ -358,7 +362,7 @@ class SupportAdmin(_Closed, ModelAdmin):  # type: ignore[misc]  # unfold's types
             "opts": self.opts,
             "act": act,
             "form": form,
-            "rows": [(row, self.organization_of(row)) for row in rows[:SHOWN_AT_ONCE]],
+            "rows": [(self.called(row), self.organization_of(row)) for row in rows[:SHOWN_AT_ONCE]],
             "more": max(0, len(rows) - SHOWN_AT_ONCE),
             "facts": act.shows(rows[0]) if act.shows and len(rows) == 1 else (),
             "keep": keep,

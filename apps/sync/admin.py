@@ -561,6 +561,10 @@ class CommandAdmin(SupportAdmin):
         rows: Any = super().get_queryset(request)
         return rows.exclude(state=S.DRAFT).select_related("connection", "organization", "actor")
 
+    def called(self, row: Command) -> str:
+        """In the words of its kind, not by its name."""
+        return f"{kind_of(row).label}: {row.label}"
+
     @admin.display(description=_("What"), ordering="kind")
     def what(self, row: Command) -> str:
         """Its kind in words."""
