@@ -40,12 +40,20 @@ from apps.organizations.api import ConnectionViewSet, OrganizationViewSet, Token
 from apps.organizations.audit_api import EntryViewSet, VerificationView
 from apps.organizations.desk_api import ColleaguesView, SavedViewViewSet, SettingsViewSet
 from apps.personal.api import AccountViewSet
+from apps.personal.own_api import (
+    OwnAllowancesView,
+    OwnCallsViewSet,
+    OwnMoneyView,
+    OwnPaymentViewSet,
+    OwnUsageView,
+)
 from apps.reports.api import ReportViewSet
 from apps.sync.api import ChangeViewSet
 from apps.sync.decision_api import BatchViewSet, DecisionViewSet
 from apps.sync.walk_api import ListingViewSet, LossViewSet, RemoteChangeViewSet, UnreadableViewSet
 from apps.usage.api import CodingView, UsageView
 from apps.usage.backfill_api import BackfillViewSet
+from apps.usage.closer_api import MinutesView, PersonCallsViewSet
 from apps.workspaces.api import (
     WorkspaceMemberViewSet,
     WorkspaceRolesViewSet,
@@ -238,6 +246,33 @@ urlpatterns: list[URLPattern] = [
         AccountViewSet.as_view({"put": "activate"}),
         name="account_active",
     ),
+    path(f"{ONE}accounts/<uuid:uid>/usage/", OwnUsageView.as_view(), name="account_usage"),
+    path(
+        f"{ONE}accounts/<uuid:uid>/allowances/",
+        OwnAllowancesView.as_view(),
+        name="account_allowances",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/calls/",
+        OwnCallsViewSet.as_view({"get": "list", "post": "read"}),
+        name="account_calls",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/calls/ledgers/",
+        OwnCallsViewSet.as_view({"get": "ledgers"}),
+        name="account_ledgers",
+    ),
+    path(f"{ONE}accounts/<uuid:uid>/money/", OwnMoneyView.as_view(), name="account_money"),
+    path(
+        f"{ONE}accounts/<uuid:uid>/payments/",
+        OwnPaymentViewSet.as_view({"get": "list"}),
+        name="account_payments",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/payments/<int:pk>/",
+        OwnPaymentViewSet.as_view({"get": "retrieve"}),
+        name="account_payment",
+    ),
     path(
         f"{ONE}connections/<uuid:uid>/configuration/",
         ConfigurationViewSet.as_view({"get": "retrieve", "put": "update"}),
@@ -272,6 +307,17 @@ urlpatterns: list[URLPattern] = [
     path(f"{ONE}statements/<slug:month>/close/", ClosingView.as_view(), name="statement_close"),
     path(f"{ONE}usage/", UsageView.as_view(), name="usage"),
     path(f"{ONE}usage/claude-code/", CodingView.as_view(), name="claude_code"),
+    path(f"{ONE}connections/<uuid:uid>/minutes/", MinutesView.as_view(), name="minutes"),
+    path(
+        f"{ONE}people/<int:pk>/calls/",
+        PersonCallsViewSet.as_view({"get": "list", "post": "read"}),
+        name="person_calls",
+    ),
+    path(
+        f"{ONE}people/<int:pk>/calls/ledgers/",
+        PersonCallsViewSet.as_view({"get": "ledgers"}),
+        name="person_ledgers",
+    ),
     path(
         f"{ONE}budgets/", BudgetViewSet.as_view({"get": "list", "post": "create"}), name="budgets"
     ),

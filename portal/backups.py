@@ -22,9 +22,10 @@ from pathlib import Path
 from typing import IO, Any
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.loader import MigrationLoader
 
+from apps.audit.record import record
 from apps.organizations.credentials import versions_in_use
 from apps.organizations.sealing import key_marks
 from portal.logs import hide_in_text
@@ -99,6 +100,13 @@ def write(path: Path) -> Heading:
     finally:
         part.unlink(missing_ok=True)
     return heading
+
+
+def note(verb: str, heading: Heading, **more: Any) -> None:
+    """Write a line into the portal's own audit log: a backup was taken, or this database made from one."""
+    told = {"taken_at": heading.taken_at, "orgdesk": heading.orgdesk, **more}
+    with transaction.atomic(durable=True):
+        record(organization=None, actor=None, verb=f"backups.{verb}", details=told)
 
 
 def _read_through(path: Path) -> None:

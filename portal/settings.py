@@ -334,7 +334,7 @@ MFA_TOTP_ISSUER = "Orgdesk"
 MFA_ALLOW_UNVERIFIED_EMAIL = True
 MFA_WEBAUTHN_ALLOW_INSECURE_ORIGIN = DEVELOPMENT
 MFA_DEMAND_SKIPPABLE = DEMO
-# Failed sign-ins are counted by address of the sender: how many proxies to believe about it.
+# Failed sign-ins and tokens are counted by address of the sender: how many proxies to believe about it.
 ALLAUTH_TRUSTED_PROXY_COUNT = env.int("TRUSTED_PROXY_COUNT", default=0)
 SOCIALACCOUNT_PROVIDERS: dict[str, Any] = {}
 SOCIALACCOUNT_ONLY = False
@@ -375,6 +375,7 @@ REST_FRAMEWORK = {
 API_REQUESTS_A_MINUTE = {
     "caller": env.int("API_REQUESTS_A_MINUTE", default=600),  # each token, each signed-in user
     "organization": env.int("API_REQUESTS_A_MINUTE_OF_ORGANIZATION", default=3000),
+    "failed-tokens": env.int("API_FAILED_TOKENS_A_MINUTE", default=30),  # shown by each address
 }
 # Its own token table is never made: ours stands in for it, and emptying a database trips over it.
 MIGRATION_MODULES = {"knox": None}

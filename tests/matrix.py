@@ -255,6 +255,9 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "connection": lambda tenant, user: factories.ConnectionFactory(
         organization=tenant.organization
     ),
+    "told_by_minute": lambda tenant, user: factories.ConnectionFactory(
+        organization=tenant.organization, capabilities={"usage.read": {"ok": True, "reason": ""}}
+    ),
     "draft": lambda tenant, user: factories.ConnectionFactory(
         organization=tenant.organization, state=Connection.State.DRAFT
     ),
@@ -1061,6 +1064,11 @@ PAGES: dict[str, Page] = {
     "api:statement": Api(read="centres.read", given={"month": "2026-01"}),
     "api:usage": Api(read="usage.read"),
     "api:claude_code": Api(read="usage.read"),
+    "api:minutes": Api(
+        methods={"GET": "usage.read", "POST": "sync.start"}, objects={"uid": "told_by_minute"}
+    ),
+    "api:person_calls": Api(read="usage.read", change="usage.read", objects={"pk": "person"}),
+    "api:person_ledgers": Api(read="usage.read", objects={"pk": "person"}),
     "api:budgets": Api(read="budgets.read", change="budgets.change"),
     "api:budget": Api(
         read="budgets.read",
@@ -1105,6 +1113,21 @@ PAGES: dict[str, Page] = {
     "api:account_join": Api(change="account.change", objects={"uid": "own_account.connection.uid"}),
     "api:account_active": Api(
         methods={"PUT": "account.change"}, objects={"uid": "own_account.connection.uid"}
+    ),
+    "api:account_usage": Api(read="account.read", objects={"uid": "own_account.connection.uid"}),
+    "api:account_allowances": Api(
+        read="account.read", objects={"uid": "own_account.connection.uid"}
+    ),
+    "api:account_calls": Api(
+        read="account.read", change="account.read", objects={"uid": "own_account.connection.uid"}
+    ),
+    "api:account_ledgers": Api(read="account.read", objects={"uid": "own_account.connection.uid"}),
+    "api:account_money": Api(read="account.money", objects={"uid": "own_account.connection.uid"}),
+    "api:account_payments": Api(
+        read="account.money", objects={"uid": "own_account.connection.uid"}
+    ),
+    "api:account_payment": Api(
+        read="account.money", objects={"uid": "own_payment.connection.uid", "pk": "own_payment"}
     ),
     "api:change_cancel": Api(
         change="commands.decide", objects={"uid": "command"}, besides="people.remove"

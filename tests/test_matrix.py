@@ -552,6 +552,8 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "commands.decide": admins | spenders | own,
         "commands.close": admins | spenders | own,
         "commands.approve": admins | spenders,
+        "commands.ask_resend": set(),
+        "commands.confirm_resend": set(),
         "sync.start": admins | own,
         "usage.read": everyone,
         "usage.backfill": admins,
@@ -593,6 +595,8 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
         "billing.card",
         "billing.plan",
         "commands.approve",
+        "commands.ask_resend",
+        "commands.confirm_resend",
         "configuration.delete_organization",
         "connections.connect",
         "connections.rotate",
@@ -613,6 +617,8 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
     assert support == {
         *(action for action in agreed if action.endswith(".read") and action != "account.read"),
         "commands.close",
+        "commands.ask_resend",
+        "commands.confirm_resend",
         "sync.start",
         "connections.pause",
         "notices.deliveries",
@@ -623,6 +629,7 @@ def test_the_policy_is_the_one_that_was_agreed() -> None:
     least = {action: rule.least for action, rule in POLICY.items() if rule.support}
     assert {action for action in least if least[action] == StaffRole.LEAD} == {
         "commands.close",
+        "commands.confirm_resend",
         "organization.resume_sending",
         "support.view_as",
     }

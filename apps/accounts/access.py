@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
+from allauth.account.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.exceptions import PermissionDenied
 from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
@@ -46,3 +48,12 @@ def factor_changed(instance: Authenticator, created: bool | None = None, **kwarg
     """Signal: a second factor came or went (``created`` is False where one was merely used)."""
     if created is not False:
         access_changed([instance.user_id])
+
+
+def client_address(request: HttpRequest) -> str:
+    """The IP address that failed attempts are counted by, as those to sign in are (TRUSTED_PROXY_COUNT);
+    "" where there is none."""
+    try:
+        return str(get_adapter().get_client_ip(request))
+    except PermissionDenied:
+        return ""

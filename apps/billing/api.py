@@ -98,6 +98,28 @@ def _runway(pace: Pace, credit: Credit | None) -> dict[str, Any]:
     }
 
 
+def credit_of(sellers: Sequence[Connection]) -> list[dict[str, Any]]:
+    """What is left at each of ``sellers``, for ``CreditSerializer``; ``why`` where it is not known."""
+    present = Credit.objects.filter(connection__in=sellers, gone_at__isnull=True)
+    left = {row.connection_id: row for row in present}
+    told = paces(sellers)
+    rows = []
+    for one in sellers:
+        row = left.get(one.pk)
+        why = "" if row else (why_not(one, "credit.read") or _("Not read yet."))
+        rows.append(
+            {
+                "connection": one,
+                "amount": row.amount if row else None,
+                "currency": CURRENCY,
+                "changed_at": row.changed_at if row else None,
+                "why": why,
+                "runway": _runway(told[one.pk], row),
+            }
+        )
+    return rows
+
+
 @extend_schema(tags=["billing"])
 class CreditViewSet(_Billing, viewsets.GenericViewSet[Credit]):
     """Prepaid credit: what is left, how long it lasts, what it was."""
@@ -112,25 +134,7 @@ class CreditViewSet(_Billing, viewsets.GenericViewSet[Credit]):
     )
     def list(self, request: Request, slug: str) -> Response:
         """What is left at each connection that sells credit, and how long it lasts."""
-        sellers = self._sellers(request)
-        present = Credit.objects.filter(connection__in=sellers, gone_at__isnull=True)
-        left = {row.connection_id: row for row in present}
-        told = paces(sellers)
-        rows = []
-        for one in sellers:
-            row = left.get(one.pk)
-            why = "" if row else (why_not(one, "credit.read") or _("Not read yet."))
-            rows.append(
-                {
-                    "connection": one,
-                    "amount": row.amount if row else None,
-                    "currency": CURRENCY,
-                    "changed_at": row.changed_at if row else None,
-                    "why": why,
-                    "runway": _runway(told[one.pk], row),
-                }
-            )
-        return Response(written(CreditSerializer, rows))
+        return Response(written(CreditSerializer, credit_of(self._sellers(request))))
 
 
 @extend_schema(tags=["billing"])
@@ -161,6 +165,7 @@ class PaymentViewSet(_Billing, viewsets.GenericViewSet[Payment]):
     serializer_class = PaymentSerializer
     shapes: ClassVar[dict[str, Any]] = {"retrieve": PaymentDetailSerializer}
     pagination_class = NewestFirst
+    buys: ClassVar[str] = "billing.buy"  # whoever may is led to the provider's page
 
     def get_queryset(self) -> QuerySet[Any]:
         """Those of the organization."""
@@ -171,6 +176,9 @@ class PaymentViewSet(_Billing, viewsets.GenericViewSet[Payment]):
     @extend_schema(operation_id="payments_list", parameters=[PaymentsAsked])
     def list(self, request: Request, slug: str) -> Response:
         """Payments, the newest first."""
+        return self._listed(request)
+
+    def _listed(self, request: Request) -> Response:
         asked = asked_of_list(PaymentsAsked, request)
         lookups = {"connection": "connection__uid", "since": "at__gte", "before": "at__lt"}
         narrowed = {lookups[name]: asked[name] for name in lookups if name in asked}
@@ -183,9 +191,11 @@ class PaymentViewSet(_Billing, viewsets.GenericViewSet[Payment]):
     @extend_schema(operation_id="payments_retrieve", responses=PaymentDetailSerializer)
     def retrieve(self, request: Request, slug: str, pk: int) -> Response:
         """One payment with its way; one that has failed explains itself."""
-        row = get_object_or_404(self.get_queryset(), pk=pk)
+        return self._shown(get_object_or_404(self.get_queryset(), pk=pk))
+
+    def _shown(self, row: Any) -> Response:
         row.where = words.whereabouts(row)
-        row.page = page_of(row) if self.may("billing.buy") else ""
+        row.page = page_of(row) if self.may(self.buys) else ""
         row.failure = failures.explained(row)
         row.timeline = timeline.of(row)
         return Response(PaymentDetailSerializer(row).data)

@@ -18,6 +18,7 @@ from apps.budgets.scopes import Place
 from apps.budgets.terms import HIGHEST, LONGEST_NAME, LOWEST, USUAL, Terms
 from apps.centres.models import CostCentre
 from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_once import IDEMPOTENCY_KEY, answered_once
 from apps.organizations.api_shapes import Cursors, Moment, Shape, asked_of_list, written
 from apps.organizations.models import Connection, Organization
 from apps.usage.tuples import MARKS, NONE
@@ -220,10 +221,14 @@ class BudgetViewSet(DeskAPIMixin, viewsets.GenericViewSet[Budget]):
         return Response(self._written([self._budget(pk)])[0])
 
     @extend_schema(
-        operation_id="budgets_create", request=NewBudget, responses={201: BudgetSerializer}
+        operation_id="budgets_create",
+        parameters=[IDEMPOTENCY_KEY],
+        request=NewBudget,
+        responses={201: BudgetSerializer},
     )
+    @answered_once
     def create(self, request: Request, slug: str) -> Response:
-        """Make a budget. Its name is unique, so that sending it twice makes one."""
+        """Make a budget. Its name is unique: sent twice without a key, the second is refused."""
         asked = NewBudget(data=request.data)
         asked.is_valid(raise_exception=True)
         given = asked.validated_data

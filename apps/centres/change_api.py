@@ -15,6 +15,7 @@ from apps.centres.api import CentreRuleSerializer, CentreSerializer, month_of
 from apps.centres.items import is_item
 from apps.centres.models import CostCentre, Rule, RuleKind, Subject
 from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_once import IDEMPOTENCY_KEY, answered_once
 from apps.organizations.api_problems import RefusingMixin, answers
 from apps.organizations.api_shapes import Shape, sent, written
 
@@ -111,10 +112,14 @@ class CentreViewSet(_Changing, viewsets.GenericViewSet[CostCentre]):
         return self._shown(pk)
 
     @extend_schema(
-        operation_id="centres_create", request=NewCentre, responses=answers(CentreSerializer, 201)
+        operation_id="centres_create",
+        parameters=[IDEMPOTENCY_KEY],
+        request=NewCentre,
+        responses=answers(CentreSerializer, 201),
     )
+    @answered_once
     def create(self, request: Request, slug: str) -> Response:
-        """Make a cost centre. Its name is unique, so that sending it twice makes one."""
+        """Make a cost centre. Its name is unique: sent twice without a key, the second is refused."""
         given = sent(NewCentre, request)
         made = services.create_centre(organization=self.organization, actor=self.actor, **given)
         return self._shown(made.pk, 201)
@@ -141,9 +146,11 @@ class CentreViewSet(_Changing, viewsets.GenericViewSet[CostCentre]):
 
     @extend_schema(
         operation_id="centres_add_rule",
+        parameters=[IDEMPOTENCY_KEY],
         request=NewRule,
         responses=answers(CentreRuleSerializer, 201),
     )
+    @answered_once
     def add_rule(self, request: Request, slug: str, pk: int) -> Response:
         """Have it take more. A rule that it has already stays one."""
         centre, given = get_object_or_404(self.centres(), pk=pk), sent(NewRule, request)
@@ -196,10 +203,12 @@ class ClosingView(_Changing):
 
     @extend_schema(
         operation_id="statements_close",
+        parameters=[IDEMPOTENCY_KEY],
         tags=["centres"],
         request=None,
         responses=answers(None, 204),
     )
+    @answered_once
     def post(self, request: Request, slug: str, month: str) -> Response:
         """Keep a month's statements as they are now, for good. Refused while a day of it may still change."""
         closing.close(organization=self.organization, month=month_of(month), actor=self.actor)

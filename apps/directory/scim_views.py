@@ -31,7 +31,9 @@ from scim2_models import (
 
 from apps.directory import scim, services
 from apps.directory.models import Directory
+from apps.organizations.api_answering import caller
 from apps.organizations.api_bodies import JSONBody
+from apps.organizations.api_limits import Meter
 from apps.organizations.api_tokens import ApiTokenAuthentication, role_of_token
 from apps.organizations.demand import factor_is_missing
 from apps.organizations.models import ApiToken, Organization
@@ -84,11 +86,18 @@ class ScimView(APIView):
     schema = None
     organization: Organization | None = None
     actor: str = ""
+    meter: Meter
+
+    def initialize_request(self, request: Any, *args: Any, **kwargs: Any) -> Request:
+        """Nothing is counted yet."""
+        self.meter = Meter()
+        return super().initialize_request(request, *args, **kwargs)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """After signing in: find the organization, and ask whether the token may do this."""
         super().initial(request, *args, **kwargs)
         token = cast("ApiToken", request.auth)
+        self.meter.count("caller", caller(request))
         if token.organization.slug != kwargs["slug"]:
             raise Http404
         if token.scope != "scim":
@@ -99,6 +108,7 @@ class ScimView(APIView):
             )
         # From here on it is this directory that asks: the page says what it was refused, and why.
         self.organization = token.organization
+        self.meter.count("organization", token.organization_id)
         if not role_may(role_of_token(token), "grants.change"):
             raise exceptions.PermissionDenied(
                 _(
@@ -128,12 +138,16 @@ class ScimView(APIView):
         response = Response(error.model_dump(), status=int(error.status or 400))
         if response.status_code == 401:
             response["WWW-Authenticate"] = "Bearer"
+        if wait := getattr(exc, "wait", None):
+            response["Retry-After"] = str(wait)
         response.exception = True
         return response
 
     def finalize_response(self, request: Request, response: Any, *args: Any, **kwargs: Any) -> Any:
         """Note when the directory was heard of, and what it was refused."""
         answer = super().finalize_response(request, response, *args, **kwargs)
+        for name, value in self.meter.headers().items():
+            answer[name] = value
         if self.organization is not None:
             self._note(answer)
         return answer
@@ -151,7 +165,9 @@ class ScimView(APIView):
             failure = str((answer.data or {}).get("detail", ""))
         known = Directory.objects.filter(organization=organization).first()
         recent = known and known.asked_at and timezone.now() - known.asked_at < NOTED_EVERY
-        if failure or not recent:
+        # One that asks too often is not written down each time.
+        same = answer.status_code == 429 and known and known.status == 429
+        if (failure and not same) or not recent:
             services.note_request(
                 organization=organization,
                 asked=f"{self.request.method} {kind}",

@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.notices.topics import TOPICS, open_to
 from apps.organizations.models import Organization, Role
+from apps.organizations.policy import role_by_token
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -29,13 +30,16 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
     """Notices as a reader may see them."""
 
     def visible_to(self, user: "User | AnonymousUser") -> "NoticeQuerySet":
-        """Those of the reader's organizations whose topic their role there may hear of."""
+        """Those of the reader's organizations whose topic their role there may hear of; by a token, what it
+        leaves of that role, on its own organization alone."""
         if not user.is_authenticated:
             return self.none()
         # An organization has one Grant a user, so role and organization are of the same one.
         may_read = Q(pk__in=[])
+        token = user.acting
         for role in Role:
-            names = [topic.name for topic in open_to(role)]
+            left = role_by_token(token, role) if token else role
+            names = [topic.name for topic in open_to(left)]
             may_read |= Q(
                 organization__grants__user=user,
                 organization__grants__role=role,
@@ -43,6 +47,8 @@ class NoticeQuerySet(models.QuerySet["Notice"]):
             )
         if user.viewed_on is not None:
             may_read &= Q(organization=user.viewed_on)
+        if token:
+            may_read &= Q(organization=token.organization_id)
         return self.filter(may_read)
 
 

@@ -14,6 +14,7 @@ from apps.notices import endpoints
 from apps.notices.models import Attempt, Channel, Delivery, Endpoint
 from apps.notices.targets import abridged
 from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_once import IDEMPOTENCY_KEY, answered_once
 from apps.organizations.api_problems import Conflict, answers
 from apps.organizations.api_shapes import (
     Cursors,
@@ -111,8 +112,12 @@ class WebhookViewSet(DeskAPIMixin, viewsets.GenericViewSet[Endpoint]):
         return Response(WebhookSerializer(get_object_or_404(self.get_queryset(), pk=pk)).data)
 
     @extend_schema(
-        operation_id="webhooks_test", request=None, responses=answers(DeliverySerializer, 202)
+        operation_id="webhooks_test",
+        parameters=[IDEMPOTENCY_KEY],
+        request=None,
+        responses=answers(DeliverySerializer, 202),
     )
+    @answered_once
     def test(self, request: Request, slug: str, pk: int) -> Response:
         """Send a test there; the delivery tells what comes of it."""
         endpoint = get_object_or_404(self.get_queryset(), pk=pk)
@@ -160,8 +165,12 @@ class DeliveryViewSet(DeskAPIMixin, viewsets.GenericViewSet[Delivery]):
         return Response(DeliveryDetailSerializer(row).data)
 
     @extend_schema(
-        operation_id="deliveries_send_again", request=None, responses=answers(DeliverySerializer)
+        operation_id="deliveries_send_again",
+        parameters=[IDEMPOTENCY_KEY],
+        request=None,
+        responses=answers(DeliverySerializer),
     )
+    @answered_once
     def again(self, request: Request, slug: str, pk: int) -> Response:
         """Have one that failed tried anew, at once; any other stays as it is."""
         row = get_object_or_404(self.get_queryset(), pk=pk)

@@ -1,4 +1,5 @@
-"""How many requests the API answers: to each caller and to each organization, over all processes.
+"""How many requests the API answers: to each caller and to each organization, over all processes; and how
+many tokens that do not work each address may show.
 
 Windows of a minute, counted in the cache that all processes share. What is left stands in the headers of
 every answer, as the IETF's draft has them (draft-ietf-httpapi-ratelimit-headers):
@@ -16,8 +17,10 @@ from django.core.cache import cache
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from rest_framework import exceptions
+from rest_framework.request import Request
 
 WINDOW = 60  # seconds
+FAILED = "failed-tokens"
 
 
 class TooMany(exceptions.Throttled):
@@ -32,6 +35,9 @@ class TooMany(exceptions.Throttled):
                 "organization": _(
                     "All callers of this organization together have asked too often. "
                     "Ask again in %(seconds)s."
+                ),
+                FAILED: _(
+                    "Your address has shown too many tokens that do not work. Ask again in %(seconds)s."
                 ),
             }[policy]
             % {"seconds": seconds},
@@ -64,9 +70,7 @@ class Meter:
         quota = settings.API_REQUESTS_A_MINUTE[policy]
         if not quota:
             return
-        now = time.time()
-        number, seconds = int(now // WINDOW), WINDOW - int(now % WINDOW)
-        key = f"api-limit:{policy}:{who}:{number}"
+        key, seconds = _window(policy, who)
         cache.add(key, 0, WINDOW * 2)
         try:
             used = cache.incr(key)
@@ -74,6 +78,14 @@ class Meter:
             used = 1
         self.windows.append(Window(policy, quota, max(0, quota - used), seconds))
         if used > quota:
+            raise TooMany(policy, seconds)
+
+    def must_have_left(self, policy: str, who: Any) -> None:
+        """TooMany where no request of ``who`` is left, without counting one."""
+        quota = settings.API_REQUESTS_A_MINUTE[policy]
+        key, seconds = _window(policy, who)
+        if quota and cache.get(key, 0) >= quota:
+            self.windows.append(Window(policy, quota, 0, seconds))
             raise TooMany(policy, seconds)
 
     def headers(self) -> dict[str, str]:
@@ -88,3 +100,16 @@ class Meter:
                 f'"{one.policy}";r={one.left};t={one.seconds}' for one in self.windows
             ),
         }
+
+
+def _window(policy: str, who: Any) -> tuple[str, int]:
+    """Where the requests of this minute are counted, and how many seconds it has left."""
+    now = time.time()
+    return f"api-limit:{policy}:{who}:{int(now // WINDOW)}", WINDOW - int(now % WINDOW)
+
+
+def meter_of(request: Request) -> Meter:
+    """That of the view that ``request`` is on its way to."""
+    view = (request.parser_context or {}).get("view")
+    found: Meter = getattr(view, "meter", None) or Meter()
+    return found

@@ -1,22 +1,34 @@
-"""The same request sent twice is one: ``Idempotency-Key``."""
+"""The same request sent twice is one: ``Idempotency-Key``.
+
+Changes at a provider keep it as their nonce, for ever. What the portal makes of its own is unique by its name
+or content anyway: there the key brings the same answer again, for a day.
+"""
 
 import hashlib
 import json
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, cast
 
+from django.core.cache import cache
 from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter
 from rest_framework import exceptions
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.response import Response
 
+from apps.organizations.api_problems import Conflict
 from apps.organizations.models import ApiToken
 
 LONGEST_KEY = 255
+KEPT = 24 * 60 * 60  # seconds that an answer is given again
+AT_WORK = 60  # seconds that a first request may take before another of its key is let through
 
 IDEMPOTENCY_KEY = OpenApiParameter(
     "Idempotency-Key",
@@ -83,3 +95,46 @@ def once(request: Request) -> Once:
         _digest(request.user.pk, holder, key),
         _digest(request.method, request.path, request.data),
     )
+
+
+P = ParamSpec("P")
+Act = Callable[Concatenate[Any, Request, P], Response]
+
+
+def answered_once(act: Act[P]) -> Act[P]:
+    """Have an act on the portal's own things answer one Idempotency-Key once: sent again with the same
+    content it does nothing and gives the first answer, for a day.
+
+    KeyReused for other content, Conflict while the first is still being answered. What was refused is not
+    kept: it may be sent again. The cache holds the answers; if it loses one, the act is done anew, as
+    without a key.
+    """
+
+    @wraps(act)
+    def answered(view: Any, request: Request, *args: P.args, **kwargs: P.kwargs) -> Response:
+        if "Idempotency-Key" not in request.headers:
+            return act(view, request, *args, **kwargs)
+        this = once(request)
+        place = f"api-once:{view.organization.pk}:{this.key}"
+        if not cache.add(place, (this.content, None), AT_WORK) and (before := cache.get(place)):
+            return _again(before, this)
+        try:
+            answer = act(view, request, *args, **kwargs)
+        except BaseException:  # whatever it was: the same may be sent again
+            cache.delete(place)
+            raise
+        body = None if answer.data is None else JSONRenderer().render(answer.data)
+        cache.set(place, (this.content, (answer.status_code, body)), KEPT)
+        return answer
+
+    return cast("Act[P]", answered)
+
+
+def _again(before: Any, this: Once) -> Response:
+    content, answer = before
+    if content != this.content:
+        raise KeyReused
+    if answer is None:
+        raise Conflict(_("The same request is being answered. Send it again in a moment."))
+    status, body = answer
+    return Response(None if body is None else json.loads(body), status)

@@ -198,6 +198,8 @@ def _finish_operation(operation: Any, method: str, examples: Examples, *, below:
     if not below:
         errors -= {"403", "404"}
     errors |= {status for status in responses if status in _NAMES}
+    if any(one.get("name") == "Idempotency-Key" for one in operation.get("parameters", ())):
+        errors |= {"409", "422"}
     for status in errors:
         responses[status] = {"$ref": f"#/components/responses/{_NAMES[status]}"}
     operation["responses"] = {status: responses[status] for status in sorted(responses)}

@@ -11,8 +11,10 @@ from rest_framework.exceptions import AuthenticationFailed, PermissionDenied
 from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 
+from apps.accounts.access import client_address
 from apps.accounts.models import User
 from apps.audit.context import origin
+from apps.organizations.api_limits import FAILED, meter_of
 from apps.organizations.models import ApiToken, Role
 from apps.organizations.policy import held_by, role_by_token
 
@@ -38,14 +40,26 @@ class ApiTokenAuthentication(TokenAuthentication):  # type: ignore[misc]  # knox
     """
 
     def authenticate(self, request: Request) -> tuple[User, ApiToken] | None:
-        """Who calls, None where no token is shown."""
-        found: tuple[User, ApiToken] | None = super().authenticate(request)
+        """Who calls, None where no token is shown. Notes when and from where the token was last used.
+
+        TooMany for an address that has shown too many tokens which do not work; one that was last used from
+        its network is let through all the same, for strangers share addresses.
+        """
+        meter, address = meter_of(request), client_address(request._request)
+        try:
+            found: tuple[User, ApiToken] | None = super().authenticate(request)
+        except AuthenticationFailed:
+            meter.count(FAILED, _counted_as(address))
+            raise
         if found:
+            if found[1].last_used_from != network_of(origin().address):
+                meter.must_have_left(FAILED, _counted_as(address))
+            _note_used(found[1])
             self._check_scope(found[1], request)
         return found
 
     def authenticate_credentials(self, token: bytes) -> tuple[User, ApiToken]:
-        """Find the token by its hash; note when and from where it was last used. One query."""
+        """Find the token by its hash. One query."""
         try:
             digest = hash_token(token.decode())
         except UnicodeDecodeError:
@@ -55,7 +69,6 @@ class ApiTokenAuthentication(TokenAuthentication):  # type: ignore[misc]  # knox
         )
         if found is None or found.has_expired or not found.user.is_active:
             raise AuthenticationFailed(_("This token does not work (any more)."))
-        _note_used(found)
         user = found.made_by
         user.acting = found
         return user, found
@@ -78,6 +91,13 @@ def _note_used(token: ApiToken) -> None:
         ApiToken.objects.filter(pk=token.pk).update(
             last_used_at=now, last_used_from=network_of(origin().address)
         )
+
+
+def _counted_as(address: str) -> str:
+    """Whose failures these are: an address; of IPv6 the network that one customer of a provider has."""
+    if ":" not in address:
+        return address
+    return str(ipaddress.ip_network((address, 64), strict=False))
 
 
 def network_of(address: str | None) -> str:

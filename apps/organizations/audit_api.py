@@ -9,6 +9,7 @@ from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.accounts.models import User
 from apps.audit import verification
 from apps.audit.models import Entry
 from apps.organizations.api_access import DeskAPIMixin
@@ -29,7 +30,7 @@ class EntrySerializer(serializers.Serializer[Entry]):
     target_id = serializers.CharField()
     target = serializers.CharField(help_text="As it was called then.")
     source = serializers.CharField(  # type: ignore[assignment]  # a field of that name
-        help_text="web, api, worker, admin, command line"
+        help_text="web, api, directory, worker, admin, command line"
     )
     details = serializers.JSONField(help_text="What was before and after, as a rule.")
     address = serializers.IPAddressField(allow_null=True)
@@ -45,7 +46,9 @@ class EntriesAsked(Shape):
         required=False, max_length=200, help_text="A part of who, what it was done to, or its id."
     )
     verb = serializers.CharField(required=False, help_text="How it begins: invites, invites.resend")
-    actor = serializers.EmailField(required=False, help_text="Of a colleague.")
+    actor = serializers.EmailField(
+        required=False, help_text="Whoever did it, also if they have left."
+    )
     connection = serializers.UUIDField(required=False)
     source = serializers.ChoiceField(  # type: ignore[assignment]  # a field of that name
         SOURCES, required=False
@@ -54,18 +57,22 @@ class EntriesAsked(Shape):
     before = serializers.DateTimeField(required=False, help_text="Not included.")
 
 
-def _narrowed(rows: QuerySet[Entry], asked: dict[str, Any]) -> QuerySet[Entry]:
+def _narrowed(
+    rows: QuerySet[Entry], asked: dict[str, Any], connections: QuerySet[Connection]
+) -> QuerySet[Entry]:
     if words := asked.get("q"):
         fields = ("actor", "target", "target_id", "verb", "request_id")
         rows = rows.filter(
             Q(*((f"{field}__icontains", words) for field in fields), _connector=Q.OR)
         )
     if "connection" in asked:
-        connections = Connection.objects.filter(uid=asked["connection"])
-        rows = rows.filter(connection_id__in=connections.values("pk"))
+        rows = rows.filter(
+            connection_id__in=connections.filter(uid=asked["connection"]).values("pk")
+        )
     if "actor" in asked:
-        grants = Organization.objects.filter(grants__user__email__iexact=asked["actor"])
-        rows = rows.filter(actor_id__in=grants.values("grants__user"))
+        # Whoever it was, also if they hold no role here any more: the lines are the organization's.
+        found = User.objects.filter(email__iexact=asked["actor"])
+        rows = rows.filter(actor_id__in=found.values("pk"))
     lookups = {"verb": "verb__startswith", "source": "source", "since": "at__gte"}
     lookups["before"] = "at__lt"
     return rows.filter(**{lookups[name]: asked[name] for name in lookups if name in asked})
@@ -81,12 +88,18 @@ class EntryViewSet(DeskAPIMixin, viewsets.GenericViewSet[Entry]):
 
     def get_queryset(self) -> QuerySet[Entry]:
         """The organization's: they hang on its id alone, so that they outlive it."""
-        return Entry.objects.filter(organization_id=self.organization.pk)
+        mine = Organization.objects.visible_to(self.request.user).values("pk")
+        return Entry.objects.filter(organization_id__in=mine, organization_id=self.organization.pk)
 
     @extend_schema(operation_id="audit_list", parameters=[EntriesAsked])
     def list(self, request: Request, slug: str) -> Response:
         """What was done here, the newest first."""
-        rows = _narrowed(self.get_queryset(), asked_of_list(EntriesAsked, request))
+        connections = Connection.objects.visible_to(request.user)
+        rows = _narrowed(
+            self.get_queryset(),
+            asked_of_list(EntriesAsked, request),
+            connections.filter(organization=self.organization),
+        )
         page = self.paginate_queryset(rows)
         return self.get_paginated_response(written(EntrySerializer, page))
 

@@ -37,6 +37,8 @@ WORDS = {
     "support.evidence": _("Support took a file of evidence"),
     "support.view_begin": _("Support began to view as a colleague"),
     "support.view_end": _("Support stopped viewing as a colleague"),
+    "backups.take": _("Took a backup of the database"),
+    "backups.restore": _("Made the database from a backup"),
     "staff.make": _("Made an account for support staff"),
     "staff.change": _("Changed somebody's role in support"),
     "tokens.create": _("Made an API token"),

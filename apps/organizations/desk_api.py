@@ -13,6 +13,7 @@ from rest_framework.response import Response
 from apps.accounts.forms import time_zone_choices
 from apps.organizations import services
 from apps.organizations.api_access import DeskAPIMixin
+from apps.organizations.api_once import IDEMPOTENCY_KEY, answered_once
 from apps.organizations.api_problems import answers, of_form
 from apps.organizations.api_shapes import Cursors, Moment, Shape, asked_of_list, sent, written
 from apps.organizations.models import ColleagueInvitation, Grant, Organization, Role
@@ -227,11 +228,13 @@ class SavedViewViewSet(DeskAPIMixin, viewsets.GenericViewSet[SavedView]):
 
     @extend_schema(
         operation_id="saved_views_create",
+        parameters=[IDEMPOTENCY_KEY],
         request=NewSavedView,
         responses=answers(SavedViewSerializer, 201),
     )
+    @answered_once
     def create(self, request: Request, slug: str) -> Response:
-        """Keep a view of a list. Its name is the caller's only one of that list, so twice makes one."""
+        """Keep a view of a list. Of that list it is the caller's only one of its name."""
         given = sent(NewSavedView, request)
         name = given.pop("list")
         if name not in KEPT:

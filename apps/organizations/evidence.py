@@ -13,6 +13,7 @@ from datetime import date, datetime
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -53,8 +54,12 @@ class Redactor:
     """Takes secrets, addresses and the names of the portal's users out of what it is given."""
 
     def __init__(self, organization: Organization) -> None:
-        rows = Grant.objects.filter(organization=organization).exclude(user__name="")
-        names = sorted(set(rows.values_list("user__name", flat=True)), key=len, reverse=True)
+        here = Grant.objects.filter(organization=organization).values("user")
+        # Notes name whoever has acted, also those who have left since and those of support.
+        acted = Entry.objects.filter(organization_id=organization.pk, actor_id__isnull=False)
+        known = User.objects.filter(Q(pk__in=here) | Q(pk__in=acted.order_by().values("actor_id")))
+        found = set(known.exclude(name="").values_list("name", flat=True))
+        names = sorted(found, key=len, reverse=True)
         self._users = (
             re.compile("|".join(rf"\b{re.escape(one)}\b" for one in names)) if names else None
         )

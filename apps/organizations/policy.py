@@ -120,6 +120,11 @@ POLICY: dict[str, Rule] = {
         ADMINS | SPENDERS | SELF, writes=True, support=True, least=StaffRole.LEAD
     ),
     "commands.approve": Rule(ADMINS | SPENDERS, writes=True, fresh=True),
+    # Of support alone, two of them: one asks that a stuck change be sent again, another lets it be.
+    "commands.ask_resend": Rule(frozenset(), writes=True, fresh=True, support=True),
+    "commands.confirm_resend": Rule(
+        frozenset(), writes=True, fresh=True, support=True, least=StaffRole.LEAD
+    ),
     "sync.start": Rule(ADMINS | SELF, writes=True, support=True),
     "sync.decide": Rule(ADMINS | SELF, writes=True),  # a sudden loss: accept or dismiss
     "connections.connect": Rule(ADMINS | SELF, writes=True, fresh=True),

@@ -80,6 +80,8 @@ class Act:
     many: bool = True  # offered for several rows at once, in the list
     grave: bool = False
     fresh: bool = False  # asks for a sign-in of the last five minutes
+    # What whoever decides must have before them, of one row: (what, value).
+    shows: Callable[[Any], Sequence[tuple[Words, object]]] | None = None
     # Where to go once it is done to one row, with what ``do`` gave; None: back to the row.
     then: Callable[[HttpRequest, Any], HttpResponse] | None = None
 
@@ -332,13 +334,17 @@ class SupportAdmin(_Closed, ModelAdmin):  # type: ignore[misc]  # unfold's types
                 done.append(act.do(row, actor, given))
             except PermissionDenied:
                 words = _("%(row)s: support may not do this for the organization.")
-                messages.error(request, words % {"row": row})
+                messages.error(request, words % {"row": self.called(row)})
             except self.refusals as refused:
-                messages.error(request, f"{row}: {refused}")
+                messages.error(request, f"{self.called(row)}: {refused}")
         if done and not act.then:
             words = ngettext("%(label)s: done.", "%(label)s: done for %(n)d.", len(done))
             messages.success(request, words % {"label": act.label, "n": len(done)})
         return done
+
+    def called(self, row: Any) -> str:
+        """What a row is called where it is acted upon."""
+        return str(row)
 
     def organization_of(self, row: Any) -> Any:
         """The tenant that a row belongs to, as the page that asks names it."""
@@ -356,8 +362,9 @@ class SupportAdmin(_Closed, ModelAdmin):  # type: ignore[misc]  # unfold's types
             "opts": self.opts,
             "act": act,
             "form": form,
-            "rows": [(row, self.organization_of(row)) for row in rows[:SHOWN_AT_ONCE]],
+            "rows": [(self.called(row), self.organization_of(row)) for row in rows[:SHOWN_AT_ONCE]],
             "more": max(0, len(rows) - SHOWN_AT_ONCE),
+            "facts": act.shows(rows[0]) if act.shows and len(rows) == 1 else (),
             "keep": keep,
             "back": back,
         }

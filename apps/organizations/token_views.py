@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from apps.organizations import token_services
 from apps.organizations.access import DeskRequest, desk_view
+from apps.organizations.demand import factor_is_missing
 from apps.organizations.forms import TokenForm, TokenNameForm
 from apps.organizations.models import ApiToken
 
@@ -61,6 +62,7 @@ def _listed(request: DeskRequest, found: QuerySet[ApiToken], *, service: bool) -
         "tokens": found,
         "service": service,
         "sees_service": request.may("tokens.service"),
+        "factor_missing": factor_is_missing(request.user),
         "now": timezone.now(),
         **shown,
     }

@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from apps.accounts.models import User
 from apps.organizations.api_access import DeskAPIMixin
-from apps.organizations.api_once import IDEMPOTENCY_KEY, once
+from apps.organizations.api_once import IDEMPOTENCY_KEY, answered_once, once
 from apps.organizations.api_problems import Conflict, answers, of_form
 from apps.organizations.api_shapes import Cursors, Moment, Shape, sent, written
 from apps.reports import pages, services
@@ -185,8 +185,12 @@ class ReportViewSet(DeskAPIMixin, viewsets.GenericViewSet[Schedule]):
         return form.cleaned_data
 
     @extend_schema(
-        operation_id="reports_create", request=NewReport, responses=answers(ReportSerializer, 201)
+        operation_id="reports_create",
+        parameters=[IDEMPOTENCY_KEY],
+        request=NewReport,
+        responses=answers(ReportSerializer, 201),
     )
+    @answered_once
     def create(self, request: Request, slug: str) -> Response:
         """Have a page sent regularly, with what its maker may see at the time."""
         given = sent(NewReport, request)

@@ -19,6 +19,7 @@ from apps.organizations.health import health_of, with_freshness
 from apps.organizations.models import Connection, ConnectionQuerySet
 from apps.organizations.policy import support_may
 from apps.sync.models import Command, CommandState, Resource, SyncRun
+from apps.sync.outbox import support_resend
 from apps.sync.outbox.kinds import kind_of
 
 S = CommandState
@@ -35,11 +36,12 @@ def stuck(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     now = timezone.now()
     groups = [
-        _changes(_("Needs a decision"), S.OPERATOR),
-        _changes(_("Outcome unknown, being checked"), S.UNKNOWN),
+        _changes(_("Needs a decision"), S.OPERATOR, request.user),
+        _changes(_("Outcome unknown, being checked"), S.UNKNOWN, request.user),
         _changes(
             _("Given up in the last %(n)d days") % {"n": GIVEN_UP_WITHIN.days},
             S.DEAD,
+            request.user,
             settled_at__gte=now - GIVEN_UP_WITHIN,
         ),
     ]
@@ -53,12 +55,11 @@ def stuck(request: HttpRequest) -> HttpResponse:
     )
 
 
-def _changes(title: str, state: CommandState, **narrowed: Any) -> dict[str, Any]:
+def _changes(title: str, state: CommandState, actor: Any, **narrowed: Any) -> dict[str, Any]:
     """The oldest first: they have waited longest."""
     rows = Command.objects.filter(state=state, organization__support_may_read=True, **narrowed)
-    found = list(
-        rows.select_related("connection", "organization").order_by("created_at", "pk")[: MOST + 1]
-    )
+    rows = rows.select_related("connection", "organization").order_by("created_at", "pk")
+    found = list(support_resend.with_waiting(rows)[: MOST + 1])
     return {
         "title": title,
         "rows": [
@@ -67,12 +68,22 @@ def _changes(title: str, state: CommandState, **narrowed: Any) -> dict[str, Any]
                 "what": kind_of(row).label,
                 "url": admin_page(row),
                 "why": why("change", row.pk),
+                "asked": _asked(row, actor),
             }
             for row in found[:MOST]
         ],
         "all": f"{reverse('admin:sync_command_changelist')}?state__exact={state}",
         "more": len(found) > MOST,
     }
+
+
+def _asked(row: Any, actor: Any) -> dict[str, Any] | None:
+    """What support asks of it: that it be sent again."""
+    if row.state != S.OPERATOR or not row.asked_to_resend:
+        return None
+    (request,) = row.asked_to_resend
+    may_confirm = request.asked_by_id != actor.pk and support_may(actor, support_resend.CONFIRM)
+    return {"request": request, "confirm": act_page(row, "confirm_resend") if may_confirm else ""}
 
 
 def _in_reach() -> ConnectionQuerySet:

@@ -183,6 +183,13 @@ def _next(command: Command) -> list[Step]:
                 Step(_("Adopt what it made (a support lead does)"), act_page(command, "adopt"))
             )
         steps.append(Step(_("See it, and decide"), admin_page(command)))
+        if not command.is_money:
+            steps.append(
+                Step(
+                    _("Ask that it be sent again (a second of support confirms it)"),
+                    act_page(command, "ask_resend"),
+                )
+            )
     if command.state in (S.OPERATOR, S.AWAITING_APPROVAL, S.DEAD, S.REJECTED):
         address = reverse("sync:command", args=[command.organization.slug, command.uid])
         needs = (

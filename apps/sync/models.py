@@ -499,6 +499,45 @@ class Command(models.Model):
         return TONES.get(CommandState(self.state), "info")
 
 
+class SupportResend(models.Model):
+    """Somebody of support asks that a stuck change be sent again; another of them, a lead, decides.
+
+    It speaks of the change as it stood then: once that has gone on (its ``fence`` has grown, or it is no
+    longer stuck), it counts no more.
+    """
+
+    class Decision(models.TextChoices):
+        SENT = "sent", _("Sent again")
+        TAKEN_BACK = "taken_back", _("Taken back")
+        OVERTAKEN = "overtaken", _("The change went on meanwhile")
+
+    command = models.ForeignKey(Command, models.CASCADE, related_name="support_resends")
+    fence = models.BigIntegerField()
+    reason = models.CharField(max_length=500)
+    asked_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, related_name="+"
+    )
+    asked_at = models.DateTimeField(auto_now_add=True)
+    decision = models.CharField(max_length=10, choices=Decision, blank=True)  # "": waits
+    decided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
+    )
+    decided_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        verbose_name = _("request to send a change again")
+        verbose_name_plural = _("requests to send changes again")
+        ordering = ["asked_at", "pk"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["command"], condition=Q(decision=""), name="one_support_resend_waits"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.reason
+
+
 class CommandEvent(models.Model):
     """One line of a Command's own timeline."""
 

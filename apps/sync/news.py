@@ -8,6 +8,7 @@ from django.db.models import Q
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from apps.notices import topics
 from apps.notices.looking import News, watch
 from apps.notices.models import Severity
 from apps.notices.topics import Topic
@@ -16,6 +17,7 @@ from apps.organizations.models import Connection, ConnectionQuerySet
 from apps.organizations.policy import ADMINS, SELF, SPENDERS
 from apps.sync import mirrors
 from apps.sync.models import Command, CommandState, Resource, SyncRun
+from apps.sync.outbox import support_resend
 from apps.sync.outbox.kinds import KINDS
 
 S = CommandState
@@ -57,6 +59,7 @@ def register() -> None:
     watch(APPROVAL, _approvals)
     watch(STUCK, _stuck)
     watch(CONNECTION, _failing)
+    topics.register(support_resend.TOPIC)
 
 
 def _together(which: Q) -> Iterator[list[Command]]:

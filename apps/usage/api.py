@@ -41,7 +41,8 @@ from apps.usage.views import READ, kept_from
 # --- Views ---------------------------------------------------------------------------------------
 
 
-def _checked(shape: type[Shape], request: Request) -> dict[str, Any]:
+def checked(shape: type[Shape], request: Request) -> dict[str, Any]:
+    """The parameters of an address; 400 for what is none."""
     given = shape(data=request.query_params.dict())
     given.is_valid(raise_exception=True)
     found: dict[str, Any] = given.validated_data
@@ -87,10 +88,20 @@ class UsageView(DeskAPIMixin):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Tokens and money by whatever the page of usage can group and filter by; estimates are marked."""
-        asked = _checked(UsageAsked, request)
+        asked = checked(UsageAsked, request)
         connections = reads.connections_of(request.user, self.organization)
         params = _params(request, connections, asked)
         asking = Asking(params, kept_from=kept_from(connections), connections=connections)
+        return self.told(asking, asked, connections, READ)
+
+    def told(
+        self,
+        asking: Asking,
+        asked: Mapping[str, Any],
+        connections: Sequence[Connection],
+        reports: Sequence[str],
+    ) -> Response:
+        """The answer to a question about ``connections``; ``reports`` are what it is read from."""
         question = _question(asking)
         by = question.by if question.by_asked else ""
         chosen = reads.hourly(connections) if by == "hour" else list(connections)
@@ -120,7 +131,7 @@ class UsageView(DeskAPIMixin):
             "coverage": found.coverage,
             "not_included": [
                 *missing_words.sentences(found.coverage),
-                *missing_words.by_nature(connections, *READ),
+                *missing_words.by_nature(connections, *reports),
             ],
             "sources": missing_words.sources(connections),
         }
@@ -210,7 +221,7 @@ class CodingView(DeskAPIMixin):
     )
     def get(self, request: Request, slug: str) -> Response:
         """Who used Claude Code, what came of it, and what the provider thinks it cost."""
-        asked = _checked(CodingAsked, request)
+        asked = checked(CodingAsked, request)
         every = reads.connections_of(request.user, self.organization)
         connections = telling(every)
         params = _params(request, connections, asked)

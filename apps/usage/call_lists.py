@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
+from django.contrib.auth.models import AnonymousUser
 from django.db.models import Count, Q, QuerySet, Sum
 from django.http import HttpResponse
 from django.template.loader import render_to_string
@@ -17,6 +18,7 @@ from django.utils.html import format_html
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
+from apps.accounts.models import User
 from apps.members.models import Member
 from apps.organizations.lists import ListByConnection, connection_column, connection_filter
 from apps.organizations.models import Connection
@@ -71,6 +73,25 @@ def places_of(
     """Ledgers of (connection id, account), of providers that have any."""
     known = {one.pk: one for one in connections if tells_calls(one)}
     return [Place(known[pk], account) for pk, account in accounts if pk in known]
+
+
+def calls_of(user: User | AnonymousUser, places: Sequence[Place]) -> QuerySet[Call]:
+    """The calls of ``places`` that ``user`` may see, as far as they were read and are kept."""
+    any_of = Q(pk__in=[])
+    for one in places:
+        any_of |= Q(connection=one.connection.pk, account=one.account)
+    kept = Call.objects.visible_to(user).filter(at__gte=calls.kept_from())
+    return kept.filter(any_of)
+
+
+def standings_of(places: Sequence[Place]) -> list[Standing]:
+    """How far the ledger of each of ``places`` has been read. One query."""
+    rows = CallLedger.objects.filter(connection__in=[one.connection for one in places])
+    held = {(row.connection_id, row.account): row for row in rows}
+    return [
+        Standing(one, held.get((one.connection.pk, one.account)), calls.why_not(one.connection))
+        for one in places
+    ]
 
 
 def people_with_calls(connections: Sequence[Connection], people: Sequence[str]) -> set[str]:
@@ -211,11 +232,7 @@ class CallList(ListByConnection[Call]):
 
     def rows(self) -> QuerySet[Call]:
         """Their calls, as far as they were read and are kept."""
-        any_of = Q(pk__in=[])
-        for one in self.places:
-            any_of |= Q(connection=one.connection.pk, account=one.account)
-        kept = Call.objects.visible_to(self.request.user).filter(at__gte=calls.kept_from())
-        return kept.filter(any_of)
+        return calls_of(self.request.user, self.places)
 
     def prepare(self, rows: list[Call]) -> None:
         """Give each row its connection, without a query of its own."""
@@ -271,12 +288,7 @@ class CallList(ListByConnection[Call]):
     @cached_property
     def standings(self) -> list[Standing]:
         """How far each ledger has been read. One query."""
-        rows = CallLedger.objects.filter(connection__in=[one.connection for one in self.places])
-        held = {(row.connection_id, row.account): row for row in rows}
-        return [
-            Standing(one, held.get((one.connection.pk, one.account)), calls.why_not(one.connection))
-            for one in self.chosen_places
-        ]
+        return standings_of(self.chosen_places)
 
     @cached_property
     def sums(self) -> Sums:

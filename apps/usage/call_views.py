@@ -10,9 +10,10 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
+from apps.accounts.models import User
 from apps.members.models import Member, Person
 from apps.organizations.access import DeskRequest, desk_view
-from apps.organizations.models import Connection
+from apps.organizations.models import Connection, Organization
 from apps.usage import calls, reads
 from apps.usage.call_lists import CallList, Place, places_of
 
@@ -33,11 +34,13 @@ class PersonCalls(CallList):
         }
 
 
-def _person(request: DeskRequest, pk: int) -> tuple[Person, list[Place]]:
-    """A person of this organization, and the ledgers that they have."""
-    people = Person.objects.visible_to(request.user).filter(organization=request.organization)
+def person_and_places(
+    user: User, organization: Organization, pk: int
+) -> tuple[Person, list[Place]]:
+    """A person of ``organization``, and the ledgers that they have; 404 for any other."""
+    people = Person.objects.visible_to(user).filter(organization=organization)
     person = get_object_or_404(people, pk=pk)
-    connections = reads.connections_of(request.user, request.organization)
+    connections = reads.connections_of(user, organization)
     rows = Member.objects.filter(person=person, connection__in=connections).order_by("pk")
     accounts = [(row.connection_id, row.remote_id) for row in rows if row.remote_id]
     return person, places_of(connections, accounts)
@@ -48,7 +51,7 @@ def _person(request: DeskRequest, pk: int) -> tuple[Person, list[Place]]:
 def person_calls(request: Any, pk: int) -> HttpResponseBase:
     """The list; a POST keeps, changes or deletes a saved view of it. While a ledger is being read,
     what stands above the list asks for itself again."""
-    request.person, request.places = _person(request, pk)
+    request.person, request.places = person_and_places(request.user, request.organization, pk)
     return answer(request, PersonCalls)
 
 
@@ -67,7 +70,7 @@ def answer(request: Any, page: type[CallList]) -> HttpResponseBase:
 @desk_view("usage.read")
 def read_person_calls(request: DeskRequest, pk: int) -> HttpResponse:
     """Have a person's ledgers read, back to the UTC day ``first``."""
-    person, places = _person(request, pk)
+    person, places = person_and_places(request.user, request.organization, pk)
     url = reverse("usage:calls", kwargs={"slug": request.organization.slug, "pk": person.pk})
     return ask(request, places, url, "usage.read")
 

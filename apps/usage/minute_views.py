@@ -16,8 +16,9 @@ from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from apps.accounts.models import User
 from apps.organizations.access import DeskRequest, desk_view
-from apps.organizations.models import Connection
+from apps.organizations.models import Connection, Organization
 from apps.ui import amounts
 from apps.ui.charts import Chart, Series
 from apps.usage import headroom, minutes, reads
@@ -89,11 +90,11 @@ class Standing:
         return told
 
 
-def _standings(request: Any) -> list[Standing]:
+def standings_of(user: User, organization: Organization) -> list[Standing]:
     """Of each live connection that tells of minutes. Two queries."""
     found = [
         one
-        for one in reads.connections_of(request.user, request.organization)
+        for one in reads.connections_of(user, organization)
         if one.state != Connection.State.DISCONNECTED and minutes.is_told(one)
     ]
     readings = {
@@ -111,7 +112,7 @@ def _standings(request: Any) -> list[Standing]:
 @never_cache
 def by_minute(request: DeskRequest) -> HttpResponse:
     """The last hours of one connection (``?connection=``) by the minute, and the wish to read them anew."""
-    standings = _standings(request)
+    standings = standings_of(request.user, request.organization)
     asked = request.GET.get("connection", "")
     chosen = next((one for one in standings if str(one.connection.uid) == asked), None)
     chosen = chosen or next(iter(standings), None)
@@ -188,7 +189,7 @@ def on_limits(request: DeskRequest) -> SafeString | str:
     """Slot "limits:before": how old the highest minutes are, what they leave out, and the wish for newer."""
     if not request.may("usage.read"):
         return ""
-    standings = _standings(request)
+    standings = standings_of(request.user, request.organization)
     if not standings:
         return ""
     context = {

@@ -55,6 +55,8 @@ def test_support_may_what_was_agreed_where_the_organization_allows_it(
         "limits.read",
         "configuration.read",
         "commands.close",
+        "commands.ask_resend",
+        "commands.confirm_resend",
         "organization.resume_sending",
         "connections.pause",
         "sync.start",
@@ -67,7 +69,7 @@ def test_support_may_what_was_agreed_where_the_organization_allows_it(
         "notices.deliveries",
         "reports.read",
     }
-    leads = {"commands.close", "organization.resume_sending"}
+    leads = {"commands.close", "commands.confirm_resend", "organization.resume_sending"}
     assert {action for action in POLICY if may(supporter, action, organization)} == agreed
     organization.support_may_view_as = True
     assert may(supporter, "support.view_as", organization)
@@ -124,7 +126,7 @@ def test_adopting_takes_one_of_the_candidates(desk: Client, connection: Connecti
         arguments={"email": person.email, "role": "user"},
         candidates=[{"id": "invite_a", "label": "12:00"}, {"id": "invite_b", "label": "12:01"}],
     )
-    assert offered(desk, command) == {"Adopt", "Abandon"}
+    assert offered(desk, command) == {"Adopt", "Abandon", "Ask that it be sent again"}
     desk.post(act_on(command, "adopt"), {"candidate": "invite_c"})
     assert state_of(command) == S.OPERATOR
     desk.post(act_on(command, "adopt"), {"candidate": "invite_b"})
@@ -155,7 +157,7 @@ def test_several_are_abandoned_at_once_for_one_reason(desk: Client, connection: 
 @pytest.mark.parametrize(
     ("act", "state"), [("resend", S.OPERATOR), ("cancel", S.QUEUED), ("cancel", S.RETRY)]
 )
-def test_support_neither_sends_again_nor_cancels(
+def test_one_of_support_alone_neither_sends_again_nor_cancels(
     desk: Client, connection: Connection, act: str, state: str
 ) -> None:
     command = factories.CommandFactory(connection=connection, state=state)

@@ -180,3 +180,25 @@ def test_a_file_of_evidence_has_what_a_ticket_needs_and_no_secret(
         assert desk.post(address, wrong)["Content-Type"].startswith("text/html")
     Organization.objects.update(support_may_read=False)
     assert desk.post(address, days).status_code == 404
+
+
+def test_who_has_left_or_is_of_support_is_no_name_in_the_file_either(
+    desk: Client, supporter: User, organization: Organization, connection: Connection
+) -> None:
+    User.objects.filter(pk=supporter.pk).update(name="Samantha")
+    left = factories.GrantFactory(organization=organization, user__name="Cornelia").user
+    command = stuck(connection, actor=left)
+    for who, verb in ((left, "approved"), (User.objects.get(pk=supporter.pk), "adopted")):
+        with transaction.atomic():
+            record(organization=organization, actor=who, verb=f"members.remove.{verb}")
+        CommandEvent.objects.create(
+            command=command, at=timezone.now(), state=S.OPERATOR, note=f"By {who}"
+        )
+    left.grants.all().delete()
+    day = timezone.now().date()
+    answer = desk.post(f"/admin/evidence/{organization.pk}/", {"since": day, "until": day})
+    text = b"".join(answer).decode()  # type: ignore[arg-type]  # it streams
+    notes = [one["note"] for one in json.loads(text)["changes"][0]["timeline"]]
+    assert [note.partition("#")[0] for note in notes] == ["By C…", "By S…"]
+    assert "Cornelia" not in text
+    assert "Samantha" not in text

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
+import time_machine
 from django.test import Client
 from rest_framework.test import APIClient
 
-from apps.organizations.models import Connection, Grant, Role
+from apps.organizations.models import ApiToken, Connection, Grant, Role
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox.requests import content_hash
 from tests.api.conftest import client_for
@@ -161,3 +162,74 @@ def test_who_asked_does_not_approve(owner: Grant, base: str, connection: Connect
     answer = at_desk(owner.user).post(f"{base}changes/{command.uid}/approve/")
     assert answer.status_code == 409
     assert "second person" in answer.json()["detail"]
+
+
+# --- Tokens that do not work ----------------------------------------------------------------------
+
+HEADERS = {"REMOTE_ADDR": "203.0.113.7"}
+BY_PROXY = {"REMOTE_ADDR": "10.0.0.1", "HTTP_X_FORWARDED_FOR": "198.51.100.1, 203.0.113.7"}
+
+
+def wrong(**more: Any) -> Any:
+    """The answer to a token that nobody has made."""
+    return APIClient().get(
+        "/api/v1/organizations/", HTTP_AUTHORIZATION="Bearer odk_made_up", **more
+    )
+
+
+@time_machine.travel("2026-01-31 12:00:18Z", tick=False)
+def test_an_address_may_show_so_many_tokens_that_do_not_work(
+    owner: Grant, base: str, settings: Any
+) -> None:
+    settings.API_REQUESTS_A_MINUTE = {**settings.API_REQUESTS_A_MINUTE, "failed-tokens": 2}
+    first = wrong(**HEADERS)
+    assert (first.status_code, first["RateLimit"]) == (401, '"failed-tokens";r=1;t=42')
+    assert first["RateLimit-Policy"] == '"failed-tokens";q=2;w=60'
+    assert wrong(**HEADERS).status_code == 401
+    stopped = wrong(**HEADERS)
+    assert (stopped.status_code, stopped["Retry-After"]) == (429, "42")
+    assert stopped["Content-Type"] == "application/problem+json"
+    assert stopped.json()["violated-policies"] == ["failed-tokens"]
+    assert "42 seconds" in stopped.json()["detail"]
+    assert stopped["RateLimit"] == '"failed-tokens";r=0;t=42'
+    # One that works is not found out from there either, unless it was last used there.
+    works = client_for(owner)
+    assert works.get(base, **HEADERS).status_code == 429
+    assert works.get(base, **HEADERS).status_code == 429
+    assert ApiToken.objects.get().last_used_at is None
+    assert works.get(base, REMOTE_ADDR="192.0.2.1").status_code == 200
+    assert works.get(base, **HEADERS).status_code == 429
+    with time_machine.travel("2026-01-31 12:01:30Z", tick=False):
+        assert works.get(base, **HEADERS).status_code == 200
+        assert [wrong(**HEADERS).status_code for _ in range(3)] == [401, 401, 429]
+        assert works.get(base, **HEADERS).status_code == 200
+    # Other addresses have their own, and a session shows no token.
+    assert wrong(REMOTE_ADDR="203.0.113.8").status_code == 401
+    assert at_desk(owner.user).get(base, **HEADERS).status_code == 200
+
+
+def test_the_address_is_the_one_that_the_proxies_tell(settings: Any) -> None:
+    settings.API_REQUESTS_A_MINUTE = {**settings.API_REQUESTS_A_MINUTE, "failed-tokens": 1}
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 1
+    assert wrong(**BY_PROXY).status_code == 401
+    # What stands before the proxy's own word anybody can write.
+    assert (
+        wrong(**{**BY_PROXY, "HTTP_X_FORWARDED_FOR": "192.0.2.9, 203.0.113.7"}).status_code == 429
+    )
+    assert (
+        wrong(**{**BY_PROXY, "HTTP_X_FORWARDED_FOR": "203.0.113.7, 192.0.2.9"}).status_code == 401
+    )
+    # Of IPv6 a customer has a whole network.
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = 0
+    assert wrong(REMOTE_ADDR="2001:db8:1:2::1").status_code == 401
+    assert wrong(REMOTE_ADDR="2001:db8:1:2:ffff::9").status_code == 429
+    assert wrong(REMOTE_ADDR="2001:db8:1:3::1").status_code == 401
+    settings.API_REQUESTS_A_MINUTE = {**settings.API_REQUESTS_A_MINUTE, "failed-tokens": 0}
+    assert {wrong(REMOTE_ADDR="2001:db8:1:2::1").status_code for _ in range(3)} == {401}
+
+
+def test_an_unreadable_header_counts_as_a_token_that_does_not_work(settings: Any) -> None:
+    settings.API_REQUESTS_A_MINUTE = {**settings.API_REQUESTS_A_MINUTE, "failed-tokens": 1}
+    for status in (401, 429):
+        answer = APIClient().get("/api/v1/organizations/", HTTP_AUTHORIZATION="Bearer a b")
+        assert answer.status_code == status

@@ -4,6 +4,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import time_machine
 from django.core.exceptions import PermissionDenied
 from django.test import Client
 from django.utils import timezone
@@ -145,3 +146,48 @@ def test_a_persons_own_desk_has_no_directory() -> None:
     browser = at_desk(user)
     for path in ("directory/", "directory/people/", "tokens/organization/"):
         assert browser.get(f"/o/{desk.slug}/{path}").status_code == 404
+
+
+@time_machine.travel("2026-01-31 12:00:18Z", tick=False)
+def test_a_directory_has_so_many_requests_a_minute(owner: Grant, settings: Any) -> None:
+    settings.API_REQUESTS_A_MINUTE = {
+        **settings.API_REQUESTS_A_MINUTE,
+        "caller": 2,
+        "organization": 3,
+    }
+    provider = Provider("acme", secret_for(owner))
+    first = provider.get("Users")
+    assert first["RateLimit"] == '"caller";r=1;t=42, "organization";r=2;t=42'
+    assert first["RateLimit-Policy"] == '"caller";q=2;w=60, "organization";q=3;w=60'
+    assert (
+        provider.ask("post", "Users", {"schemas": [USER], "userName": "a@b.example"}).status_code
+        == 201
+    )
+    stopped = provider.ask("post", "Users", {"schemas": [USER], "userName": "c@b.example"})
+    assert (stopped.status_code, stopped["Retry-After"]) == (429, "42")
+    assert stopped["Content-Type"].startswith("application/scim+json")
+    assert stopped.json()["schemas"] == ["urn:ietf:params:scim:api:messages:2.0:Error"]
+    assert stopped.json()["status"] == "429"
+    assert "42 seconds" in stopped.json()["detail"]
+    assert not DirectoryUser.objects.filter(user_name="c@b.example").exists()
+    # Its other tokens, and the API's, share what the organization has.
+    assert Provider("acme", secret_for(owner)).get("Users").status_code == 200
+    together = Provider("acme", secret_for(owner)).get("Users")
+    assert (together.status_code, together["RateLimit"]) == (
+        429,
+        '"caller";r=1;t=42, "organization";r=0;t=42',
+    )
+    # The directory's page says so.
+    assert "All callers of this organization" in Directory.objects.get().failure
+
+
+@time_machine.travel("2026-01-31 12:00:18Z", tick=False)
+def test_tokens_that_do_not_work_are_counted_for_the_directory_too(
+    owner: Grant, settings: Any
+) -> None:
+    settings.API_REQUESTS_A_MINUTE = {**settings.API_REQUESTS_A_MINUTE, "failed-tokens": 1}
+    stranger = Provider("acme", "odk_made_up")
+    assert stranger.get("Users")["RateLimit"] == '"failed-tokens";r=0;t=42'
+    stopped = stranger.get("Users")
+    assert (stopped.status_code, stopped["Retry-After"]) == (429, "42")
+    assert stopped.json()["status"] == "429"

@@ -19,7 +19,7 @@ from apps.providers import budget
 from apps.providers.adapters import preload
 from apps.providers.guard import worker_scope
 from apps.sync.models import Command, CommandState
-from apps.sync.outbox import delivery, requests, turns
+from apps.sync.outbox import delivery, requests, support_resend, turns
 from tests.desk import Desk, open_desk
 from tests.doomed import Nursery
 from tests.sandbox_server import SandboxServer
@@ -139,7 +139,7 @@ def desk(db: None, sandbox: SandboxServer, quick: None) -> Desk:
 def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     """Workers that hear of everything that is asked for."""
     made = Workers()
-    for module in (requests, turns):
+    for module in (requests, support_resend, turns):
         monkeypatch.setattr(module, "kick", made.kick)
     return made
 

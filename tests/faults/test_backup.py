@@ -20,6 +20,7 @@ from django.core.management import CommandError, call_command
 from django.db import connection as database
 from psycopg import sql
 
+from apps.audit.models import Entry
 from apps.invites.services import Guest, draft_invites
 from apps.organizations.sealing import new_key
 from apps.providers.guard import worker_scope
@@ -169,6 +170,8 @@ def test_a_backup_from_the_middle_of_fifty_changes_is_restored_elsewhere_and_sen
     stopped = "SELECT COUNT(*) FROM organizations_organization WHERE sending_stopped_at IS NOT NULL"
     assert elsewhere.ask(stopped)[0] >= 1
     assert elsewhere.ask("SELECT COUNT(*) FROM django_session") == [0]
+    restored = "SELECT COUNT(*) FROM audit_entry WHERE verb = 'backups.restore'"
+    assert elsewhere.ask(restored) == [1]
     once = invited(desk, began)
     assert len(once) == CHANGES
     assert set(once.values()) == {1}, "sent twice"
@@ -192,6 +195,19 @@ def test_a_backup_says_what_it_is_and_holds_no_key(desk: Desk, tmp_path: Path) -
     with pytest.raises(CommandError, match="exists"):
         call_command("backup", path)
     assert sorted(one.name for one in tmp_path.iterdir()) == ["one.backup"]
+
+
+def test_a_backup_leaves_a_line_in_the_portals_own_log(desk: Desk, tmp_path: Path) -> None:
+    call_command("backup", tmp_path / "first.gz")
+    line = Entry.objects.filter(verb="backups.take").latest("pk")
+    assert (line.organization_id, line.actor, line.source) == (0, "Orgdesk", "command line")
+    with gzip.open(tmp_path / "first.gz") as file:
+        heading = json.loads(file.readline())
+    assert line.details == {
+        "file": "first.gz",
+        "taken_at": heading["taken_at"],
+        "orgdesk": heading["orgdesk"],
+    }
 
 
 def test_what_cannot_be_restored_is_refused_before_anything_is_touched(

@@ -6,12 +6,14 @@ from typing import Any
 
 import pytest
 
+from apps.organizations.models import Grant, Role
 from apps.sync.models import Command, CommandState
-from apps.sync.outbox import requests
+from apps.sync.outbox import requests, support_resend
 from apps.workspaces import services
 from apps.workspaces.models import Workspace
 from tests.desk import Desk
 from tests.doomed import Nursery
+from tests.factories import UserFactory
 from tests.faults.conftest import Workers, wait_until_due
 from tests.faults.test_faults import REFUSED, SAYS, SURVIVED, Trouble
 
@@ -123,6 +125,66 @@ def test_one_of_the_same_name_that_was_there_before_is_not_taken_for_ours(
     assert [command.remote_id] == [
         one for one in remote_ids(desk, command.label) if one not in older
     ]
+
+
+AGAIN = {
+    "answered": None,
+    "lost after the effect": ("reset_after", {}),
+    "refused for a while": ("429", {"retry_after": 0}),
+}
+
+
+def stuck(desk: Desk, workers: Workers) -> Command:
+    """One that was lost on its way, so that nobody can tell."""
+    command = ask(desk)
+    desk.sandbox.control.fault(OPERATION, "reset_before")
+    workers.settle(command)
+    assert command.state == S.OPERATOR
+    desk.sandbox.control.clear_faults()
+    return command
+
+
+def let_support_resend(command: Command) -> None:
+    """One of support asks, a lead confirms; whose click comes twice."""
+    asker, lead = (UserFactory(is_staff=True, leads_support=True) for _ in range(2))
+    asked = support_resend.ask(command=command, actor=asker, reason="Not there.")
+    same = Command.objects.get(pk=command.pk)
+    support_resend.confirm(command=command, asked=asked.pk, actor=lead)
+    with pytest.raises(requests.RequestRefused):
+        support_resend.confirm(command=same, asked=asked.pk, actor=lead)
+
+
+@pytest.mark.parametrize("again", AGAIN)
+def test_what_two_of_support_send_again_is_made_once(
+    desk: Desk, workers: Workers, again: str
+) -> None:
+    began = desk.sandbox.control.journal_end()
+    command = stuck(desk, workers)
+    trouble = AGAIN[again]
+    if trouble:
+        desk.sandbox.control.fault(OPERATION, trouble[0], **trouble[1])
+
+    let_support_resend(command)
+    workers.settle(command)
+
+    assert command.state == S.SUCCEEDED
+    assert command.actor_id == desk.owner.pk
+    assert_made_once(desk, command)
+    assert len(desk.sandbox.control.journal(OPERATION, effect=True, after=began)) == 1
+
+
+def test_what_its_asker_may_not_do_any_more_is_not_sent_again_for_support(
+    desk: Desk, workers: Workers
+) -> None:
+    command = stuck(desk, workers)
+    let_support_resend(command)
+    Grant.objects.filter(user=desk.owner).update(role=Role.VIEWER)
+
+    workers.settle(command)
+
+    assert command.state == S.REJECTED
+    assert command.error == "Whoever asked for this may not do it any more."
+    assert remote_ids(desk, command.label) == []
 
 
 DEATHS: dict[str, tuple[str, str, dict[str, Any]]] = {

@@ -206,3 +206,25 @@ def test_every_verb_is_said_in_words() -> None:
     kind = next(iter(KINDS.values()))
     assert str(in_words(f"{kind.name}.done")) == f"{kind.label}: done"
     assert in_words("never.heard.of") == "never.heard.of"
+
+
+def test_the_api_finds_what_somebody_did_who_has_left(acme: Organization) -> None:
+    owner = GrantFactory(organization=acme, role=Role.OWNER)
+    left = GrantFactory(organization=acme, user__email="lee@example.com").user
+    with transaction.atomic():
+        record_many(organization=acme, actor=left, lines=[Line("connections.rename", label="Old")])
+    left.grants.all().delete()
+    here = "/api/v1/organizations/acme/audit/"
+    found = sign_in(Client(), owner.user).get(here, {"actor": "Lee@example.com"}).json()["results"]
+    assert [one["target"] for one in found] == ["Old"]
+
+
+def test_another_organizations_connection_narrows_to_nothing(acme: Organization) -> None:
+    owner = GrantFactory(organization=acme, role=Role.OWNER)
+    theirs = ConnectionFactory()
+    with transaction.atomic():
+        # A line that names it all the same must not be found by an id that says where it belongs.
+        record(organization=acme, actor="Somebody", verb="connections.rename", connection=theirs)
+    here = "/api/v1/organizations/acme/audit/"
+    answer = sign_in(Client(), owner.user).get(here, {"connection": str(theirs.uid)})
+    assert answer.json()["results"] == []

@@ -21,7 +21,7 @@ from apps.organizations.tasks import tidy_tokens
 from apps.organizations.token_services import create_token, new_secret
 from apps.sync.models import Command
 from tests.browsing import at_desk, tired
-from tests.factories import ConnectionFactory, GrantFactory, MemberFactory
+from tests.factories import ConnectionFactory, GrantFactory, MemberFactory, NoticeFactory
 
 pytestmark = pytest.mark.django_db
 Kind, Scope = ApiToken.Kind, ApiToken.Scope
@@ -260,3 +260,20 @@ def test_what_expired_is_cleared_away_a_month_later(owner: Grant) -> None:
     ]
     tidy_tokens()
     assert Entry.objects.filter(verb="tokens.tidy").count() == 2
+
+
+def test_a_tokens_notices_are_those_of_its_role_and_organization(owner: Grant) -> None:
+    told = NoticeFactory(organization=owner.organization, topic="connections.failing")
+    money = NoticeFactory(organization=owner.organization, topic="notices.webhook_failed")
+    elsewhere = GrantFactory(user=owner.user)
+    NoticeFactory(organization=elsewhere.organization, topic="connections.failing")
+
+    def seen(role: Role) -> set[int]:
+        token, _client = client_of(owner, role=role, scope="read")
+        user = User.objects.get(pk=owner.user_id)
+        user.acting = token
+        return set(Notice.objects.visible_to(user).values_list("pk", flat=True))
+
+    assert seen(Role.OWNER) == {told.pk, money.pk}
+    # What a viewer may not read is not read by a viewer's token either, whoever made it.
+    assert seen(Role.VIEWER) == {told.pk}

@@ -1,14 +1,17 @@
 """API tokens: made once, shown once, ended by a click or a demotion."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
+from allauth.mfa.models import Authenticator
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
 from apps.audit.models import Entry
 from apps.organizations import services
+from apps.organizations.demand import SKIPPED_KEY
 from apps.organizations.models import ApiToken, Grant, Role
 from tests.browsing import at_desk, tired
 from tests.factories import ApiTokenFactory, GrantFactory
@@ -109,3 +112,26 @@ def test_making_and_ending_one_stands_in_the_audit_log(alice: Grant) -> None:
         ("tokens.create", "report"),
         ("tokens.revoke", "report"),
     ]
+
+
+def test_whoever_lacks_the_second_factor_that_is_demanded_is_told_before_they_make_a_token(
+    alice: Grant, settings: Any
+) -> None:
+    settings.MFA_DEMAND_SKIPPABLE = True
+    client = at_desk(alice.user)
+    words = "no token that you make works"
+    for page in (TOKENS, "/o/acme/tokens/organization/"):
+        assert words not in client.get(page).text
+    Authenticator.objects.filter(user=alice.user).delete()
+    type(alice.organization).objects.update(demand_mfa=True)
+    session = client.session
+    session[SKIPPED_KEY] = True
+    session.save()
+    for page in (TOKENS, "/o/acme/tokens/organization/"):
+        assert words in client.get(page).text
+    # It is so: the token is refused.
+    secret = make(client)
+    answer = Client().get(
+        "/api/v1/organizations/acme/", headers={"Authorization": f"Bearer {secret}"}
+    )
+    assert answer.status_code == 403

@@ -239,6 +239,23 @@ def test_an_owner_allows_it_and_the_log_says_so(grant: Grant) -> None:
     assert changes == {"support_may_view_as": [False, True]}
 
 
+def test_what_support_looks_at_is_counted_neither_for_the_colleague_nor_the_organization(
+    lead: User, grant: Grant, settings: Any
+) -> None:
+    settings.API_REQUESTS_A_MINUTE = {
+        **settings.API_REQUESTS_A_MINUTE,
+        "caller": 3,
+        "organization": 1,
+    }
+    client, here = viewing_as(lead, grant), "/api/v1/organizations/acme/people/"
+    answers = [client.get(here) for _ in range(4)]
+    assert [one.status_code for one in answers] == [200, 200, 200, 429]
+    assert answers[0]["RateLimit-Policy"] == '"caller";q=3;w=60'
+    theirs = at_desk(grant.user).get(here)
+    assert theirs["RateLimit"].startswith('"caller";r=2;')
+    assert '"organization";r=0;' in theirs["RateLimit"]
+
+
 # --- Staff ---------------------------------------------------------------------------------------
 
 

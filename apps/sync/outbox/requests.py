@@ -237,7 +237,7 @@ def approve(*, command: Command, actor: User) -> None:
         raise RequestRefused(_("What is to be done has changed since it was asked for."))
     now = timezone.now()
     with transaction.atomic(durable=True):
-        _move_or_refuse(
+        move_or_refuse(
             command,
             S.QUEUED,
             note=_("Approved by %(name)s") % {"name": actor},
@@ -246,7 +246,7 @@ def approve(*, command: Command, actor: User) -> None:
             due_at=now,
             kicked_at=now,
         )
-        _record(command, actor, "approved")
+        note_decision(command, actor, "approved")
         transaction.on_commit(lambda: kick(command.pk), robust=True)
 
 
@@ -279,9 +279,9 @@ def cancel(*, command: Command, actor: User) -> None:
 
 def _withdraw(command: Command, actor: User, verb: str, why: str) -> None:
     with transaction.atomic(durable=True):
-        _move_or_refuse(command, S.CANCELLED, note=why, error=why)
+        move_or_refuse(command, S.CANCELLED, note=why, error=why)
         kind_of(command).undo([command])
-        _record(command, actor, verb)
+        note_decision(command, actor, verb)
 
 
 def obstacle_to_disconnecting(connection: Connection) -> str:
@@ -312,7 +312,7 @@ def cancel_waiting(connection: Connection, actor: User | None) -> None:
                 _("A change has just been taken up. Wait for it, then disconnect.")
             ) from None
         kind_of(command).undo([command])
-        _record(command, actor, "cancelled")
+        note_decision(command, actor, "cancelled")
 
 
 def ask_again(*, command: Command, actor: User, nonce: str) -> Command:
@@ -373,14 +373,14 @@ def resend(*, command: Command, actor: User) -> Command:
         return _send_money_again(command, actor)
     now = timezone.now()
     with transaction.atomic(durable=True):
-        _move_or_refuse(
+        move_or_refuse(
             command,
             S.RETRY,
             note=_("Sent again by %(name)s") % {"name": actor},
             due_at=now,
             kicked_at=now,
         )
-        _record(command, actor, "resent")
+        note_decision(command, actor, "resent")
         transaction.on_commit(lambda: kick(command.pk), robust=True)
     return command
 
@@ -396,9 +396,9 @@ def _send_money_again(command: Command, actor: User) -> Command:
     wish = replace(wish, before={**wish.before, IN_PLACE_OF: str(command.uid)})
     again = command_of(wish, actor, f"again:{command.uid}", state)
     with transaction.atomic(durable=True):
-        _move_or_refuse(command, S.CANCELLED, note=why, error=why)
+        move_or_refuse(command, S.CANCELLED, note=why, error=why)
         kind.undo([command])
-        _record(command, actor, "resent")
+        note_decision(command, actor, "resent")
         kind.begin([again])
         again.save()
         note_asked([again], actor)
@@ -435,7 +435,7 @@ def abandon(*, command: Command, actor: User, reason: str) -> None:
 def _permit_decision(command: Command, actor: User) -> None:
     permit(actor, "commands.decide", command.organization)
     permit(actor, kind_of(command).action, command.organization)
-    _must_be_stuck(command)
+    must_be_stuck(command)
 
 
 def _permit_closing(command: Command, actor: User) -> None:
@@ -443,15 +443,16 @@ def _permit_closing(command: Command, actor: User) -> None:
     permit(actor, "commands.close", command.organization)
     if not support_may(actor, "commands.close", command.organization):
         permit(actor, kind_of(command).action, command.organization)
-    _must_be_stuck(command)
+    must_be_stuck(command)
 
 
-def _must_be_stuck(command: Command) -> None:
+def must_be_stuck(command: Command) -> None:
+    """RequestRefused unless ``command`` waits for somebody's decision."""
     if command.state != S.OPERATOR:
         raise RequestRefused(_("This change does not need a decision (any more)."))
 
 
-def _move_or_refuse(command: Command, to: CommandState, **changes: Any) -> None:
+def move_or_refuse(command: Command, to: CommandState, **changes: Any) -> None:
     """Move, or tell the person that somebody was faster."""
     try:
         move(command, to, **changes)
@@ -461,7 +462,8 @@ def _move_or_refuse(command: Command, to: CommandState, **changes: Any) -> None:
         ) from None
 
 
-def _record(command: Command, actor: User | None, verb: str) -> None:
+def note_decision(command: Command, actor: User | None, verb: str, **more: dict[str, Any]) -> None:
+    """Write the audit log's line of what was decided about ``command``."""
     record(
         organization=command.organization,
         actor=actor,
@@ -470,7 +472,7 @@ def _record(command: Command, actor: User | None, verb: str) -> None:
         label=command.label,
         connection=command.connection,
         command=command,
-        details={"arguments": command.arguments, "state": command.state},
+        details={"arguments": command.arguments, "state": command.state, **more},
     )
 
 

@@ -22,7 +22,7 @@ from apps.organizations.policy import POLICY
 from apps.providers.masking import mask
 from apps.sync.lists import CommandList, RemoteChangeList
 from apps.sync.models import OPEN_STATES, Batch, Command, CommandState
-from apps.sync.outbox import batches, requests, secrets, turns
+from apps.sync.outbox import batches, requests, secrets, support_resend, turns
 from apps.sync.outbox.kinds import KINDS, Kind, kind_of
 from apps.sync.outbox.requests import RequestRefused
 
@@ -129,6 +129,7 @@ def command_page(request: DeskRequest, uid: str) -> HttpResponse:
         "decisions": _decisions(request, command),
         "title": f"{kind.label}: {command.label}",
         "own": command.actor_id == request.user.pk,
+        "support_asks": support_resend.waiting_for(command),
         "secret_waits": secrets.waits_for(command, request.user),
     }
     fragment = "#state" if request.headers.get("HX-Request") else ""

@@ -50,6 +50,7 @@ class Command(BaseCommand):
         checking = sum(stop(one, again=True) for one in Organization.objects.all())
         ended, _ = Session.objects.all().delete()
         UserSession.objects.all().delete()
+        backups.note("restore", heading, sessions_ended=ended, changes_to_check=checking)
         self.stdout.write(
             f"Restored from a backup of {heading.taken_at} (Orgdesk {heading.orgdesk}).\n"
             f"Changes are stopped: {checking} open ones will be checked at their providers once workers "
