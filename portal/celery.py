@@ -8,7 +8,6 @@ import ctypes
 import gc
 import logging.config
 import os
-import sys
 from typing import Any
 
 from celery import Celery, signals
@@ -31,11 +30,6 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 # When a connection is lost, kombu would put back through that very connection what was not
 # acknowledged, and end the worker in failing. See CELERY_BROKER_TRANSPORT_OPTIONS.
 redis.Channel.do_restore = False
-
-if settings.SQLITE:
-    # Celery would close it before and after each task. To open it again takes 9 ms, in which SQLite reads how
-    # every table is made: see ``leave_database``.
-    app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
 
 # Tasks that come often and read little.
 SMALL = frozenset({"actions.carry", "actions.deliver", "actions.deliver_due", "actions.sweep"})
