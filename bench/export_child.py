@@ -51,7 +51,7 @@ def consumed(form: str, connection: Any, days: int) -> tuple[int, float, float]:
     from django.http import QueryDict
 
     from apps.usage import downloads
-    from apps.usage.question import Asking
+    from apps.usage.asking import Asking
 
     last = datetime.now(UTC).date() - timedelta(days=1)
     first = last - timedelta(days=days - 1)

@@ -8,7 +8,6 @@ import ctypes
 import gc
 import logging.config
 import os
-import sys
 from typing import Any
 
 from celery import Celery, signals

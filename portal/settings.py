@@ -291,6 +291,10 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_TASK_DEFAULT_QUEUE = "walks"
 # A click never waits behind a walk: what people ask for has its own queue and its own worker.
 CELERY_TASK_ROUTES = {"actions.*": {"queue": "actions"}, "walks.*": {"queue": "walks"}}
+if SQLITE:
+    # Celery would close it before and after each task. To open it again takes 9 ms, in which SQLite reads how
+    # every table is made: see ``leave_database`` in portal/celery.py.
+    CELERY_DB_REUSE_MAX = sys.maxsize
 CELERY_BEAT_SCHEDULE_FILENAME = str(VAR_DIR / "beat-schedule")
 
 # --- Sign-in -----------------------------------------------------------------------------------

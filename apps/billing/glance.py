@@ -28,6 +28,7 @@ from apps.usage.coming import Coming, first_needed, of_each, of_rows
 from apps.usage.coverage import Coverage, coverage_of
 from apps.usage.days import date_of, day_of, midnight
 from apps.usage.question import utc_today
+from apps.usage.rows import Row
 
 NOTHING = Decimal(0)
 
@@ -267,14 +268,14 @@ def at_a_glance(connections: Sequence[Connection]) -> Glance:
 
 
 def _lines(
-    connections: Sequence[Connection], rows: Sequence[reads.Row], coverage: Coverage, span: Months
+    connections: Sequence[Connection], rows: Sequence[Row], coverage: Coverage, span: Months
 ) -> Iterator[Spent]:
     """One for each connection and currency, by provider and name; of those that are disconnected only
     where something was spent."""
     begun = tellers(connections)
     forecasts = of_each(connections, rows)
     unread = lacking(coverage)
-    by_place: dict[tuple[int, str], list[reads.Row]] = {}
+    by_place: dict[tuple[int, str], list[Row]] = {}
     for row in rows:
         by_place.setdefault((row.group["connection"], row.currency), []).append(row)
     for one in sorted(connections, key=lambda one: (_label(one.provider), one.name, one.pk)):
@@ -321,7 +322,7 @@ def _why_nothing(connection: Connection, coverage: Coverage) -> tuple[str, bool]
     return found or _("Not read yet."), bool(found)
 
 
-def _sums(rows: Iterable[reads.Row], currency: str, lacks: set[date], span: Months) -> Sums:
+def _sums(rows: Iterable[Row], currency: str, lacks: set[date], span: Months) -> Sums:
     found = Sums(currency)
     same = NOTHING
     for row in rows:

@@ -28,6 +28,7 @@ from apps.ui.listing import BulkAction, Column, Empty
 from apps.usage import reads
 from apps.usage.days import day_of
 from apps.usage.models import ReadDay, ReportName, Rollup
+from apps.usage.tuples import grain_for
 
 IDLE_DAYS = (14, 30, 60, 90)
 RECLAIMABLE = 30  # days without use, for the figures above the seats
@@ -242,7 +243,7 @@ def days_in_words(days: int) -> str:
 def idle(days: int) -> Q:
     """Members who have joined longer than ``days`` ago and used nothing since then, as far as it was read."""
     since = timezone.now() - timedelta(days=days)
-    grain = reads.grain_for(["account"]).id
+    grain = grain_for(["account"]).id
     use = Rollup.objects.filter(
         # Spelled out: there is an index for this grain alone, which a parameter would not meet.
         grain=RawSQL(str(grain), ()),  # noqa: S611  # a number of our own

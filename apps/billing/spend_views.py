@@ -19,7 +19,8 @@ from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.ui import export, saved
 from apps.usage import missing_words, reads
-from apps.usage.question import PRESETS, Asking, Question
+from apps.usage.asking import Asking
+from apps.usage.question import PRESETS, Question
 from apps.usage.views import READ, kept_from
 
 SPEND, RECONCILIATION = "spend", "reconciliation"

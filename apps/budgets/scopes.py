@@ -10,13 +10,13 @@ from django.utils.translation import gettext as _
 
 from apps.budgets.models import Budget, Scope
 from apps.centres.models import CostCentre
-from apps.centres.reads import CENTRE
+from apps.centres.sums import CENTRE
 from apps.organizations.models import Connection, Organization
 from apps.usage import reads
 from apps.usage.models import Dimension
 from apps.usage.names import Name, Names
 from apps.usage.question import utc_today
-from apps.usage.tuples import MARKS, NONE
+from apps.usage.tuples import MARKS, NONE, grain_for
 from apps.workspaces.models import Workspace
 
 LATELY = timedelta(days=396)
@@ -97,7 +97,7 @@ def currencies(place: Place, connections: Sequence[Connection]) -> list[str]:
         today = utc_today()
         rows = reads.sums(connections, today - LATELY, today, (), place.filters)
         return sorted({row.currency for row in rows if row.cost or row.billed})
-    grain = reads.grain_for(["workspace"] if place.workspace else [])
+    grain = grain_for(["workspace"] if place.workspace else [])
     told = Dimension.objects.filter(connection__in=place.among(connections), grain=grain.id)
     if place.workspace:
         told = told.filter(workspace=place.workspace)

@@ -108,7 +108,8 @@ class Rule(models.Model):
 
 class Ruleset(models.Model):
     """How an organization's places stand. ``version`` rises with every change of a rule, so that whoever
-    sorts meanwhile begins anew; ``sorted_to`` is the last Dimension that has been looked at."""
+    sorts meanwhile begins anew, and of a place that there was; ``sorted_to`` is the last Dimension that has
+    been looked at."""
 
     organization = models.OneToOneField(
         Organization, models.CASCADE, related_name="+", primary_key=True
@@ -131,6 +132,24 @@ class Place(models.Model):
 
     def __str__(self) -> str:
         return f"{self.pk}"
+
+
+class SummedDay(models.Model):
+    """One connection's UTC day summed up by centre (``sums.py``). ``parts``: as ``usage.groupings.Part`` has
+    them; they hold as long as ``stamp`` is what it would be now."""
+
+    connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
+    day = models.IntegerField()
+    stamp = models.CharField(max_length=100)
+    parts = models.JSONField(default=list)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["connection", "day"], name="centres_day_summed_once")
+        ]
+
+    def __str__(self) -> str:
+        return f"{date_of(self.day)}"
 
 
 # --- Closed months -------------------------------------------------------------------------------

@@ -15,8 +15,8 @@ from apps.centres.models import CostCentre, Place, Ruleset
 from apps.centres.rules import Sorter, rulings_of
 from apps.organizations.models import Connection, Organization
 from apps.usage import bulk
+from apps.usage.groupings import PLACED, PLACED_BY
 from apps.usage.models import Dimension
-from apps.usage.reads import PLACED, PLACED_BY
 
 EVERYTHING = timedelta(minutes=5)  # how often names that may have changed are looked at
 GRAINS = [grain.id for grain in PLACED]
@@ -96,6 +96,8 @@ def _exchange(organization: Organization, places: dict[int, int], to: int, *, wh
     standing.update(sorted_to=to)
     if whole:
         standing.update(sorted_at=timezone.now())
+        if stale or fresh:
+            standing.update(version=F("version") + 1)  # sums by the places before hold no more
 
 
 def _held(pks: Sequence[int]) -> Iterator[tuple[int, int]]:

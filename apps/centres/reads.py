@@ -9,14 +9,14 @@ from django.urls import reverse
 
 from apps.centres.models import CostCentre, Place
 from apps.centres.places import connections_of
+from apps.centres.sums import CENTRE, summed
 from apps.organizations.models import Organization
 from apps.usage import reads
+from apps.usage.groupings import Placing, is_number
 from apps.usage.names import Name, Value
-from apps.usage.reads import Placing
 from apps.usage.tuples import NONE
 
-CENTRE = "centre"
-PLACING = Placing(CENTRE, Place, "centre_id")
+PLACING = Placing(CENTRE, Place, "centre_id", summed)
 
 
 def spent(
@@ -55,12 +55,12 @@ def spent(
 
 def names_of(organization: Organization, values: Sequence[Value]) -> Mapping[Value, Name]:
     """Centres by number, as pages of usage call them."""
-    ids = {int(one) for one in (str(value) for value, _ in values) if reads.is_number(one)}
+    ids = {int(one) for one in (str(value) for value, _ in values) if is_number(one)}
     rows = {one.pk: one for one in CostCentre.objects.filter(organization=organization, pk__in=ids)}
     return {
         (value, at): Name(one.name, one.code, _url(organization, one))
         for value, at in values
-        if reads.is_number(str(value)) and (one := rows.get(int(str(value))))
+        if is_number(str(value)) and (one := rows.get(int(str(value))))
     }
 
 

@@ -22,6 +22,7 @@ from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection, Organization
 from apps.ui import export
 from apps.usage import reads
+from apps.usage.groupings import is_number
 from apps.usage.money import joined
 from apps.usage.question import utc_today
 
@@ -137,7 +138,7 @@ def statement(request: DeskRequest, month: str, centre: str) -> HttpResponseBase
     """One centre's month: by connection, workspace, model, person and key; corrections apart."""
     span = asked_month(month)
     found = _read(request, span)
-    pk = None if centre == UNALLOCATED else int(centre) if reads.is_number(centre) else -1
+    pk = None if centre == UNALLOCATED else int(centre) if is_number(centre) else -1
     one = found.of(pk)
     if one is None:
         raise Http404

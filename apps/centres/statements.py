@@ -16,7 +16,7 @@ from apps.centres import months
 from apps.centres.models import Closing, CostCentre, Line
 from apps.centres.months import Span
 from apps.centres.places import connections_of
-from apps.centres.reads import CENTRE
+from apps.centres.sums import CENTRE
 from apps.organizations.models import Connection, Organization
 from apps.usage import reads
 from apps.usage.days import day_of

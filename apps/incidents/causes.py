@@ -13,7 +13,7 @@ from apps.incidents.models import Kind
 from apps.incidents.rule import Judged, Subject
 from apps.usage import reads
 from apps.usage.days import day_of
-from apps.usage.reads import Row
+from apps.usage.rows import Row
 from apps.usage.tuples import MARKS, NONE
 
 MILLION = 1_000_000

@@ -18,7 +18,7 @@ from apps.organizations.models import Connection
 from apps.usage import reads
 from apps.usage.days import date_of, day_of
 from apps.usage.known import known_days
-from apps.usage.reads import Row
+from apps.usage.rows import Row
 from apps.usage.tuples import MARKS, NONE
 from apps.usage.usual import WINDOW
 

@@ -25,11 +25,12 @@ from apps.sync.outbox.requests import busy_targets, why_not
 from apps.sync.schedule import freshness
 from apps.usage import call_views, calls, missing_words, money
 from apps.usage.answer import Answering, group_label
+from apps.usage.asking import Asking
 from apps.usage.call_lists import CallList, Place
 from apps.usage.controls import controls_of
 from apps.usage.days import day_of, midnight
 from apps.usage.models import Call, ReportName
-from apps.usage.question import Asking, Question
+from apps.usage.question import Question
 from apps.usage.views import kept_from, utc_midnight
 
 Words = str | Promise

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from django.utils.functional import Promise
 
 from apps.organizations.models import Organization
-from apps.usage import controls, names, question, reads
+from apps.usage import controls, names, question
+from apps.usage.groupings import Placing, add_grouping
 from apps.usage.names import Name, Value
 
 Words = str | Promise
@@ -20,7 +21,7 @@ class Group:
     ``options(organization)`` are the choices of its filter, as value and label; one query each.
     """
 
-    placing: reads.Placing
+    placing: Placing
     label: Words
     none: Words
     names_of: Callable[[Organization, Sequence[Value]], Mapping[Value, Name]]
@@ -30,7 +31,7 @@ class Group:
 def add(group: Group) -> None:
     """Have usage group and filter by it wherever it does; for ``AppConfig.ready()``."""
     name = group.placing.name
-    reads.add_grouping(group.placing)
+    add_grouping(group.placing)
     question.add_group(name, group.label)
     names.add_names(name, group.names_of, none=group.none)
     controls.add_menu(name, group.options)

@@ -27,7 +27,7 @@ from apps.usage.coverage import Coverage, coverage_of
 from apps.usage.days import HOURS, day_of, moment_of
 from apps.usage.names import TOKEN_KINDS, Name, Names, Value
 from apps.usage.question import GROUPS, SCOPED, SHOWS, WIDTHS, Question, pairs_of, utc_today
-from apps.usage.reads import Row
+from apps.usage.rows import Row
 from apps.usage.summaries import Beside, beside
 from apps.usage.tuples import COUNTS, MARKS
 

@@ -28,14 +28,15 @@ from apps.usage.api_answers import (
     UsageAsked,
     UsageSerializer,
 )
+from apps.usage.asking import Asking
 from apps.usage.coding_page import CodingAsking
 from apps.usage.coding_reads import Work
 from apps.usage.coding_views import telling, unseen
 from apps.usage.coverage import coverage_of
 from apps.usage.models import ReportName
 from apps.usage.names import TOKEN_KINDS, Names
-from apps.usage.question import SCOPED, Asking, Question
-from apps.usage.reads import Row
+from apps.usage.question import SCOPED, Question
+from apps.usage.rows import Row
 from apps.usage.views import READ, kept_from
 
 # --- Views ---------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from apps.usage import coding_page
 from apps.usage.coding_reads import CoderWork, Work
 from apps.usage.coverage import Coverage, Hole, Left
 from apps.usage.question import GROUPS, PRESETS, WIDTHS
-from apps.usage.reads import Row
+from apps.usage.rows import Row
 
 MOST_ROWS = 10_000  # of one answer
 DEFAULT_ROWS = 1_000

@@ -13,8 +13,9 @@ class UsageConfig(AppConfig):
         from apps.reports import pages
         from apps.sync import mirrors
         from apps.ui import slots
-        from apps.usage import backfill_views, drawing, headroom, mailed, minute_views, reads, shelf
+        from apps.usage import backfill_views, drawing, headroom, mailed, minute_views, shelf
         from apps.usage.calls import CALLS
+        from apps.usage.groupings import add_grouping
         from apps.usage.people import PERSON
         from apps.usage.series import CODING, COSTS, USAGE
         from apps.usage.summaries import SUMMARY
@@ -31,7 +32,7 @@ class UsageConfig(AppConfig):
                 "usage.read_minutes": _("Had the last hours read by the minute"),
             }
         )
-        reads.add_grouping(PERSON)
+        add_grouping(PERSON)
         use.tell(shelf.SEEN_USED)
         add_column(shelf.KEY_COST, shelf.prepare_keys)
         findings.add(shelf.UNUSED_KEY)

@@ -1,6 +1,6 @@
 """Writing many rows at once, by the fastest way that each database has. Inside the caller's transaction."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from itertools import chain
 from typing import Any
@@ -16,6 +16,11 @@ def table_of(model: type[models.Model]) -> str:
     return f'"{model._meta.db_table}"'
 
 
+def marks(values: Sequence[Any]) -> str:
+    """A mark for each of these parameters, for what follows IN: nothing is in an empty list."""
+    return ", ".join(["%s"] * len(values)) or "NULL"
+
+
 # A statement of SQLite: fifty rows, unless they have more parameters than every SQLite takes.
 ROWS, PARAMETERS = 50, 999
 
@@ -28,34 +33,54 @@ def insert(
 ) -> None:
     """Insert rows that are not there. IntegrityError for one that is. ``same``: columns of which all rows
     have the same value."""
+    insertion(model, columns, rows, same)()
+
+
+def insertion(
+    model: type[models.Model],
+    columns: Sequence[str],
+    rows: Iterable[Values],
+    same: Mapping[str, Any] | None = None,
+) -> Callable[[], None]:
+    """``insert``, ready to be called: what can be done before a transaction begins is done."""
     same = same or {}
     names = ", ".join(f'"{name}"' for name in (*same, *columns))
     into = f"{table_of(model)} ({names})"
     shared = tuple(same.values())
-    with database.cursor() as cursor:
-        if database.vendor == "postgresql":
-            with cursor.copy(f"COPY {into} FROM STDIN") as copy:
-                for row in rows:
-                    copy.write_row((*shared, *row))
-            return
-        _insert_listed(cursor.connection, f"INSERT INTO {into}", shared, len(columns), list(rows))
+    if database.vendor == "postgresql":
+        return _copying(f"COPY {into} FROM STDIN", [(*shared, *row) for row in rows])
+    return _listed(f"INSERT INTO {into}", shared, len(columns), list(rows))
 
 
-def _insert_listed(
-    raw: Any, insert_into: str, shared: Values, width: int, rows: Sequence[Values]
-) -> None:
+def _copying(statement: str, rows: Sequence[Values]) -> Callable[[], None]:
+    def copy_rows() -> None:
+        with database.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+
+    return copy_rows
+
+
+def _listed(
+    insert_into: str, shared: Values, width: int, rows: Sequence[Values]
+) -> Callable[[], None]:
     """Many rows a statement, past Django's cursor: it would go over each parameter once more."""
     size = min(ROWS, (PARAMETERS - len(shared)) // width)
     rest = len(rows) % size
-    groups = [
-        [*shared, *chain.from_iterable(rows[at : at + size])]
-        for at in range(0, len(rows) - rest, size)
-    ]
-    if groups:
-        raw.executemany(f"{insert_into} {_values(len(shared), width, size)}", groups)
-    if rest:
-        last = [*shared, *chain.from_iterable(rows[-rest:])]
-        raw.execute(f"{insert_into} {_values(len(shared), width, rest)}", last)
+    flat = list(chain.from_iterable(rows))
+    step = size * width
+    groups = [[*shared, *flat[at : at + step]] for at in range(0, len(flat) - rest * width, step)]
+    last = [*shared, *flat[len(flat) - rest * width :]] if rest else []
+
+    def insert_rows() -> None:
+        with database.cursor() as cursor:
+            raw = cursor.connection
+            if groups:
+                raw.executemany(f"{insert_into} {_values(len(shared), width, size)}", groups)
+            if last:
+                raw.execute(f"{insert_into} {_values(len(shared), width, rest)}", last)
+
+    return insert_rows
 
 
 @cache
@@ -84,7 +109,7 @@ def select(model: type[models.Model], columns: Sequence[str], **equal: Any) -> l
     values: list[Any] = []
     for name, value in equal.items():
         several = value if isinstance(value, tuple) else (value,)
-        conditions.append(f'"{name}" IN ({", ".join(["%s"] * len(several))})')
+        conditions.append(f'"{name}" IN ({marks(several)})')
         values += several
     with database.cursor() as cursor:
         cursor.execute(

@@ -29,7 +29,9 @@ from apps.usage import calls, money, reads
 from apps.usage.call_models import Call, CallLedger
 from apps.usage.coverage import coverage_of
 from apps.usage.days import day_of, midnight
+from apps.usage.groupings import is_number
 from apps.usage.models import ReportName
+from apps.usage.rows import Row
 from apps.usage.summaries import Compared
 
 
@@ -96,7 +98,7 @@ def standings_of(places: Sequence[Place]) -> list[Standing]:
 
 def people_with_calls(connections: Sequence[Connection], people: Sequence[str]) -> set[str]:
     """Those of ``people``, by id, who are or were at one of ``connections``. One query."""
-    ids = [int(one) for one in people if reads.is_number(one)]
+    ids = [int(one) for one in people if is_number(one)]
     if not ids:
         return set()
     rows = Member.objects.filter(connection__in=connections, person__in=ids)
@@ -346,7 +348,7 @@ class CallList(ListByConnection[Call]):
         filters |= {
             name: [self.values[name]] for name in ("model", "operation") if name in self.values
         }
-        report = reads.Row({})
+        report = Row({})
         for row in reads.sums(connections, first, last, (), filters):
             report.add(row)
         sums = self.sums

@@ -14,12 +14,14 @@ from apps.members.models import Person
 from apps.organizations.models import Connection, Organization
 from apps.ui import amounts, export
 from apps.ui.charts import Chart, Series
-from apps.usage import coding_reads, reads
+from apps.usage import coding_reads
 from apps.usage.answer import end_of, label_of, periods
+from apps.usage.asking import Asking
 from apps.usage.coding_reads import CoderWork, Range, Work
 from apps.usage.coverage import Coverage, coverage_of
+from apps.usage.groupings import is_number
 from apps.usage.models import ReportName
-from apps.usage.question import WIDTHS, Asking, Question
+from apps.usage.question import WIDTHS, Question
 
 Words = str | Promise
 
@@ -107,7 +109,7 @@ def where_of(question: Question, connections: Sequence[Connection]) -> Range:
     looked_at = [one for one in connections if not chosen or str(one.pk) in chosen]
     emails = None
     if people := question.filters.get("person"):
-        ids = [int(one) for one in people if reads.is_number(one)]
+        ids = [int(one) for one in people if is_number(one)]
         found = Person.objects.filter(
             pk__in=ids, organization__in={one.organization_id for one in connections}
         )

@@ -17,7 +17,7 @@ from apps.usage.days import HOURS, date_of, day_of
 from apps.usage.forecast import Forecast, forecast, month_of
 from apps.usage.known import Known, known_days, known_days_of_each
 from apps.usage.question import utc_today
-from apps.usage.reads import Row
+from apps.usage.rows import Row
 from apps.usage.usual import MILLION, WINDOW
 
 

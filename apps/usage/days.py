@@ -1,6 +1,7 @@
 """UTC days and hours as integers, counted from 1970-01-01T00:00Z."""
 
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 HOURS = 24
 _EPOCH = date(1970, 1, 1)
@@ -13,6 +14,7 @@ def day_of(when: date) -> int:
     return (when - _EPOCH).days
 
 
+@lru_cache(maxsize=4096)  # pages ask for the same days thousands of times
 def date_of(day: int) -> date:
     """The calendar day of that number."""
     return _EPOCH + timedelta(days=day)

@@ -13,7 +13,7 @@ from apps.usage import reads
 from apps.usage.answer import end_of, period_of, value_of
 from apps.usage.names import TOKEN_KINDS, Names
 from apps.usage.question import GROUPS, SCOPED, Question
-from apps.usage.reads import Row
+from apps.usage.rows import Row
 
 PERIOD = {"hour": 1, "day": 1, "week": 7, "month": 28}  # days read at once to begin with, about
 WANTED_ROWS = 4_000  # of one reading: they are held in memory

@@ -26,7 +26,8 @@ from apps.usage.call_lists import people_with_calls, tells_calls
 from apps.usage.coming import coming, first_needed, of_rows
 from apps.usage.names import Names
 from apps.usage.question import pairs_of, utc_today
-from apps.usage.reads import Row, Totals
+from apps.usage.reads import Totals
+from apps.usage.rows import Row
 from apps.workspaces.models import Workspace
 
 DAYS = 30

@@ -39,6 +39,7 @@ MOST_ROWS = {"sqlite": 3_000, "postgresql": 20_000}
 
 NULLABLE = frozenset({COUNTS.index("requests")})
 _missing = attrgetter("missing")
+_first = itemgetter(0)
 
 Counts = tuple[Any, ...]
 Hour = dict[int, Counts]  # by dimension
@@ -91,7 +92,8 @@ class Buckets:
         rows = bucket.rows
         ids = self._meet(rows)
         counts = list(map(self._counts, rows))
-        found = dict(zip(ids, counts, strict=True))
+        # In the order in which they are written: no two of the same id are left to be compared.
+        found = dict(sorted(zip(ids, counts, strict=True), key=_first))
         if len(found) < len(rows):  # a tuple that came twice counts twice
             found = {}
             for one, values in zip(ids, counts, strict=True):
@@ -186,15 +188,19 @@ class DayWriter:
         difference = ledger.Difference()
         kept = day >= retention.kept_from()
         pending = self._to_exchange(day, hours, known, difference) if kept else []
+        paused = time.monotonic()
         while kept and rows > MOST_ROWS[database.vendor] and pending:
             chunk, pending = _some(pending, hours)
+            write = self._exchanging(chunk, hours, told)
+            # Others write while the next rows are prepared; only what that was too short for is slept.
+            time.sleep(max(0.0, paused - time.monotonic()))
             with transaction.atomic(durable=True):
                 self.hold()
                 if known is not None and not known.replacing:
                     ledger.mark_replacing(self.report, day)
                     known.replacing = True
-                self._exchange(chunk, hours, told)
-            time.sleep(settings.SYNC_BUCKET_PAUSE_SECONDS)
+                write()
+            paused = time.monotonic() + settings.SYNC_BUCKET_PAUSE_SECONDS
         sums, packed = self._summed(list(hours.values()), told, kept=kept)
         if not kept and known is not None:
             self._differences(day, sums, known, difference)
@@ -202,10 +208,11 @@ class DayWriter:
         charged = buckets.costs_of(day) if with_costs else rollups.costs_of(self.owner, day)
         rolled = rollups.DayOfRollups(self.dimensions, day)
         made = rolled.rows(sums, charged)
+        write = self._exchanging(pending, hours, told)
         with transaction.atomic(durable=True):
             self.hold()
             blocks.lock(self.owner)
-            self._exchange(pending, hours, told)
+            write()
             if packed is not None:
                 by_hour.exchange(self.owner, day, packed)
             if with_costs:
@@ -290,28 +297,36 @@ class DayWriter:
             return _day_sums(hours), []
         return packed.sums, by_hour.rows_of(cubes, told)
 
-    def _exchange(self, chunk: list[int], hours: dict[int, Hour], told: tuple[int, ...]) -> None:
-        """Facts of some hours; of what is not ``told`` they all have the same."""
+    def _exchanging(
+        self, chunk: list[int], hours: dict[int, Hour], told: tuple[int, ...]
+    ) -> Callable[[], None]:
+        """Writes the facts of some hours; of what is not ``told`` they all have the same."""
         owner = self.owner
-        # A day whose first reading was cut short in the middle of several transactions has rows too.
-        bulk.delete(Fact, ("connection_id", "hour"), [(owner, hour) for hour in chunk])
-        pick = itemgetter(*told)
-        bulk.insert(
-            Fact,
-            ("hour", "dimension_id", *pick(COUNTS)),
-            [
-                (hour, one, *pick(rows[one]))
-                for hour in chunk
-                for rows in (hours[hour],)
-                for one in sorted(rows)
-            ],
-            same={"connection_id": owner}
-            | {
-                name: None if at in NULLABLE else 0
-                for at, name in enumerate(COUNTS)
-                if at not in told
-            },
-        )
+        names = ("dimension_id", *(COUNTS[at] for at in told))
+        same = {"connection_id": owner} | {
+            name: None if at in NULLABLE else 0 for at, name in enumerate(COUNTS) if at not in told
+        }
+        inserts = [
+            bulk.insertion(Fact, names, _columns(hours[hour], told), same | {"hour": hour})
+            for hour in chunk
+            if hours[hour]
+        ]
+
+        def write() -> None:
+            # A day whose first reading was cut short in the middle of several transactions has rows too.
+            bulk.delete(Fact, ("connection_id", "hour"), [(owner, hour) for hour in chunk])
+            for insert in inserts:
+                insert()
+
+        return write
+
+
+def _columns(rows: Hour, told: tuple[int, ...]) -> Iterable[bulk.Values]:
+    """The dimension and what is told of each fact of an hour, by dimension. By columns: a call of ours
+    for each fact would cost more than writing it."""
+    order = sorted(rows)
+    counts = list(zip(*map(rows.__getitem__, order), strict=True))
+    return zip(order, *(counts[at] for at in told), strict=True)
 
 
 def _some(pending: list[int], hours: dict[int, Hour]) -> tuple[list[int], list[int]]:

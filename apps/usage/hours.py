@@ -1,9 +1,12 @@
 """The hours of a day, packed: what dashboards read of hours, one row for each dimension of a cube.
 
-A row has the counts of all 24 hours side by side, eight bytes each, the first hour first. As one number, so
-rows are added up by adding numbers, and two weeks by the hour are fourteen rows and not thousands of facts.
-Each count keeps within its eight bytes: what could run over into the next one is not packed at all, and
+A row has the counts of all 24 hours side by side, the first hour first. As one number, with eight bytes for
+each, so rows are added up by adding numbers, and two weeks by the hour are fourteen rows and not thousands of
+facts. Each count keeps within its eight bytes: what could run over into the next one is not packed at all, and
 whoever reads takes the facts.
+
+A row is kept in four bytes for each count where all of its counts fit into four, which is nearly every one,
+else in eight: its length tells. Half as long, more than twice as many fit into a page of the database.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +21,8 @@ from apps.usage.models import HourRollup
 from apps.usage.rollups import ORDER
 from apps.usage.tuples import COUNTS, CUBES, Grain
 
-BYTES = 8  # of one count
+BYTES = 8  # of one count in a number
+NARROW = 4  # of one that is kept, if those of the row fit
 # Of one count of one fact; so that eight million of them fit.
 MOST = 1 << 40
 REQUESTS = COUNTS.index("requests")
@@ -69,7 +73,7 @@ class Packed:
             for at, sum_of in of_facts:
                 member = members[at]
                 sum_of[member] = sum_of[member] + number if member in sum_of else number
-        if seen & self._repeated((1 << 8 * BYTES) - MOST, HOURS * self._width):
+        if seen & _repeated((1 << 8 * BYTES) - MOST, HOURS * self._width):
             return None
         self.sums = sums
         for at, parent in ORDER:
@@ -132,10 +136,10 @@ class Packed:
 
         return added
 
-    @staticmethod
-    def _repeated(value: int, times: int) -> int:
-        """``value`` in each of so many counts."""
-        return int.from_bytes(value.to_bytes(BYTES, "little") * times, "little")
+
+def _repeated(value: int, times: int) -> int:
+    """``value`` in each of so many counts."""
+    return int.from_bytes(value.to_bytes(BYTES, "little") * times, "little")
 
 
 def _spread(told: tuple[int, ...]) -> Callable[[Sequence[int]], list[int | None]]:
@@ -161,13 +165,39 @@ def _of_mask(mask: int) -> tuple[int, ...]:
 
 def rows_of(made: Mapping[int, Mapping[int, int]], told: tuple[int, ...]) -> list[bulk.Values]:
     """What is kept of the cubes of a day: grain, dimension, and the counts. Needs no transaction."""
-    mask, size = _mask(told), len(told) * BYTES * HOURS
+    mask, keep = _mask(told), _keeper(len(told))
     return sorted(
-        (CUBES[at].id, one, mask, number.to_bytes(size, "little"))
+        (CUBES[at].id, one, mask, keep(number))
         for at, sums in made.items()
         if at in _KEPT
         for one, number in sums.items()
     )
+
+
+def _keeper(width: int) -> Callable[[int], bytes]:
+    """Gives the bytes in which a number of so many counts an hour is kept."""
+    size = width * HOURS * BYTES
+    too_large = _repeated((1 << 8 * BYTES) - (1 << 8 * NARROW), HOURS * width)
+
+    def keep(number: int) -> bytes:
+        wide = number.to_bytes(size, "little")
+        # Of each count the first half, which is the lower one.
+        return wide if number & too_large else memoryview(wide).cast("I")[::2].tobytes()
+
+    return keep
+
+
+def number_of(counts: bytes, mask: int) -> int:
+    """The number of a row as it is kept. ``mask``: which counts are told. ValueError for a length that is
+    neither one."""
+    size = mask.bit_count() * HOURS * BYTES
+    if len(counts) == size:
+        return int.from_bytes(counts, "little")
+    if len(counts) * BYTES != size * NARROW:
+        raise ValueError(f"{len(counts)} bytes are no hours of a day")
+    wide = bytearray(size)
+    memoryview(wide).cast("I")[::2] = memoryview(counts).cast("I")
+    return int.from_bytes(wide, "little")
 
 
 def exchange(connection_id: int, day: int, rows: Sequence[bulk.Values]) -> None:

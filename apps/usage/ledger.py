@@ -12,7 +12,7 @@ from apps.organizations.models import Connection
 from apps.usage import money
 from apps.usage.coverage import LATE_HOURS
 from apps.usage.days import HOURS, day_of, hour_of, midnight
-from apps.usage.models import Correction, ReadDay, Report
+from apps.usage.models import Correction, ReadDay, Report, ReportName
 
 LATE = timedelta(hours=LATE_HOURS)
 REREAD = timedelta(hours=1)  # how often a day that is over but not settled is read again
@@ -113,6 +113,20 @@ def mark(
             "dropped": " ".join(sorted(dropped))[:200],
         },
     )
+
+
+def marks(connections: Iterable[Connection], first: int, last: int) -> dict[tuple[int, int], str]:
+    """By connection and day a text that is another one whenever the day's rollups were written. One query."""
+    rows = ReadDay.objects.filter(
+        connection__in=list(connections),
+        report__in=(ReportName.USAGE, ReportName.COSTS),
+        day__range=(first, last),
+    )
+    found: dict[tuple[int, int], str] = {}
+    told = rows.order_by("report").values_list("connection_id", "day", "report", "read_at")
+    for owner, day, name, at in told:
+        found[owner, day] = f"{found.get((owner, day), '')}{name[0]}{at.timestamp():.6f}"
+    return found
 
 
 def mark_replacing(report: Report, day: int) -> None:

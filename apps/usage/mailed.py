@@ -14,7 +14,7 @@ from apps.usage.answer import Answer, Answering, group_label
 from apps.usage.coding_reads import CoderWork, Work
 from apps.usage.coverage import Coverage
 from apps.usage.question import PRESETS, Question
-from apps.usage.reads import Row
+from apps.usage.rows import Row
 
 ESTIMATE = "≈ "
 

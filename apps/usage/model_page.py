@@ -16,11 +16,12 @@ from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection, Organization
 from apps.usage import missing_words, reads
 from apps.usage.answer import Answer, Answering, Line, by_group, figure
+from apps.usage.asking import Asking
 from apps.usage.controls import controls_of
 from apps.usage.models import Dimension
 from apps.usage.names import Names
-from apps.usage.question import GROUPS, SCOPED, WIDTHS, Asking, Question, Words
-from apps.usage.reads import Row
+from apps.usage.question import GROUPS, SCOPED, WIDTHS, Question, Words
+from apps.usage.rows import Row
 from apps.usage.tuples import CUBES, MARKS
 from apps.usage.views import READ, kept_from, utc_midnight
 

@@ -238,8 +238,8 @@ class HourRollup(models.Model):
     """A UTC day's hours of one dimension of one cube (``hours.py``): what dashboards read of hours. Made from
     Fact in the transaction that closes the day.
 
-    ``counts``: those of all 24 hours, 64 bits each; ``told``: which, as bits by their place in
-    ``tuples.COUNTS``. The others are 0, or NULL for requests.
+    ``counts``: those of all 24 hours, 32 bits each, or 64 in a row that has a larger one; ``told``: which, as
+    bits by their place in ``tuples.COUNTS``. The others are 0, or NULL for requests.
     """
 
     pk = models.CompositePrimaryKey("connection_id", "grain", "day", "dimension_id")

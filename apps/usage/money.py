@@ -32,9 +32,11 @@ def of_femtos(femtos: int) -> tuple[int, int]:
     return divmod(femtos, MICRO)
 
 
+def amount_of(femtos: int) -> Decimal:
+    """1e-15 units as the amount in the currency's own unit."""
+    return Decimal(femtos).scaleb(-15, _EXACT) if femtos else _NOTHING
+
+
 def joined(micros: int | None, femtos: int | None) -> Decimal:
     """The amount in the currency's own unit, of sums of both; 0 for what is not there."""
-    if not micros and not femtos:
-        return _NOTHING
-    whole = (micros or 0) * MICRO + (femtos or 0)
-    return Decimal(whole).scaleb(-15, _EXACT)
+    return amount_of((micros or 0) * MICRO + (femtos or 0))

@@ -13,9 +13,9 @@ from django.utils.translation import gettext_lazy
 from apps.keys.models import Key
 from apps.members.models import Person
 from apps.organizations.models import Connection, Organization
+from apps.usage.groupings import is_number
 from apps.usage.people import ACCOUNT
 from apps.usage.question import SCOPED
-from apps.usage.reads import is_number
 from apps.usage.tuples import NONE, NOT_ASKED, UNTOLD
 from apps.workspaces.models import Workspace
 

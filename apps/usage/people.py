@@ -5,7 +5,7 @@ from typing import Any
 
 from apps.members.models import Member
 from apps.organizations.models import Connection
-from apps.usage.reads import Grouping, is_number
+from apps.usage.groupings import Grouping, is_number
 from apps.usage.tuples import MARKS, NONE
 
 ACCOUNT = "account:"  # before an account whose person is not known

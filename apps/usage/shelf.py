@@ -18,7 +18,7 @@ from apps.ui.listing import Column
 from apps.usage import reads
 from apps.usage.days import day_of
 from apps.usage.models import Dimension, Report, ReportName, Rollup
-from apps.usage.tuples import MARKS
+from apps.usage.tuples import MARKS, grain_for
 from apps.usage.words import all_money
 from apps.workspaces.lists import Figure
 from apps.workspaces.models import Workspace
@@ -93,7 +93,7 @@ class _Midnight(Func):
 
 def start_of_last_use() -> Any:
     """Of a key, the first moment of the last UTC day on which it used anything; NULL for none."""
-    grain = reads.grain_for(["key"]).id
+    grain = grain_for(["key"]).id
     found = Rollup.objects.filter(
         # Spelled out: there is an index for this grain alone, which a parameter would not meet.
         grain=RawSQL(str(grain), ()),  # noqa: S611  # a number of our own
@@ -107,9 +107,7 @@ def start_of_last_use() -> Any:
 
 def tells_of_keys(connections: Sequence[Connection]) -> bool:
     """Whether a report has told of any key of ``connections``. One query."""
-    found = Dimension.objects.filter(
-        connection__in=list(connections), grain=reads.grain_for(["key"]).id
-    )
+    found = Dimension.objects.filter(connection__in=list(connections), grain=grain_for(["key"]).id)
     return found.exclude(key__in=MARKS).exists()
 
 
@@ -135,7 +133,7 @@ WORKSPACE_COST = Figure(
 
 def unused() -> Q:
     """Usable keys that nobody has seen used for thirty days, where a provider or its reports would tell."""
-    key_grain = reads.grain_for(["key"]).id
+    key_grain = grain_for(["key"]).id
     read = Report.objects.filter(
         connection=OuterRef("connection"), name=ReportName.USAGE, backfilled_at__isnull=False
     )

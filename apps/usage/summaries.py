@@ -27,7 +27,7 @@ from apps.usage.call_models import Summary, priced
 from apps.usage.days import date_of, day_of, midnight
 from apps.usage.ledger import LATE, REREAD
 from apps.usage.models import ReadDay, Report, ReportName
-from apps.usage.reads import Row
+from apps.usage.rows import Row
 from apps.usage.series import Reading
 
 Width = Summary.Width

@@ -4,7 +4,7 @@ A null in a provider's report means one of several things; each has a mark of it
 sum never mixes them up. A provider's own value never equals a mark (``value_of``).
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from operator import itemgetter
@@ -37,6 +37,10 @@ COLUMNS = (
     "currency",  # "USD"; tokens have that of the connection's costs
 )
 Tuple = tuple[str, ...]  # values of COLUMNS, in their order
+# What tokens are not told apart by: asked for, only money makes sense, and it is the billed one.
+LINES = frozenset({"cost_type", "token_type", "description"})
+# Widths of time that sums are grouped by.
+TIMES = ("hour", "day", "week", "month")
 
 # Counts that every fact and rollup has. Input is never counted twice: the first five sum up to it.
 TOKENS = (
@@ -91,11 +95,17 @@ CUBES = (
     _grain(KEY_GRAIN, "key", "workspace", "key"),
     _grain(ACCOUNT_GRAIN, "account", "account", "service_account"),
     _grain(6, "workspace and model", "workspace", "model"),
-    # What a placing (reads.Placing) is decided by, and what is mostly asked beneath it.
+    # What a placing (groupings.Placing) is decided by, and what is mostly asked beneath it.
     _grain(10, "who", "workspace", "key", "account", "model"),
 )
 WHO = CUBES[-1]
 GRAINS = (FULL, *CUBES)
+
+
+def grain_for(columns: Iterable[str]) -> Grain:
+    """The smallest grain that has these columns."""
+    needed = frozenset(columns)
+    return next((cube for cube in CUBES if needed <= cube.columns), FULL)
 
 
 def value_of(given: str | None) -> str:

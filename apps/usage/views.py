@@ -16,11 +16,12 @@ from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection, Organization
 from apps.usage import downloads, kept, minutes, missing_words, reads
 from apps.usage.answer import Answering, chosen, group_label
+from apps.usage.asking import Asking
 from apps.usage.controls import controls_of, look_up
 from apps.usage.days import date_of
 from apps.usage.kept import KeptPage
 from apps.usage.models import Report, ReportName
-from apps.usage.question import Asking, Question
+from apps.usage.question import Question
 
 READ = (ReportName.USAGE, ReportName.COSTS)
 

@@ -26,16 +26,16 @@ from apps.notices.models import Delivery, Notice
 from apps.organizations.models import Connection, Grant
 from apps.providers.guard import worker_scope
 from apps.sync import mirrors
-from apps.usage import reads
 from apps.usage.days import day_of
 from apps.usage.models import ReadDay, Report, Rollup
+from apps.usage.tuples import grain_for
 from tests.budgets.conftest import DAYS, NOW, TODAY, november
 from tests.factories import EndpointFactory, KeyFactory, PaymentFactory, WorkspaceFactory
 from tests.incidents.spending import evenly, spend
 from tests.usage.rolled import used
 
 pytestmark = pytest.mark.django_db
-TOTAL = reads.grain_for([])
+TOTAL = grain_for([])
 
 
 def make(owner: Grant, amount: str = "100", place: Place = WHOLE, **more: Any) -> Budget:

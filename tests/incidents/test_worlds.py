@@ -1,4 +1,7 @@
-"""The rule held against the sandbox's worlds: the runaway key, the holidays, a year of quiet."""
+"""The rule held against the sandbox's worlds: the runaway key, the holidays, a year of quiet.
+
+Too much is an incident and too little is none: ``bench/anomalies.py`` measures why.
+"""
 
 from datetime import date
 
@@ -6,7 +9,7 @@ import pytest
 
 from apps.incidents.rule import Subject, find
 from apps.sandbox.anthropic.traffic import RUNAWAY_DAYS
-from apps.usage.days import day_of
+from apps.usage.days import date_of, day_of
 from apps.usage.usual import median
 from tests.incidents.worlds import World, world_of
 
@@ -57,6 +60,30 @@ def test_the_holidays_and_the_return_from_them_make_no_flood() -> None:
         assert len(around) <= 1, f"seed {seed}: {around}"
         flood += len(around)
     assert flood <= 2
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_what_runs_away_amid_the_holidays_is_found_on_its_day(seed: int) -> None:
+    """When people are away, the quiet hides nothing: nor does the dip itself count as far off."""
+    world = world_of("small", seed, back=390, runs_away=False)
+    day = day_of(date(2025, 12, 29))
+    dip = [at for at in range(day - 6, day) if date_of(at).weekday() < 5]
+    key = max(
+        (one for one in world.series if one.kind == "key" and min(world.series[one]) < day - 60),
+        key=lambda one: world.series[one].get(day - 7, 0),
+    )
+    usual_day = median([world.series[key].get(at, 0) for at in range(day - 56, day)])
+    loop = 12 * usual_day + 100_000_000
+    for series in (
+        world.series[key],
+        world.series[Subject("workspace", key.workspace)],
+        world.total,
+    ):
+        series[day] = series.get(day, 0) + loop
+    found = world.found(day - world.first_day, day - world.first_day)
+    assert list(found.far) == [key]
+    quiet = world.found(dip[0] - world.first_day, dip[-1] - world.first_day)
+    assert not [one for one in quiet.far if one.kind == "connection"]
 
 
 def test_a_quiet_world_has_less_than_one_false_alarm_a_month() -> None:

@@ -1,6 +1,7 @@
 """Hours that are kept by cube say what the facts say, whatever is asked; where there are none, the facts are asked."""
 
 import random
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,13 +9,16 @@ import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
+from hypothesis import example, given
+from hypothesis import settings as of_hypothesis
+from hypothesis import strategies as st
 
 from apps.organizations.models import Connection
 from apps.usage import facts, hours, ledger, reads, retention
 from apps.usage.days import HOURS, date_of, day_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import Fact, HourRollup, Report
-from apps.usage.tuples import COLUMNS, NONE, NOT_ASKED
+from apps.usage.tuples import COLUMNS, COUNTS, CUBES, NONE, NOT_ASKED
 from tests.factories import ConnectionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -92,6 +96,78 @@ def test_hours_of_the_cubes_are_those_of_the_facts_also_after_a_day_is_told_anew
     assert answers(told) == by_cube
     HourRollup.objects.all().delete()
     assert answers(told) == by_cube
+
+
+FOUR_BYTES = 2**32
+counts_of_a_day = st.integers(1, 8).flatmap(
+    lambda width: st.lists(
+        st.one_of(
+            st.just(0),
+            st.integers(0, FOUR_BYTES - 1),
+            st.sampled_from([FOUR_BYTES - 1, FOUR_BYTES, 2**63 - 1]),
+            st.integers(0, 2**63 - 1),
+        ),
+        min_size=width * HOURS,
+        max_size=width * HOURS,
+    )
+)
+
+
+def as_number(counts: Sequence[int]) -> int:
+    return sum(count << 64 * at for at, count in enumerate(counts))
+
+
+@given(counts_of_a_day)
+@example([FOUR_BYTES - 1] * HOURS)
+@example([0] * (2 * HOURS - 1) + [FOUR_BYTES])
+@of_hypothesis(max_examples=200, deadline=None)
+def test_a_row_gives_back_each_count_in_four_bytes_or_eight(counts: list[int]) -> None:
+    width = len(counts) // HOURS
+    told, number = tuple(range(width)), as_number(counts)
+    ((grain, one, mask, kept),) = hours.rows_of({0: {7: number}}, told)
+    assert (grain, one) == (CUBES[0].id, 7)
+    assert len(kept) == len(counts) * (4 if max(counts) < FOUR_BYTES else 8)
+    assert hours.number_of(kept, mask) == number
+    by_hour = dict(hours.unpacked(number, mask))
+    for hour in range(HOURS):
+        own = counts[hour * width : (hour + 1) * width]
+        assert by_hour.get(hour, [0] * len(COUNTS))[:width] == own
+        assert (hour in by_hour) == any(own)
+
+
+@given(st.lists(st.lists(st.integers(0, FOUR_BYTES - 1), min_size=HOURS, max_size=HOURS)))
+@of_hypothesis(max_examples=100, deadline=None)
+def test_narrow_rows_are_added_up_beyond_four_bytes(rows: list[list[int]]) -> None:
+    kept = [hours.rows_of({0: {1: as_number(row)}}, (5,))[0] for row in rows]
+    number = sum(hours.number_of(counts, mask) for _grain, _one, mask, counts in kept)
+    sums = [sum(column) for column in zip(*rows, strict=True)] or [0] * HOURS
+    by_hour = dict(hours.unpacked(number, 1 << 5))
+    assert [by_hour[at][5] if at in by_hour else 0 for at in range(HOURS)] == sums
+
+
+def test_a_row_of_another_length_is_none() -> None:
+    for length in (0, 4 * HOURS - 1, 4 * HOURS + 4, 6 * HOURS, 8 * HOURS + 1):
+        with pytest.raises(ValueError, match="no hours of a day"):
+            hours.number_of(bytes(length), 1)
+
+
+def _hours_of(day: int) -> Any:
+    return HourRollup.objects.filter(day=day)
+
+
+def test_rows_of_eight_bytes_a_count_say_the_same_and_are_exchanged() -> None:
+    told = Told(ConnectionFactory(), 5, most=10**9)
+    by_cube = answers([told])
+    lengths = {len(row.counts) // (24 * row.told.bit_count()) for row in HourRollup.objects.all()}
+    assert lengths == {4, 8}, "some sums are too large for four bytes"
+    for row in HourRollup.objects.all():
+        number = hours.number_of(bytes(row.counts), row.told)
+        row.counts = number.to_bytes(8 * HOURS * row.told.bit_count(), "little")
+        row.save(update_fields=["counts"])
+    assert answers([told]) == by_cube
+    told.write(told.last)
+    again = {len(row.counts) // (24 * row.told.bit_count()) for row in _hours_of(told.last)}
+    assert 4 in again
 
 
 def test_counts_that_do_not_fit_are_read_from_the_facts() -> None:

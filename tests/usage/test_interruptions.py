@@ -50,7 +50,7 @@ MOMENTS: dict[str, Callable[[], None]] = {
     "facts written, rollups not": lambda: after(bulk, "insert", 3),
     "rollups written, ledger not": lambda: after(rollups.DayOfRollups, "write", 2),
     "in the transaction that ends a day": lambda: after(ledger, "mark", 2),
-    "some hours of a large day written": lambda: after(facts.DayWriter, "_exchange", 4),
+    "some hours of a large day written": lambda: after(facts.DayWriter, "_exchanging", 4),
 }
 
 

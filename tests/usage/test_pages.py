@@ -337,6 +337,52 @@ def test_files_hold_every_row_of_every_period_once(
     assert sheet.max_row == len(cells) + 1
 
 
+def test_files_agree_with_the_page_to_the_last_decimal(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    """CSV is exact; a sheet holds the same as numbers, to the fifteen digits that spreadsheets have."""
+    amounts = ["1234567.890123456789", "0.000000000001", "0.1", "-2.5", "0"]
+    for number, amount in enumerate(amounts):
+        counts = {"output": 10**number, "uncached_input": 12_345_678_901}
+        used(claude, back(1), cost=amount, counts=counts, model=f"claude-{number}")
+    query = at("?range=7d&by=day")
+    told = b"".join(olga.get(query + "&export=csv")).decode("utf-8-sig")  # type: ignore[arg-type]  # streamed
+    head, *cells = csv.reader(io.StringIO(told))
+    model, cost, unit = head.index("Id"), head.index("Cost"), head.index("Currency")
+    by_model = {line[model]: line for line in cells}
+    for number, amount in enumerate(amounts):
+        line = by_model[f"claude-{number}"]
+        assert Decimal(line[cost]) == Decimal(amount)
+        assert "E" not in line[cost]
+        assert line[unit] == "USD"
+        assert line[head.index("Output")] == str(10**number)
+
+    book = load_workbook(io.BytesIO(b"".join(olga.get(query + "&export=xlsx"))))  # type: ignore[arg-type]  # streamed
+    sheet = book.active
+    assert sheet is not None
+    rows = list(sheet.iter_rows())
+    assert [cell.value for cell in rows[0]] == head
+    assert len(rows) == len(cells) + 1
+    for drawn in rows[1:]:
+        line = by_model[str(drawn[model].value)]
+        for cell, text in zip(drawn, line, strict=True):
+            if cell.data_type == "n" and cell.value is not None:
+                assert cell.value == float(f"{Decimal(text):.16g}")
+                money = cell.column - 1 == cost
+                assert cell.number_format == ("#,##0.00#############" if money else "#,##0")
+            else:
+                assert (cell.value or "") == text
+        assert drawn[cost].data_type == drawn[head.index("Output")].data_type == "n"
+
+    whole = sum(Decimal(line[cost]) for line in cells)
+    html = body(olga, query)
+    assert f"${whole:,.2f}" == "$1,234,565.49"
+    assert "$1,234,565.49" in html, "the total of the page"
+    for amount in ("$1,234,567.89", "<$0.01".replace("<", "&lt;"), "$0.10", "−$2.50"):
+        assert amount in html
+    assert f"{sum(int(line[head.index('Output')]) for line in cells):,}" in html
+
+
 def test_it_takes_as_many_queries_for_much_as_for_little(
     olga: Client, at: At, claude: Connection
 ) -> None:

@@ -20,6 +20,7 @@ from apps.ui.keyset import Order, page_of
 from apps.usage import reads, rollups, services, shelf
 from apps.usage.days import day_of
 from apps.usage.dimensions import Dimensions
+from apps.usage.groupings import Grouping, add_grouping, groupings
 from apps.usage.models import Report
 from apps.usage.money import in_femtos
 from apps.usage.tuples import COLUMNS, NOT_ASKED
@@ -202,9 +203,9 @@ def test_questions_without_an_answer_say_why() -> None:
 
 
 def test_a_grouping_that_a_shelf_adds_merges_and_filters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reads, "groupings", {})
-    reads.add_grouping(
-        reads.Grouping(
+    monkeypatch.delitem(groupings, "team", raising=False)
+    add_grouping(
+        Grouping(
             "team",
             "key",
             lambda connections, pairs: {pair: "red" for pair in pairs if pair[1] in ("a", "b")},

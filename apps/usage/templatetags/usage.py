@@ -9,7 +9,7 @@ from apps.ui import amounts
 from apps.usage import answer, call_lists, missing_words
 from apps.usage.coverage import Coverage
 from apps.usage.question import Question
-from apps.usage.reads import Row
+from apps.usage.rows import Row
 
 register = template.Library()
 register.filter("count", amounts.count)
