@@ -32,11 +32,6 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 # acknowledged, and end the worker in failing. See CELERY_BROKER_TRANSPORT_OPTIONS.
 redis.Channel.do_restore = False
 
-if settings.SQLITE:
-    # Celery would close it before and after each task. To open it again takes 9 ms, in which SQLite reads how
-    # every table is made: see ``leave_database``.
-    app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
-
 # Tasks that come often and read little.
 SMALL = frozenset({"actions.carry", "actions.deliver", "actions.deliver_due", "actions.sweep"})
 
@@ -93,6 +88,17 @@ def stop_unless_keys_open(**kwargs: Any) -> None:
         return  # the database is away: whatever is done later asks it first
     if reason:
         raise SystemExit(reason)
+
+
+@signals.celeryd_init.connect
+def keep_database_open(**kwargs: Any) -> None:
+    """Have SQLite's file stay open between tasks: see ``leave_database``.
+
+    Celery would close it before and after each. To open it again takes 9 ms, in which SQLite reads how every
+    table is made.
+    """
+    if settings.SQLITE:
+        app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
 
 
 @signals.setup_logging.connect
