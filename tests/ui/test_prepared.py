@@ -123,6 +123,6 @@ def test_a_query_that_comes_once_gives_the_same_objects_and_the_same_number(
 def test_what_a_queryset_adds_to_its_objects_afterwards_is_there_too() -> None:
     member = MemberFactory()
     (person,) = read(Person.objects.prefetch_related("members"))
-    assert "members" in person._prefetched_objects_cache
+    assert "members" in person._prefetched_objects_cache  # type: ignore[attr-defined]  # Django's own
     (one,) = read(member.person.members.all())
     assert one.person is member.person
