@@ -7,6 +7,7 @@ from portal import later
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # how Python spells "not to be had"
 later.put_off()
 
-from portal.celery import app as celery_app  # noqa: E402 - after the lines above, or in vain
+with later.hidden(*later.NOT_FOR_CELERY):
+    from portal.celery import app as celery_app
 
 __all__ = ["celery_app"]

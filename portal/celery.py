@@ -32,7 +32,18 @@ app.steps["worker"].add(DjangoStructLogInitStep)
 redis.Channel.do_restore = False
 
 # Tasks that come often and read little.
-SMALL = frozenset({"actions.carry", "actions.deliver", "actions.deliver_due", "actions.sweep"})
+SMALL = frozenset(
+    {
+        "actions.carry",
+        "actions.deliver",
+        "actions.deliver_due",
+        "actions.sweep",
+        "walks.look_for_restore",
+        "walks.start_due",
+        "walks.start_reports",
+        "walks.tidy_connections",
+    }
+)
 
 # Name → what beat sends and how often, in seconds. One that is still waiting when the next is due
 # expires, so that a worker that was away finds one of each and not a backlog.

@@ -5,6 +5,8 @@ for modules that are imported whole (``from package import module``) and used by
 """
 
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.machinery import PathFinder
 from importlib.util import module_from_spec
 from threading import RLock
@@ -13,6 +15,8 @@ from typing import Any
 
 # allauth's passkeys: fido2 and the ciphers, 9 MB of a web process where nobody uses one.
 LATER = ("allauth.mfa.webauthn.internal.auth",)
+# What Celery and its Redis client import where it is there, and do without where it is not: 3 MB.
+NOT_FOR_CELERY = ("greenlet", "opentelemetry", "yaml")
 
 
 class _StandIn(ModuleType):
@@ -45,3 +49,15 @@ def put_off() -> None:
     """Stand in for what nobody has imported yet."""
     for name in LATER:
         sys.modules.setdefault(name, _StandIn(name))
+
+
+@contextmanager
+def hidden(*names: str) -> Iterator[None]:
+    """Have what is imported meanwhile find none of these, unless somebody has imported them before."""
+    mine = [name for name in names if name not in sys.modules]
+    sys.modules.update(dict.fromkeys(mine))  # type: ignore[arg-type]  # how Python spells "not to be had"
+    try:
+        yield
+    finally:
+        for name in mine:
+            sys.modules.pop(name, None)

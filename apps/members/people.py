@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from html import escape
 from typing import Any, ClassVar
 
@@ -22,6 +22,7 @@ from apps.sync.schedule import freshness
 from apps.ui.filters import ChoiceFilter, Hits, SearchFilter
 from apps.ui.listing import BulkAction, Column, Empty
 from apps.ui.plain import PlainRows
+from apps.ui.prepared import Prepared
 
 Words = str | Promise
 
@@ -87,10 +88,42 @@ def in_state(value: str, ids: Sequence[int]) -> Hits:
     return _hits(members.filter(~Exists(still), gone_at__isnull=False), ids)
 
 
-def _hits(members: QuerySet[Any], connections: Sequence[int]) -> Hits:
+def _hits(
+    members: QuerySet[Any],
+    connections: Sequence[int],
+    number: Callable[[int], int] | None = None,
+) -> Hits:
     """People that have one of these rows, which are of these connections: one of each, as a rule."""
     walk = Exists(members.filter(person=OuterRef("pk")))
-    return Hits(ids=members.values("person_id"), walk=walk, own=True, repeats=len(connections))
+    ids = members.values("person_id")
+    return Hits(ids=ids, walk=walk, number=number, own=True, repeats=len(connections))
+
+
+@lru_cache(maxsize=64)
+def _present(most: int, with_role: bool, distinct: bool) -> Prepared[Any]:
+    def build(connections: Sequence[int], roles: Sequence[str] = ()) -> QuerySet[Any, Any]:
+        members = Member.objects.filter(connection__in=connections, gone_at__isnull=True)
+        if with_role:
+            members = members.filter(role__in=roles)
+        people = members.order_by().values_list("person_id")
+        return (people.distinct() if distinct else people)[:most]
+
+    return Prepared(build)
+
+
+def _number_present(connections: Sequence[int], role: str | None) -> Callable[[int], int]:
+    """What ``Hits.count`` does by itself, by SQL that is written once."""
+    asked: dict[str, Sequence[int] | Sequence[str]] = {"connections": connections}
+    if role is not None:
+        asked["roles"] = [role]
+
+    def number(cap: int) -> int:
+        plenty = cap * len(connections)
+        if _present(plenty + 1, role is not None, False).count(**asked) > plenty:
+            return cap + 1
+        return _present(cap + 1, role is not None, True).count(**asked)
+
+    return number
 
 
 def _name(value: Any, person: Person, page: Any) -> str:
@@ -210,10 +243,11 @@ class PeopleList(ListByConnection[Person]):
             if self.values.get("provider") in (None, one.provider)
             and self.values.get("connection") in (None, str(one.pk))
         ]
+        role = self.values.get("role")
         members = Member.objects.filter(connection__in=ids, gone_at__isnull=True)
-        if "role" in self.values:
-            members = members.filter(role=self.values["role"])
-        yield _hits(members, ids)
+        if role is not None:
+            members = members.filter(role=role)
+        yield _hits(members, ids, _number_present(ids, role))
 
     def prepare(self, rows: list[Person]) -> None:
         """Give each person their Standing: memberships, invites, what is in flight."""

@@ -66,6 +66,7 @@ class RowReader(Generic[Row]):
         id_names: tuple[str, ...],
     ) -> None:
         self._decode = msgspec.json.Decoder(struct).decode
+        self._decode_all = msgspec.json.Decoder(list[struct]).decode  # type: ignore[valid-type]  # known at run time
         self._build: Callable[[Any, bytes], Row] = build
         self._lenient: Callable[[Fields], Any] = lenient
         self._id_names = id_names
@@ -77,9 +78,10 @@ class RowReader(Generic[Row]):
 
     def read(self, rows: list[msgspec.Raw]) -> tuple[list[Row], list[Unreadable]]:
         """Records of the rows that can be read, and what is wrong with the others."""
-        decode, build = self._decode, self._build
+        raw = list(map(bytes, rows))
         try:
-            return [build(decode(row), bytes(row)) for row in rows], []
+            # All at once takes half as long.
+            return list(map(self._build, self._decode_all(b"[%b]" % b",".join(raw)), raw)), []
         except NOT_JSON:
             return self._read_one_by_one(rows)
 
@@ -95,7 +97,7 @@ class RowReader(Generic[Row]):
 
     def read_one(self, row: bytes, answer: Answer) -> Row:
         """The record of ``answer``'s single row. Unclear if it cannot be read."""
-        records, unreadable = self.read([msgspec.Raw(row)])
+        records, unreadable = self._read_one_by_one([msgspec.Raw(row)])
         if unreadable:
             raise garbled(answer, unreadable[0].reason)
         return records[0]

@@ -8,6 +8,7 @@ evidence, never on the old.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import filterfalse
 
 from django.db import transaction
 from django.db.models import Q
@@ -54,11 +55,8 @@ def judge(before: int, absent: list[str], accepted: set[str], dismissed: set[str
 def reconcile(writer: Writer) -> SyncRun.State:
     """Remove, or ask, after the last page; the state that the walk ends in."""
     run = writer.run
-    absent = [
-        remote_id
-        for remote_id, fingerprint in writer.known.items()
-        if fingerprint is not None and remote_id not in writer.seen
-    ]
+    missed = filterfalse(writer.seen.__contains__, writer.known)
+    absent = [remote_id for remote_id in missed if writer.known[remote_id] is not None]
     if writer.nameless:
         # Any of the absent rows may be one whose id could not be read.
         run.error = f"{writer.nameless} rows without a readable id: nothing was removed"

@@ -6,6 +6,7 @@ unique key inside the statement, so no id travels through Python. Table and colu
 models alone, never from data.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from itertools import chain
@@ -22,6 +23,11 @@ PARENT_KEY = "parent_key"  # last, where the mirror has a parent
 # A statement of SQLite: fifty rows, unless they have more parameters than every SQLite takes.
 ROWS = 50
 PARAMETERS = 999
+
+# What COPY takes for its own, and how it is written instead, after a backslash.
+ESCAPED = {"\\": "\\", "\t": "t", "\n": "n", "\r": "r"}
+SPECIAL = re.compile(r"[\\\t\n\r]")
+COPIED = 1000  # rows spelled at a time: the server puts them in while the next are spelled
 
 Values = Sequence[Any]
 Fields = Mapping[str, "models.Field[Any, Any]"]
@@ -43,6 +49,7 @@ class Upsert:
         self.defaults = _defaults(mirror)
         self._rows = self._insert_rows()
         self._parents = self._insert_parents(mirror.parent) if mirror.parent else None
+        self._ids: dict[str, int] = {}  # of parents that ``add_parents`` has seen to, by key
 
     def write_rows(self, rows: list[Values], now: datetime) -> None:
         """Insert or update ``rows``, no id twice among them; a transaction is open.
@@ -57,19 +64,51 @@ class Upsert:
 
         For PostgreSQL. IntegrityError if the mirror has one after all, or a parent is gone.
         """
+        if not rows:
+            return
         same = {"connection_id": self.connection_id, "first_seen_at": now, "changed_at": now}
-        given = same | self.defaults
-        names = [*given, *self.columns]
-        begin = tuple(given.values())
+        names, columns = [*self.columns], list(zip(*rows, strict=True))
         if parent := self.mirror.parent:
             names.append(parent.column)
-            ids = self._parent_ids(parent, [row[-1] for row in rows])
-            whole = [(*begin, *row[:-1], ids.get(row[-1])) for row in rows]
-        else:
-            whole = [(*begin, *row) for row in rows]
-        _copy(self.mirror.model._meta.db_table, names, whole)
+            ids, keys = self._ids, columns[-1]
+            ids |= self._look_up([key for key in keys if key not in ids])
+            columns[-1] = tuple(map(ids.get, keys))
+        _copy(self.mirror.model._meta.db_table, same | self.defaults, names, columns)
 
-    def _parent_ids(self, parent: Parent, keys: list[str]) -> dict[str, int]:
+    def add_parents(self, parents: list[Values], now: datetime) -> None:
+        """As ``write_parents``, for parents of which few are there; ``add_rows`` then knows their ids.
+
+        For PostgreSQL. IntegrityError if somebody else brings one of them meanwhile.
+        """
+        if not (parent := self.mirror.parent) or not parents:
+            return
+        there = self._look_up([row[0] for row in parents])
+        self.write_parents([row for row in parents if row[0] in there], now)
+        new = [row for row in parents if row[0] not in there]
+        if new:
+            table = parent.model._meta.db_table
+            with database.cursor() as cursor:
+                cursor.execute(
+                    "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
+                    [table, len(new)],
+                )
+                ids = [row[0] for row in cursor.fetchall()]
+            columns = [ids, *zip(*new, strict=True)]
+            names = ["id", parent.key_column, *parent.fill, *parent.earliest]
+            same = {"organization_id": self.organization_id, "created_at": now}
+            _copy(table, same, names, columns)
+            there |= zip(columns[1], ids, strict=True)
+        self._ids |= there
+
+    def forget_parents(self) -> None:
+        """What ``add_parents`` knows holds as long as its rows are being written, and no longer."""
+        self._ids.clear()
+
+    def _look_up(self, keys: list[str]) -> dict[str, int]:
+        """The ids of the parents that are there, by key."""
+        parent = self.mirror.parent
+        if not parent or not keys:
+            return {}
         table, key = parent.model._meta.db_table, parent.key_column
         with database.cursor() as cursor:
             cursor.execute(
@@ -158,7 +197,7 @@ class _Insert:
         )
         with database.cursor() as cursor:
             cursor.execute(f"CREATE TEMPORARY TABLE {self.source} ({columns})")
-            _copy(self.source, list(self.fields), rows)
+            _copy(self.source, {}, list(self.fields), list(zip(*rows, strict=True)))
             cursor.execute(f"{insert}; DROP TABLE {self.source}", same)  # in one round trip
 
     def _listed(self, insert: str, rows: list[Values], same: Values) -> None:
@@ -191,16 +230,44 @@ class _Insert:
         return list(zip(*columns, strict=True))
 
 
-def _copy(table: str, names: Sequence[str], rows: Iterable[Values]) -> None:
-    """PostgreSQL's COPY of ``rows``, each with the columns ``names``."""
-    columns = ", ".join(f'"{name}"' for name in names)
+def _copy(
+    table: str, same: Mapping[str, Any], names: Sequence[str], columns: Sequence[Values]
+) -> None:
+    """PostgreSQL's COPY of rows that all have ``same``, and ``names`` from one of ``columns`` each.
+
+    Spelled here, a column at a time: psycopg's own way takes five times as long, a fifth of a first walk.
+    """
+    into = ", ".join(f'"{name}"' for name in (*same, *names))
+    begin = "".join([f"{_spelled(value)}\t" for value in same.values()])
     with (
         database.cursor() as cursor,
         database.wrap_database_errors,
-        cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as copy,
+        cursor.copy(f"COPY {table} ({into}) FROM STDIN") as copy,
     ):
-        for row in rows:
-            copy.write_row(row)
+        for at in range(0, len(columns[0]), COPIED):
+            spelled = [_spelled_column(column[at : at + COPIED]) for column in columns]
+            lines = map("\t".join, zip(*spelled, strict=True))
+            copy.write("".join([f"{begin}{line}\n" for line in lines]))
+
+
+def _spelled_column(values: Values) -> Sequence[str]:
+    if set(map(type, values)) == {str} and not SPECIAL.search("".join(values)):
+        return values
+    return list(map(_spelled, values))
+
+
+def _spelled(value: Any) -> str:
+    """A value as COPY reads it."""
+    if value is None:
+        return "\\N"
+    if isinstance(value, int | datetime):
+        return str(value)
+    if not isinstance(value, str):
+        from psycopg.adapt import PyFormat, Transformer  # not installed everywhere
+
+        dumper = Transformer(database.connection).get_dumper(value, PyFormat.TEXT)
+        value = bytes(dumper.dump(value) or b"").decode()
+    return SPECIAL.sub(lambda found: f"\\{ESCAPED[found[0]]}", value)
 
 
 def _as_text(value: Any) -> Any:

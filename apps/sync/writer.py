@@ -6,9 +6,10 @@ short transaction, which confirms the lease, asks the outbox what must be left a
 progress. Between buckets the writer rests a moment, so that a click's write on SQLite gets its turn.
 """
 
+import struct
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from hashlib import blake2b
@@ -38,23 +39,26 @@ GATHER = 10_000  # rows that are sorted and written together, where they come th
 FLUSH_SECONDS = 0.25  # what has come is written at least this often
 
 What = RemoteChange.What
-Fingerprint = Callable[[bytes], int]
+Fingerprints = Callable[[Sequence[bytes]], Sequence[int]]
 
 
-def fingerprints(version: int) -> Fingerprint:
-    """A function from a row's own JSON to 64 signed bits, another one for each ``version``.
+def fingerprints(version: int) -> Fingerprints:
+    """A function from rows' own JSON to 64 signed bits each, another one for each ``version``.
 
     Over the bytes and not the columns, because ``raw`` is kept too and must not go stale; a provider
     that orders its keys anew costs one rewrite and no false change (those compare columns).
     """
     blank = blake2b(digest_size=8, person=b"mirror%d" % version)
 
-    def fingerprint(raw: bytes) -> int:
-        digest = blank.copy()
-        digest.update(raw)
-        return int.from_bytes(digest.digest(), "big", signed=True)
+    def of(rows: Sequence[bytes]) -> Sequence[int]:
+        digests = []
+        for raw in rows:
+            digest = blank.copy()
+            digest.update(raw)
+            digests.append(digest.digest())
+        return struct.unpack(f">{len(digests)}q", b"".join(digests))
 
-    return fingerprint
+    return of
 
 
 def next_bucket(rows: int, held: float) -> int:
@@ -85,7 +89,7 @@ class Writer:
         self.resource = resource
         self.connection = resource.connection
         self.run = run
-        self.fingerprint = fingerprints(mirror.version)
+        self.fingerprints = fingerprints(mirror.version)
         self.bucket = BUCKETS[database.vendor]
         self.upsert = Upsert(mirror, self.connection.pk, self.connection.organization_id)
         # New rows go the short way, until one of them turns out to be there.
@@ -119,7 +123,7 @@ class Writer:
                 [self.connection.pk],
             )
             self.known = dict(cursor.fetchall())
-        self.before = sum(fingerprint is not None for fingerprint in self.known.values())
+        self.before = len(self.known) - list(self.known.values()).count(None)
         if self.run.cursor:
             self._remember()
 
@@ -142,19 +146,21 @@ class Writer:
 
     def take(self, page: Page[Any], next_cursor: str | None) -> None:
         """Compare a page, and write when enough has gathered or the time has come."""
-        known, fingerprint, pending = self.known, self.fingerprint, self._pending
-        ids = []
-        for record in page.rows:
-            remote_id = record.remote_id
-            ids.append(remote_id)
-            digest = fingerprint(record.raw)
-            if known.get(remote_id) != digest:
-                pending[remote_id] = Incoming(remote_id, record, digest)
-            elif pending:
-                pending.pop(remote_id, None)  # listed twice, and the later word is what we hold
-        ids.extend(row.remote_id for row in page.unreadable if row.remote_id)
-        self.nameless += sum(not row.remote_id for row in page.unreadable)
+        known, pending = self.known, self._pending
+        ids = [record.remote_id for record in page.rows]
+        before = len(self.seen)
         self.seen.update(ids)
+        all_new = len(self.seen) == before + len(ids)
+        digests = self.fingerprints([record.raw for record in page.rows])
+        for record, digest, held in zip(page.rows, digests, map(known.get, ids), strict=True):
+            if held != digest:
+                pending[record.remote_id] = Incoming(record.remote_id, record, digest)
+            elif not all_new:  # perhaps listed twice, and the later word is what we hold
+                pending.pop(record.remote_id, None)
+        unreadable = [row.remote_id for row in page.unreadable if row.remote_id]
+        self.nameless += len(page.unreadable) - len(unreadable)
+        self.seen.update(unreadable)
+        ids += unreadable
         self._unsaved_ids.extend(ids)
         self._unreadable.extend(page.unreadable)
         self.run.pages += 1
@@ -177,23 +183,35 @@ class Writer:
             self.pause()
         self._write(good, progress=True, keep_ids=not last)
         self._pending.clear()
+        self.upsert.forget_parents()
         self._unsaved_ids.clear()
         self._unreadable.clear()
         self._flushed = time.monotonic()
 
     def _write_parents_first(self, rows: list[Incoming]) -> None:
         """In an order and transactions of their own: see Upsert."""
-        parents = self._parents(rows)
+        parents, new = self._parents(rows), self._are_new(rows)
         while parents:
             bucket, parents = parents[: self.bucket], parents[self.bucket :]
             try:
                 with self._transaction(len(bucket)):
-                    self.upsert.write_parents(bucket, timezone.now())
+                    self._put_parents(bucket, timezone.now(), new=new)
             except (DataError, IntegrityError):
+                self.upsert.forget_parents()
                 return  # they go with their rows, where the one that cannot be held is found
             self.pause()
         for row in rows:
             row.parent = ()
+
+    def _are_new(self, rows: list[Incoming]) -> bool:
+        """Whether they may go the short way."""
+        return self.adds and self.known.keys().isdisjoint([row.remote_id for row in rows])
+
+    def _put_parents(self, parents: list[Values], now: datetime, *, new: bool) -> None:
+        if new:
+            self.upsert.add_parents(parents, now)
+        else:
+            self.upsert.write_parents(parents, now)
 
     def _parents(self, rows: list[Incoming]) -> list[Values]:
         """Each parent once, in the order of their keys."""
@@ -266,6 +284,7 @@ class Writer:
                 raise
             if self.adds:  # somebody else may have brought one of them meanwhile
                 self.adds = False
+                self.upsert.forget_parents()
                 self._write(bucket, progress=progress, keep_ids=keep_ids)
                 return
             self._one_by_one(bucket, error)
@@ -311,12 +330,13 @@ class Writer:
                 for row in bucket
                 if not guard.holds(row.remote_id, self._column(row, mirror.target_column))
             ]
-        counts.update(map(self._what, bucket))
+        new = self._are_new(bucket)
+        counts.update({What.ADDED: len(bucket)} if new else map(self._what, bucket))
         if self.resource.completed_at is not None:
             self._note_changes(bucket, guard, now)
-        self.upsert.write_parents(self._parents(bucket), now)
+        self._put_parents(self._parents(bucket), now, new=new)
         rows = [row.stored for row in bucket]
-        if self.adds and counts.total() == counts[What.ADDED]:
+        if new:
             self.upsert.add_rows(rows, now)
         else:
             self.upsert.write_rows(rows, now)

@@ -14,6 +14,8 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
+from apps.ui.prepared import number_of
+
 if TYPE_CHECKING:
     from apps.ui.listing import ListPage
 
@@ -48,10 +50,9 @@ class Hits:
             return self.number(cap)
         # So many that there must be enough different ones: telling ids apart takes much longer.
         plenty = cap * self.repeats
-        if plenty and self.ids[: plenty + 1].count() > plenty:
+        if plenty and number_of(self.ids[: plenty + 1]) > plenty:
             return cap + 1
-        found: int = self.ids.distinct()[: cap + 1].count()
-        return found
+        return number_of(self.ids.distinct()[: cap + 1])
 
     def narrow(self, rows: QuerySet[Any], number: int, cap: int) -> QuerySet[Any]:
         """Those of ``rows`` that it holds for, asked in the form that suits their ``number``."""

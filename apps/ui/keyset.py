@@ -20,6 +20,8 @@ from django.db.models import BooleanField, CharField, F, Func, Model, Q, QuerySe
 from django.db.models.expressions import OrderBy, Value
 from django.db.models.sql.compiler import SQLCompiler
 
+from apps.ui import prepared
+
 Row = TypeVar("Row", bound=Model)
 Stretches = list[QuerySet[Any]]
 
@@ -249,7 +251,7 @@ def _read(stretches: Stretches, most: int) -> list[Any]:
     """The first ``most`` rows, from one queryset after the other until there are enough."""
     found: list[Any] = []
     for rows in stretches:
-        found += rows[: most - len(found)]
+        found += prepared.read(rows[: most - len(found)])
         if len(found) == most:
             break
     return found

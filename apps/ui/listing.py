@@ -42,6 +42,7 @@ from apps.ui import export, jinja, saved
 from apps.ui.filters import Filter, Hits
 from apps.ui.keyset import Cursor, Order, Slice, page_of
 from apps.ui.plain import Plain, PlainRows, plain
+from apps.ui.prepared import number_of
 from apps.ui.rows import Rows
 from apps.ui.times import Clock
 
@@ -388,7 +389,7 @@ class ListPage(Generic[Row]):
             ((condition, number),) = self._numbered
             if isinstance(condition, Hits) and condition.own:
                 return number
-        return self.matching.order_by().values("pk")[: self.cap + 1].count()
+        return number_of(self.matching.order_by().values("pk")[: self.cap + 1])
 
     @cached_property
     def cap(self) -> int:

@@ -15,11 +15,12 @@ from functools import cache
 from itertools import chain
 from typing import Any, Generic, TypeVar
 
+from django.core.exceptions import EmptyResultSet
 from django.db import DEFAULT_DB_ALIAS, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import Model, QuerySet
 from django.db.models.base import ModelState
-from django.db.models.query import get_related_populators
+from django.db.models.query import ModelIterable, get_related_populators
 
 Result = TypeVar("Result")
 Values = Sequence[int] | Sequence[str]
@@ -61,8 +62,38 @@ class Prepared(Generic[Result]):
         known = self._known
         shape = "".join([f"{name}{len(several)}" for name, several in lists.items()])
         if shape not in known:
-            known[shape] = _Written(self._build, lists)
+            known[shape] = _written(self._build, lists)
         return known[shape], list(chain.from_iterable(lists.values()))
+
+
+def read(queryset: QuerySet[Any, Result]) -> list[Result]:
+    """What ``list(queryset)`` gives, for a query that comes in many forms: written anew, but its rows become
+    objects as quickly as those of a ``Prepared``. One query."""
+    if not _is_simple(queryset):
+        return list(queryset)
+    try:
+        return _Written(queryset, {}).rows([])
+    except EmptyResultSet:
+        return []
+
+
+def number_of(queryset: QuerySet[Any, Any]) -> int:
+    """What ``queryset.count()`` gives, in half the time where the queryset is sliced. One query."""
+    database = _database()
+    try:
+        sql, params = queryset.query.get_compiler(connection=database).as_sql()
+    except EmptyResultSet:
+        return 0
+    with database.cursor() as cursor:
+        cursor.execute(f"SELECT COUNT(*) FROM ({sql}) counted", params)  # noqa: S608 - Django's own SQL; the values are bound
+        return int(cursor.fetchone()[0])
+
+
+def _is_simple(queryset: QuerySet[Any, Any]) -> bool:
+    """Whether its objects are made of its rows and of nothing else."""
+    made = queryset.model.from_db.__func__ is Model.from_db.__func__  # type: ignore[attr-defined]  # a class method's
+    more = queryset._prefetch_related_lookups or queryset._known_related_objects  # type: ignore[attr-defined]  # not in the types
+    return made and not more and queryset._iterable_class is ModelIterable
 
 
 def _filled_up(values: Values) -> list[Any]:
@@ -71,18 +102,19 @@ def _filled_up(values: Values) -> list[Any]:
     return [*values, *[values[-1]] * missing]
 
 
-class _Written:
-    """The query for lists of these lengths: its SQL, and which of its parameters are whose place."""
+def _written(build: "Callable[..., QuerySet[Any, Any]]", lists: dict[str, list[Any]]) -> "_Written":
+    places: dict[Any, int] = {}
+    stand_ins: dict[str, list[Any]] = {}
+    for name, several in lists.items():
+        stand_ins[name] = [_stand_in(one, len(places) + n) for n, one in enumerate(several)]
+        places |= {one: len(places) + n for n, one in enumerate(stand_ins[name])}
+    return _Written(build(**stand_ins), places)
 
-    def __init__(
-        self, build: "Callable[..., QuerySet[Any, Any]]", lists: dict[str, list[Any]]
-    ) -> None:
-        places: dict[Any, int] = {}
-        stand_ins: dict[str, list[Any]] = {}
-        for name, several in lists.items():
-            stand_ins[name] = [_stand_in(one, len(places) + n) for n, one in enumerate(several)]
-            places |= {one: len(places) + n for n, one in enumerate(stand_ins[name])}
-        queryset = build(**stand_ins)
+
+class _Written:
+    """A query's SQL, and which of its parameters are whose place: ``places`` has those of stand-ins."""
+
+    def __init__(self, queryset: QuerySet[Any, Any], places: dict[Any, int]) -> None:
         database = _database()
         compiler = queryset.query.get_compiler(connection=database)
         sql, params = compiler.as_sql()
@@ -91,7 +123,9 @@ class _Written:
             self._params: list[Any] = [None] * len(self._places)
         else:
             self._sql, self._params = sql, list(params)
-            self._places = [(n, places[one]) for n, one in enumerate(params) if one in places]
+            self._places = [
+                (n, places[one]) for n, one in enumerate(params) if places and one in places
+            ]
         self._compiler = compiler
         self._converters = {
             at: ([_quick(one, database) for one in converters], column)

@@ -12,6 +12,7 @@ from apps.invites.models import Invite
 from apps.members.models import Member, Person
 from apps.organizations.models import Connection
 from apps.sync.models import QuarantinedRow, SyncRun
+from apps.sync.upsert import Upsert
 from apps.sync.writer import Writer, next_bucket
 from tests.sync.remote import JOINED, Remote, invite, member, members, walk_it
 
@@ -153,3 +154,44 @@ def test_the_raw_row_is_the_providers_own_json(connection: Connection, provider:
     provider(Remote([msgspec.structs.replace(member(1), raw=json.dumps(deep).encode())]))
     walk_it(connection)
     assert Member.objects.get().raw == deep
+
+
+def test_a_person_who_comes_from_elsewhere_meanwhile_loses_no_row(
+    connection: Connection, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stands = Person.objects.create(
+        organization_id=connection.organization_id, email="person3@example.com"
+    )
+    look_up, looked = Upsert._look_up, []
+
+    def too_early(self: Upsert, keys: list[str]) -> dict[str, int]:
+        looked.append(keys)
+        return {} if len(looked) == 1 else look_up(self, keys)
+
+    monkeypatch.setattr(Upsert, "_look_up", too_early)
+    provider(Remote(members(8), size=100))
+    run = walk_it(connection)
+    assert (run.state, run.added, run.quarantined) == (SyncRun.State.COMPLETE, 8, 0)
+    assert Member.objects.count() == Person.objects.count() == 8
+    assert Member.objects.get(remote_id="user_00003").person == stands
+    stands.refresh_from_db()
+    assert stands.name == "Person 3"
+    assert bool(looked) == (database.vendor == "postgresql")
+
+
+def test_of_people_who_are_there_a_first_walk_says_what_they_lack(
+    connection: Connection, provider: Provider
+) -> None:
+    for number in (2, 5):
+        Person.objects.create(
+            organization_id=connection.organization_id, email=f"person{number}@example.com"
+        )
+    provider(Remote(members(7), size=100))
+    walk_it(connection)
+    assert Person.objects.count() == 7
+    named = Person.objects.order_by("email").values_list("name", "joined_at")
+    assert list(named) == [(f"Person {number}", JOINED) for number in range(7)]
+    people = Member.objects.order_by("remote_id").values_list("person__email", flat=True)
+    assert list(people) == [f"person{number}@example.com" for number in range(7)]
+    made = Person.objects.create(organization_id=connection.organization_id, email="a@example.com")
+    assert made.pk == Person.objects.order_by("-pk").values_list("pk", flat=True)[0]

@@ -8,7 +8,7 @@ from pytest_django import DjangoAssertNumQueries
 
 from apps.members.models import Member, Person
 from apps.organizations.models import Connection
-from apps.ui.prepared import Prepared
+from apps.ui.prepared import Prepared, number_of, read
 from tests.factories import ConnectionFactory, MemberFactory, OrganizationFactory
 
 pytestmark = pytest.mark.django_db
@@ -98,3 +98,31 @@ def test_what_never_differs_may_hold_any_sign_and_computed_times_are_times() -> 
         assert found == chosen
         assert {one.latest for one in found} == {GONE}  # type: ignore[attr-defined]  # annotated
     assert prepared(ids=[members[0].pk], roles=[members[0].role]) == []
+
+
+def test_a_query_that_comes_once_gives_the_same_objects_and_the_same_number(
+    django_assert_num_queries: DjangoAssertNumQueries,
+) -> None:
+    MemberFactory.create_batch(3, role="50% \\ %s", gone_at=GONE)
+    MemberFactory(role="other")
+    found = Member.objects.filter(role__contains="% \\").order_by("-pk")
+    shown = found.select_related("person", "connection__organization").defer("raw")[:2]
+    with django_assert_num_queries(1):
+        rows = read(shown)
+        assert [row.connection.organization_id for row in rows] == [
+            row.person.organization_id for row in rows
+        ]
+    assert rows == list(shown.all())
+    assert [row.gone_at for row in rows] == [GONE, GONE]
+    assert rows[0].get_deferred_fields() == {"raw"}
+    assert read(Member.objects.filter(pk__in=[])) == read(Member.objects.none()) == []
+    assert [number_of(found.values("pk")[:most]) for most in (2, 9)] == [2, 3]
+    assert number_of(Member.objects.none()) == 0
+
+
+def test_what_a_queryset_adds_to_its_objects_afterwards_is_there_too() -> None:
+    member = MemberFactory()
+    (person,) = read(Person.objects.prefetch_related("members"))
+    assert "members" in person._prefetched_objects_cache  # type: ignore[attr-defined]  # Django's own
+    (one,) = read(member.person.members.all())
+    assert one.person is member.person

@@ -13,6 +13,10 @@ The SDK carries the calls; our own typed structs read the answers, which is 25 t
 models and survives what they do not. Only workers import this package: the SDK costs a second or two.
 """
 
-from apps.providers.anthropic.adapter import AnthropicAdapter
+from apps.providers.anthropic.slim import import_sdk
+
+import_sdk()
+
+from apps.providers.anthropic.adapter import AnthropicAdapter  # noqa: E402 - after the line above, or it imports all
 
 __all__ = ["AnthropicAdapter"]
