@@ -100,17 +100,6 @@ def stop_unless_keys_open(**kwargs: Any) -> None:
         raise SystemExit(reason)
 
 
-@signals.celeryd_init.connect
-def keep_database_open(**kwargs: Any) -> None:
-    """Have SQLite's file stay open between tasks: see ``leave_database``.
-
-    Celery would close it before and after each. To open it again takes 9 ms, in which SQLite reads how every
-    table is made.
-    """
-    if settings.SQLITE:
-        app.conf.CELERY_DB_REUSE_MAX = sys.maxsize
-
-
 @signals.setup_logging.connect
 def use_our_log(**kwargs: Any) -> None:
     """Keep Celery from setting up a log of its own, which would not hide secrets."""

@@ -34,7 +34,6 @@ def test_sqlite_stays_open_after_what_reads_little(
 
 def test_celery_itself_leaves_sqlite_alone_and_gives_back_what_came_from_a_pool() -> None:
     kept = Mock()
-    celery.keep_database_open()
     fixup = DjangoWorkerFixup(celery.app)
     fixup._db = Mock()
     fixup._db.connections.all.return_value = [kept]
