@@ -16,10 +16,14 @@ def at_desk(user: User) -> Client:
     return client
 
 
-def sign_in_again(client: Client, user: User) -> None:
-    """Give the password once more: the signed-in session is as fresh as the policy may ask."""
+def sign_in_again(client: Client, user: User, at: float | None = None) -> None:
+    """Give the password once more: the signed-in session is as fresh as the policy may ask.
+
+    ``at``: when that was, in seconds since 1970; now.
+    """
     session = client.session
-    session["account_authentication_methods"] = [{"method": "password", "at": time.time()}]
+    records = [{"method": "password", "at": time.time() if at is None else at}]
+    session["account_authentication_methods"] = records
     session["account_authentication_methods_user"] = str(user.pk)
     session.save()
 
@@ -28,7 +32,8 @@ def tired(client: Client) -> Client:
     """The same browser ten minutes later: acts that ask for a fresh sign-in will ask."""
     session = client.session
     records = session["account_authentication_methods"]
-    session["account_authentication_methods"] = [{**r, "at": r["at"] - 600} for r in records]
+    ago = time.time() - 600
+    session["account_authentication_methods"] = [{**r, "at": min(r["at"], ago)} for r in records]
     session.save()
     return client
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import functools
+import gc
 import ipaddress
 import os
 import shutil
@@ -25,7 +26,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from apps.audit import triggers
 from portal.embedded_redis import EmbeddedRedis
-from tests import databases
+from tests import databases, shares
 from tests.exercised import Ledger
 from tests.sandbox_fixtures import contract_watch, sandbox, sandbox_of_session
 
@@ -44,7 +45,6 @@ ON_SQLITE = (
 # Whoever asks for none of these, nor carries the mark ``django_db``, is kept from the database by
 # pytest-django, and is the same on each: a run on PostgreSQL leaves it to the one on SQLite. What such a
 # test starts as processes has a database of its own (the demo) or none.
-FIELDS_APART = 4  # of a table on PostgreSQL
 DATABASE_FIXTURES = {"db", "transactional_db", "live_server", "django_db_setup"}
 _redis: EmbeddedRedis | None = None
 
@@ -111,23 +111,29 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=others)
 
 
+def pytest_collection_finish() -> None:
+    """What is imported and collected stays to the end: spare the garbage collector looking at it again."""
+    gc.freeze()
+
+
 def _left_out(item: pytest.Item) -> bool:
     """Whether the database at hand is not meant for it.
 
-    Of a table (``crossed``) SQLite runs every field. PostgreSQL runs one of four, so chosen that each row
-    and each column has its share: a database makes a difference to a row or a column, hardly to one field
-    of them. Of addresses all are knocked at in every role, and other quarters of them by each test beside that. With EVERY_CASE=1 it runs them all.
+    Of a table (``crossed``) SQLite runs every field and PostgreSQL a share (``shares.py``), so chosen that
+    each row and each column has its part.
     """
     if project_settings.SQLITE:
         return item.get_closest_marker("postgresql") is not None
     if item.get_closest_marker("databaseless"):
         return True
     table = item.get_closest_marker("crossed")
-    if table is None or os.environ.get("EVERY_CASE") == "1":
+    if table is None:
         return False
-    indices = item.callspec.indices  # type: ignore[attr-defined]  # a table has parameters
     offset = crc32(item.name.partition("[")[0].encode())
-    return (offset + sum(indices[name] for name in table.args)) % FIELDS_APART != 0
+    name = item.nodeid.partition("[")[0]
+    given = item.callspec.params  # type: ignore[attr-defined]  # a table has parameters
+    place = sum(shares.number(name, one, given[one]) for one in table.args)
+    return not shares.is_run(offset + place, **table.kwargs)
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -15,6 +15,7 @@ into the remote call; ``nth`` is which time it is reached; without ``die_at`` no
 A real Celery worker, the answer is its process id; and its end. ``Nursery`` is the other end.
 """
 
+import gc
 import json
 import os
 import random
@@ -42,12 +43,32 @@ def main() -> None:
 
     django.setup()
 
-    from apps.providers.adapters import preload
-
-    preload()
+    _warm()
     print("ready", flush=True)  # noqa: T201 - the protocol
     for line in sys.stdin:
         print(json.dumps(_run(json.loads(line))), flush=True)  # noqa: T201 - the protocol
+
+
+def _warm() -> None:
+    """Do once what each of some hundred children would do first, for half of its time."""
+    from cryptography.hazmat.primitives.ciphers.aead import AESGCM  # noqa: F401  # what opens keys
+    from django.core.cache import cache
+    from django.db import connections
+
+    from apps.providers.adapters import preload
+    from apps.providers.guard import worker_scope
+    from apps.sync.outbox import delivery, tasks
+
+    preload()
+    from apps.providers import wire
+
+    wire.tls()
+    assert tasks.carry.name  # Celery puts its tasks together
+    cache.get("nothing")
+    with worker_scope():
+        assert delivery.carry(0) is None
+    connections.close_all()  # each child opens its own
+    gc.freeze()  # or every child would copy what the collector only looks at
 
 
 def _run(job: dict[str, Any]) -> list[int]:

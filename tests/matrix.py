@@ -18,6 +18,7 @@ What belongs to one person alone stands in ``PERSONAL`` too: then a colleague's 
 ``data`` is what a POST sends; by default nothing, which no page may answer with a crash.
 """
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,6 +29,7 @@ from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.db import transaction
 from django.test import Client
+from django.test.client import ClientHandler
 from django.utils import timezone
 
 from apps.accounts.models import User
@@ -71,13 +73,15 @@ class World:
     other: Tenant
     users: Mapping[str, User]
     keys: Mapping[str, str]  # of the session that each has signed in with, and looked around
+    # Each client would make all the middleware anew.
+    handler: ClientHandler = field(default_factory=lambda: ClientHandler(enforce_csrf_checks=False))
 
     def browser_of(self, actor: str) -> Client:
-        """The actor's browser, signed in just now."""
+        """The actor's browser, whose sign-in stays fresh."""
         client = Client()
+        client.handler = self.handler
         if actor in self.keys:
             client.cookies[settings.SESSION_COOKIE_NAME] = self.keys[actor]
-            sign_in_again(client, self.users[actor])
         return client
 
     def tenant_of(self, actor: str) -> Tenant:
@@ -100,6 +104,7 @@ def make_world() -> World:
 def _looked_around(user: User) -> str:
     """The key of a session that holds what the first page of every visit asks the database for."""
     client = at_desk(user)
+    sign_in_again(client, user, at=time.time() + 3600)  # later than any test that knocks here
     client.get("/nobody-has-this")
     return client.cookies[settings.SESSION_COOKIE_NAME].value
 

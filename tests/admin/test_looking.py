@@ -114,9 +114,13 @@ def test_every_model_is_shown_field_by_field_and_no_secret_among_them(model: typ
 
 
 @each_model
-def test_support_sees_list_and_row(
+def test_support_sees_list_and_row_and_neither_shows_a_key_or_a_hash(
     model: type[Model], desk: Client, connection: Connection
 ) -> None:
+    connection.credential = connection.next_credential = "sealed-canary"
+    connection.probe_result = {"hint": "canary"}
+    connection.save()
+    token = factories.ApiTokenFactory(organization=connection.organization, digest="d1ge57" * 10)
     row = one_of(model, connection)
     answer = desk.get(list_of(model))
     assert answer.status_code == 200
@@ -124,6 +128,13 @@ def test_support_sees_list_and_row(
     assert desk.get(list_of(model), {"q": "some body"}).status_code == 200
     page = desk.get(page_of(row))
     assert page.status_code == (403 if model is ApiToken else 200)
+    pages = [answer]
+    if model is not ApiToken:
+        pages += [page, desk.get(f"{page_of(row)}../history/")]
+    for shown in pages:
+        text = shown.content.decode()
+        for secret in ("canary", token.digest, token.token_key):
+            assert secret not in text
 
 
 @pytest.mark.parametrize(
@@ -225,30 +236,14 @@ def test_a_list_costs_the_same_whatever_its_length(
                 owner = factories.ConnectionFactory()
             one_of(model, owner, number)
 
-    fill(0, 10)
+    fill(0, 3)
     desk.get(list_of(model))
     with CaptureQueriesContext(database) as few:
-        assert len(desk.get(list_of(model)).context["cl"].result_list) >= 10
-    fill(10, 100)
+        assert len(desk.get(list_of(model)).context["cl"].result_list) >= 3
+    fill(3, 51)  # more than a page
     with CaptureQueriesContext(database) as many:
         assert len(desk.get(list_of(model)).context["cl"].result_list) == 50
     assert len(many) == len(few), [query["sql"] for query in many.captured_queries]
-
-
-def test_no_page_shows_a_key_or_a_hash(desk: Client, connection: Connection) -> None:
-    connection.credential = connection.next_credential = "sealed-canary"
-    connection.probe_result = {"hint": "canary"}
-    connection.save()
-    token = factories.ApiTokenFactory(organization=connection.organization, digest="d1ge57" * 10)
-    for model in MODELS:
-        row = one_of(model, connection)
-        pages = [desk.get(list_of(model))]
-        if model is not ApiToken:
-            pages += [desk.get(page_of(row)), desk.get(f"{page_of(row)}../history/")]
-        for page in pages:
-            text = page.content.decode()
-            for secret in ("canary", token.digest, token.token_key):
-                assert secret not in text, model
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,7 @@ def present(model: type[Key | SharedKey], connection: Connection) -> set[str]:
     return {str(row) for row in rows.values_list("remote_id", flat=True)}
 
 
+@pytest.mark.crossed("listing", "kind")
 @pytest.mark.parametrize("listing", LISTINGS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_fault_makes_a_key_gone(desk: Desk, listing: str, kind: str) -> None:

@@ -73,6 +73,7 @@ def remote_organization(desk: Desk, provider: str) -> str:
     return sandbox.anthropic_organization if provider == "anthropic" else sandbox.cline_organization
 
 
+@pytest.mark.crossed("provider", "kind", apart=2)
 @pytest.mark.parametrize("provider", OPERATIONS)
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_fault_on_any_page_makes_anybody_gone(desk: Desk, provider: str, kind: str) -> None:

@@ -52,6 +52,7 @@ def present(connection: Connection) -> set[str]:
     return {str(one) for one in rows.values_list("remote_id", flat=True)}
 
 
+@pytest.mark.crossed("operation", "kind", apart=2)
 @pytest.mark.parametrize("operation", ["listWorkspaces", "listWorkspaceMembers"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_fault_on_any_page_takes_anybody_out(desk: Desk, operation: str, kind: str) -> None:
