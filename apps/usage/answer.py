@@ -302,9 +302,14 @@ class Answering:
         if not question.compare:
             return {}
         answer.previous_days = first, last = question.previous()
-        if not coverage_of(self.chosen, first, last).is_complete:
+        told = coverage_of(self.chosen, first, last)
+        if not told.is_complete:
             question.notes.append(
                 _("Some days of the period before are not read yet: its sums are too small.")
+            )
+        elif not told.reaches(first):
+            question.notes.append(
+                _("The period before begins before what is kept: its sums are too small.")
             )
         rows = self._read(first, last, *question.group_by)
         found = by_group(rows, question.group, answer.currency)

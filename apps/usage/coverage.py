@@ -44,11 +44,13 @@ class Left:
 @dataclass(slots=True)
 class Coverage:
     """``as_of``: everything before it was read (the oldest of the connections), None: nothing yet.
-    ``open_from``: days from here on may still change, None: none of the range."""
+    ``open_from``: days from here on may still change, None: none of the range. ``begins``: before it some
+    report was never wanted, so its days are no holes, and nothing is known of them; None: no report."""
 
     as_of: datetime | None = None
     read_at: datetime | None = None  # the oldest of the last readings
     open_from: date | None = None
+    begins: date | None = None
     holes: list[Hole] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
 
@@ -56,6 +58,10 @@ class Coverage:
     def is_complete(self) -> bool:
         """Whether every day of the range is in the sums."""
         return not self.holes
+
+    def reaches(self, first: date) -> bool:
+        """Whether days were wanted as far back as ``first``."""
+        return self.begins is None or self.begins <= first
 
     def lacks(self, first: date, last: date) -> bool:
         """Whether a day from ``first`` to ``last`` is not (wholly) in the sums."""
@@ -116,6 +122,8 @@ def _of_report(
         if day not in days or (day < today and days[day].through < (day + 1) * HOURS)
     ]
     found.holes += _holes(connection, report, missing)
+    begins = date_of(report.backfill_to)
+    found.begins = begins if found.begins is None else max(found.begins, begins)
     if days:
         newest = days[max(days)]
         through, read_at = moment_of(newest.through), newest.read_at

@@ -107,6 +107,7 @@ def _panel(
         return ""
     earlier = first - timedelta(days=DAYS), first - timedelta(days=1)
     before = reads.totals(connections, *earlier, (), filters)
+    is_told = before.coverage.is_complete and before.coverage.reaches(earlier[0])
     currency = _currency(found.rows)
     models: dict[str, Row] = {}
     for row in found.rows:
@@ -122,7 +123,7 @@ def _panel(
         "total": merged(found.rows, currency),
         "daily": _daily(found, first, last, currency),
         "models": [(names[one, 0], models[one]) for one in ordered[:TOP]],
-        "before": merged(before.rows, currency) if before.coverage.is_complete else None,
+        "before": merged(before.rows, currency) if is_told else None,
         "more": max(0, len(ordered) - TOP),
         "currency": currency,
         "url": f"{_usage(request)}?{urlencode(query)}",
@@ -215,7 +216,9 @@ def stats(request: HttpRequest) -> SafeString | str:
     )
     change = (
         _("%(change)s on the same days before") % {"change": amounts.change(spent, last_month)}
-        if last_month and not found.coverage.lacks(before, before + timedelta(days=same_days))
+        if last_month
+        and found.coverage.reaches(before)
+        and not found.coverage.lacks(before, before + timedelta(days=same_days))
         else ""
     )
     recent = _daily(found, today - timedelta(days=SPARK_DAYS - 1), today, currency)

@@ -87,7 +87,8 @@ def sums(
     group_by: Sequence[str] = (),
     filters: Mapping[str, Sequence[Any]] | None = None,
 ) -> list[Row]:
-    """The rows of ``totals`` without a word on how complete they are. Two queries."""
+    """The rows of ``totals`` without a word on how complete they are. Two queries, three more by a placing
+    that has summed days up, and one for each run of days that it has not."""
     asked = list(dict.fromkeys(group_by))
     wanted = {name: list(values) for name, values in (filters or {}).items()}
     chosen = list(connections)

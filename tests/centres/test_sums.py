@@ -24,6 +24,12 @@ from tests.usage.rolled import used
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
+@pytest.fixture(autouse=True)
+def time_enough(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However busy the machine is, a turn makes all there is to make."""
+    monkeypatch.setattr(sums, "SLICE_SECONDS", 3600.0)
+
+
 @pytest.fixture
 def spent(owner: Grant, claude: Connection, lab: Connection, last: Span) -> None:
     """A month of money and tokens at both accounts, and three centres, one of which takes nothing."""

@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.members.models import Member
 from apps.organizations.models import Connection, Grant, Role
 from apps.usage.days import day_of
-from apps.usage.models import ReadDay
+from apps.usage.models import ReadDay, Report
 from tests.browsing import at_desk
 from tests.factories import (
     ConnectionFactory,
@@ -88,6 +88,19 @@ def test_each_page_shows_the_usage_of_its_own_thing(
     html = desk(f"connections/{claude.uid}/")
     assert "$41.25" in html
     assert "claude-other" in html
+
+
+def test_the_days_before_are_compared_with_where_they_are_all_kept(
+    desk: At, claude: Connection
+) -> None:
+    key = KeyFactory(connection=claude)
+    for days in (1, 31):
+        used(claude, back(days), cost="4", counts={"output": 10}, key=key.remote_id)
+    assert "±0%" in desk(f"keys/{key.pk}/")
+    Report.objects.filter(connection=claude).update(backfill_to=day_of(back(32)))
+    html = desk(f"keys/{key.pk}/")
+    assert "Usage, last 30 days" in html
+    assert "±0%" not in html
 
 
 def test_the_overview_has_todays_figure_and_the_months(desk: At, claude: Connection) -> None:

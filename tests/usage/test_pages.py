@@ -290,6 +290,17 @@ def test_what_is_not_read_is_no_zero_in_the_chart_and_no_fair_comparison(
     assert words in body(olga, at("?range=7d&compare=1"))
 
 
+def test_a_period_before_that_is_not_all_kept_is_no_fair_comparison(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    used(claude, back(1), cost="3", counts={"output": 1})
+    used(claude, back(35), cost="3", counts={"output": 1})
+    words = "begins before what is kept"
+    assert words in body(olga, at("?range=30d&compare=1")), "forty days are kept"
+    assert words not in body(olga, at("?range=30d"))
+    assert words not in body(olga, at(f"?from={back(19)}&to={back(0)}&compare=1"))
+
+
 def test_what_is_missing_is_told_of_the_connections_that_are_looked_at(
     olga: Client, at: At, claude: Connection, owner: Grant
 ) -> None:
