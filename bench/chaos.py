@@ -49,8 +49,8 @@ QUICK = {
     "BREAKER_CAP_SECONDS": 1.0,
 }
 PAUSES = (0.2, 2.0)  # seconds between two kills
-# Kinds that act on the organization or account itself: there is one of it, so one change of each.
-ONE_OF_EACH = ("configuration.", "personal.")
+# Kinds that act on the organization or account itself, or on what it has one of: one change of each.
+ONE_OF_EACH = ("configuration.", "personal.", "billing.top_up", "billing.own_top_up")
 # Of all requests, reads included: 39 of 100 meet one of these.
 FAULTS: tuple[tuple[str, int, dict[str, Any]], ...] = (
     ("reset_before", 5, {}),
