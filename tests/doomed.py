@@ -67,7 +67,10 @@ def _warm() -> None:
     cache.get("nothing")
     with worker_scope():
         assert delivery.carry(0) is None
-    connections.close_all()  # each child opens its own
+    for one in connections.all(initialized_only=True):  # each child opens its own
+        one.close()
+        if one.vendor == "postgresql":
+            one.close_pool()  # type: ignore[attr-defined]  # PostgreSQL's alone has one
     gc.freeze()  # or every child would copy what the collector only looks at
 
 
