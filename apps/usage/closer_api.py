@@ -206,9 +206,13 @@ class CallsMixin(DeskAPIMixin, viewsets.GenericViewSet[Call]):
 
     serializer_class = CallSerializer
     shapes: ClassVar[dict[str, Any]] = {"ledgers": LedgerSerializer}
-    pagination_class = NewestFirst
     queryset = Call.objects.none()  # for the description alone
     reads: ClassVar[str]
+
+    @property
+    def pagination_class(self) -> Any:  # type: ignore[override]  # asked for once a request
+        """Calls come by pages; ledgers, of which an account has one, do not."""
+        return NewestFirst if self.action == "list" else None
 
     def places(self, **which: Any) -> list[Place]:
         """The accounts at hand, nobody's unless a view says whose; 404 where there is no such thing."""
