@@ -20,7 +20,9 @@ GUESTS = ["guest.one@northgate.example", "guest.two@northgate.example"]
 
 
 def code_of(secret: str) -> str:
-    """What an authenticator app shows for ``secret`` now (RFC 6238)."""
+    """What an authenticator app shows for ``secret`` (RFC 6238), with time left to type it in."""
+    while time.time() % 30 > 20:
+        time.sleep(0.5)
     key = base64.b32decode(secret + "=" * (-len(secret) % 8))
     counter = struct.pack(">Q", int(time.time()) // 30)
     digest = hmac.new(key, counter, hashlib.sha1).digest()
