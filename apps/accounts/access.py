@@ -1,5 +1,6 @@
 """Ending what a user has open, and making sessions look again at what their user may do."""
 
+import ipaddress
 from collections.abc import Iterable
 from typing import Any
 
@@ -7,7 +8,7 @@ from allauth.account.adapter import get_adapter
 from allauth.mfa.models import Authenticator
 from allauth.usersessions.models import UserSession
 from django.contrib.sessions.backends.base import SessionBase
-from django.core.exceptions import PermissionDenied
+from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
@@ -51,9 +52,15 @@ def factor_changed(instance: Authenticator, created: bool | None = None, **kwarg
 
 
 def client_address(request: HttpRequest) -> str:
-    """The IP address that failed attempts are counted by, as those to sign in are (TRUSTED_PROXY_COUNT);
-    "" where there is none."""
+    """Whose request it is, by IP address: that of the audit log, of sessions, of limits on failed sign-ins and
+    tokens. An IPv4 address that IPv6 wraps is itself.
+
+    Behind TRUSTED_PROXY_COUNT proxies it is the hop that the outermost of them has added. "" where there
+    is none: a unix socket, or fewer hops than proxies.
+    """
     try:
-        return str(get_adapter().get_client_ip(request))
-    except PermissionDenied:
+        address = ipaddress.ip_address(get_adapter().get_client_ip(request))
+    except (PermissionDenied, ImproperlyConfigured, ValueError):
         return ""
+    mapped = address.ipv4_mapped if isinstance(address, ipaddress.IPv6Address) else None
+    return str(mapped or address)

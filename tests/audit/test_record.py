@@ -8,6 +8,7 @@ from django.db import transaction
 from django.http import HttpRequest
 from django.test import RequestFactory
 
+from apps.accounts.access import client_address
 from apps.accounts.models import User
 from apps.audit.context import Origin, coming_from, origin
 from apps.audit.middleware import AuditOriginMiddleware
@@ -142,16 +143,29 @@ def test_a_line_names_the_request_it_was_written_in(acme: Organization) -> None:
     assert (entry.source, entry.address) == ("api", "192.0.2.7")
 
 
-def test_only_our_own_proxys_hop_is_believed(settings: Any) -> None:
+@pytest.mark.parametrize(
+    ("proxies", "hops", "believed"),
+    [
+        (0, "192.0.2.1", "10.0.0.1"),
+        (1, "198.51.100.9, 192.0.2.1", "192.0.2.1"),
+        (2, "198.51.100.9, 192.0.2.1, 10.0.0.2", "192.0.2.1"),
+        (2, "192.0.2.1", None),  # fewer than there are: nobody knows who that is
+        (1, "::ffff:192.0.2.1", "192.0.2.1"),
+    ],
+)
+def test_an_address_is_the_one_that_our_own_proxies_tell(
+    settings: Any, proxies: int, hops: str, believed: str | None
+) -> None:
     seen = []
-    settings.SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    request = RequestFactory().get("/", HTTP_X_FORWARDED_FOR="198.51.100.9, 192.0.2.1")
+    settings.ALLAUTH_TRUSTED_PROXY_COUNT = proxies
+    request = RequestFactory().get("/", REMOTE_ADDR="10.0.0.1", HTTP_X_FORWARDED_FOR=hops)
 
     def view(request: HttpRequest) -> Any:
         seen.append(origin())
 
     AuditOriginMiddleware(view)(request)
-    assert [known.address for known in seen] == ["192.0.2.1"]
+    assert [known.address for known in seen] == [believed]
+    assert client_address(request) == (believed or ""), "limits go by the same"
 
 
 @pytest.mark.django_db
