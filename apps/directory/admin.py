@@ -5,7 +5,7 @@ from typing import Any
 from django.contrib import admin
 from django.utils.translation import gettext_lazy as _
 
-from apps.directory.lists import people_of, standing
+from apps.directory.lists import standing, with_roles
 from apps.directory.models import Directory, DirectoryGroup, DirectoryUser
 from apps.organizations.support import Link, SupportAdmin
 
@@ -62,7 +62,7 @@ class DirectoryUserAdmin(SupportAdmin):
     @admin.display(description=_("Here"))
     def standing(self, row: DirectoryUser) -> str:
         """What the directory has led to."""
-        return standing(people_of(row.organization).get(pk=row.pk))[1]
+        return standing(with_roles(DirectoryUser.objects.filter(pk=row.pk)).get())[1]
 
 
 @admin.register(DirectoryGroup)

@@ -1,7 +1,7 @@
 """Letters to people whom the directory has given a role: how they get in."""
 
 import secrets
-from datetime import timedelta
+from datetime import datetime, timedelta
 from smtplib import SMTPException
 
 import structlog
@@ -22,6 +22,8 @@ from apps.organizations.services import INVITATION_DAYS, hash_of
 log = structlog.get_logger(__name__)
 TASK = "actions.directory_letters"
 AT_A_TIME = 200
+# How long a worker has for one letter, and the mail server to come round.
+LEASE = timedelta(minutes=5)
 
 
 def send_letters_soon() -> None:
@@ -30,12 +32,25 @@ def send_letters_soon() -> None:
 
 
 def send_due() -> None:
-    """Send each letter that is due once; what the mail server does not take stays due."""
-    due = DirectoryUser.objects.filter(letter_due=True).order_by("pk")
-    for person in due.select_related("organization", "user")[:AT_A_TIME]:
-        # Two workers: the one that takes it off the pile sends it.
-        if due.filter(pk=person.pk).update(letter_due=False) and not _send(person):
-            DirectoryUser.objects.filter(pk=person.pk).update(letter_due=True)
+    """Send the letters that are due. What the mail server does not take, and what a worker that died has left,
+    is due again once its lease is over: a letter may come twice, and is never lost.
+
+    After a restore from a backup none leaves until sending is let go on.
+    """
+    due = DirectoryUser.objects.filter(
+        letter_due_at__lte=timezone.now(), organization__sending_stopped_at__isnull=True
+    )
+    for person in due.select_related("organization", "user").order_by("letter_due_at")[:AT_A_TIME]:
+        leased = timezone.now() + LEASE
+        # Two workers: the one that takes the lease sends it.
+        if _moved(person, person.letter_due_at, leased) and _send(person):
+            _moved(person, leased, None)
+
+
+def _moved(person: DirectoryUser, held: datetime | None, to: datetime | None) -> bool:
+    """Whether the letter was due as ``held``, as nobody else has changed since; then it is due as ``to``."""
+    mine = DirectoryUser.objects.filter(pk=person.pk, letter_due_at=held)
+    return mine.update(letter_due_at=to) == 1
 
 
 def _send(person: DirectoryUser) -> bool:

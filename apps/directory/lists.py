@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from apps.directory.models import DirectoryGroup, DirectoryMembership, DirectoryUser
-from apps.organizations.models import Grant, Organization, Role
+from apps.organizations.models import Grant, Role
 from apps.ui.filters import ChoiceFilter, Filter, SearchFilter
 from apps.ui.listing import Column, Empty, ListPage
 
@@ -22,17 +22,13 @@ STATES = [
 ]
 
 
-def people_of(organization: Organization) -> QuerySet[DirectoryUser]:
-    """Its people, each with ``held_role`` ("" or None for none) and ``is_given`` (by the directory)."""
+def with_roles(people: QuerySet[DirectoryUser]) -> QuerySet[DirectoryUser]:
+    """These people, each with ``held_role`` ("" or None for none) and ``is_given`` (by the directory)."""
     held = Grant.objects.filter(organization=OuterRef("organization"), user=OuterRef("user"))
-    return (
-        DirectoryUser.objects.filter(organization=organization)
-        .annotate(
-            held_role=Subquery(held.values("role")[:1]),
-            is_given=Subquery(held.values("from_directory")[:1]),
-        )
-        .select_related("user", "invitation")
-    )
+    return people.annotate(
+        held_role=Subquery(held.values("role")[:1]),
+        is_given=Subquery(held.values("from_directory")[:1]),
+    ).select_related("user", "invitation")
 
 
 def standing(person: Any) -> tuple[str, str]:
@@ -55,7 +51,8 @@ def source(person: Any) -> str:
     return _("Directory") if person.is_given else _("By hand")
 
 
-def _in_state(value: str, page: Any) -> Q:
+def in_state(value: str, page: Any = None) -> Q:
+    """Those who stand as ``value`` of STATES says; after ``with_roles``."""
     here, nothing = Q(held_role__isnull=False), Q(held_role__isnull=True, active=True)
     return {
         "in": here,
@@ -67,7 +64,8 @@ def _in_state(value: str, page: Any) -> Q:
 
 
 def _groups(page: Any) -> list[tuple[str, Any]]:
-    groups = DirectoryGroup.objects.filter(organization=page.organization)
+    visible = DirectoryGroup.objects.visible_to(page.request.user)
+    groups = visible.filter(organization=page.organization)
     return [(str(one.pk), one.name) for one in groups.order_by("name", "pk")[:200]]
 
 
@@ -117,13 +115,14 @@ class PeopleList(ListPage[DirectoryUser]):
             label=gettext_lazy("Search people"),
             fields=["user_name", "email", "display_name", "external_id"],
         ),
-        ChoiceFilter(key="state", label=gettext_lazy("Role"), options=STATES, lookup=_in_state),
+        ChoiceFilter(key="state", label=gettext_lazy("Role"), options=STATES, lookup=in_state),
         ChoiceFilter(key="group", label=gettext_lazy("Group"), options=_groups, lookup=_in_group),
     ]
 
     def rows(self) -> QuerySet[DirectoryUser]:
         """The organization's."""
-        return people_of(self.organization)
+        visible = DirectoryUser.objects.visible_to(self.request.user)
+        return with_roles(visible.filter(organization=self.organization))
 
     def row_url(self, row: DirectoryUser) -> str:
         """The person's own page."""

@@ -5,6 +5,7 @@ there is one that this organization may give a role to.
 """
 
 import uuid
+from typing import TYPE_CHECKING, TypeVar
 
 from django.conf import settings
 from django.db import models
@@ -13,6 +14,22 @@ from django.db.models.functions import Lower
 from django.utils.translation import gettext_lazy as _
 
 from apps.organizations.models import ColleagueInvitation, Organization, Role
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from apps.accounts.models import User
+
+
+Row = TypeVar("Row", bound=models.Model)
+
+
+class DirectoryQuerySet(models.QuerySet[Row]):
+    """What directories have sent, as a reader may see it."""
+
+    def visible_to(self, user: "User | AnonymousUser") -> "DirectoryQuerySet[Row]":
+        """That of the organizations that ``user`` holds a Grant on."""
+        return self.filter(organization__in=Organization.objects.visible_to(user))
 
 
 class Directory(models.Model):
@@ -25,6 +42,8 @@ class Directory(models.Model):
     # The last request that was refused, and why in words.
     failed_at = models.DateTimeField(_("last refusal"), null=True)
     failure = models.CharField(max_length=300, blank=True)
+
+    objects = DirectoryQuerySet["Directory"].as_manager()
 
     class Meta:
         verbose_name = _("directory")
@@ -61,10 +80,13 @@ class DirectoryUser(models.Model):
     )
     # An owner took them off by hand: the directory gives them nothing until an owner says so.
     kept_out_at = models.DateTimeField(_("kept out"), null=True, blank=True)
-    letter_due = models.BooleanField(default=False, editable=False)
+    # None: no letter is due. While a worker sends it: when another one may, should that one have died.
+    letter_due_at = models.DateTimeField(null=True, editable=False)
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
+
+    objects = DirectoryQuerySet["DirectoryUser"].as_manager()
 
     class Meta:
         verbose_name = _("person of a directory")
@@ -82,6 +104,11 @@ class DirectoryUser(models.Model):
         indexes = [
             models.Index(fields=["organization", "external_id"], name="directory_user_external"),
             models.Index(fields=["organization", "email"], name="directory_user_email"),
+            models.Index(
+                fields=["letter_due_at"],
+                condition=Q(letter_due_at__isnull=False),
+                name="directory_user_letter",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -108,6 +135,8 @@ class DirectoryGroup(models.Model):
     version = models.PositiveIntegerField(default=1, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
     changed_at = models.DateTimeField(auto_now=True)
+
+    objects = DirectoryQuerySet["DirectoryGroup"].as_manager()
 
     class Meta:
         verbose_name = _("group of a directory")

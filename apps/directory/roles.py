@@ -73,7 +73,7 @@ def settle(organization: Organization, people: Iterable[int], actor: Who) -> Non
         actor=actor,
         lines=[line for part in parts for line in part.lines],
     )
-    if any(one.letter_due for part in parts for one in part.people):
+    if any(one.letter_due_at for part in parts for one in part.people):
         send_letters_soon()
 
 
@@ -227,8 +227,8 @@ def _make_accounts(people: Sequence[DirectoryUser]) -> None:
         batch_size=AT_ONCE,
     )
     for one, user in zip(people, made, strict=True):
-        one.user, one.letter_due = user, True
-    DirectoryUser.objects.bulk_update(people, ["user", "letter_due"], batch_size=AT_ONCE)
+        one.user, one.letter_due_at = user, timezone.now()
+    DirectoryUser.objects.bulk_update(people, ["user", "letter_due_at"], batch_size=AT_ONCE)
 
 
 def _offer(organization: Organization, people: Sequence[DirectoryUser], part: _Part) -> None:
@@ -256,8 +256,8 @@ def _offer(organization: Organization, people: Sequence[DirectoryUser], part: _P
                 expires_at=timezone.now() + timedelta(days=INVITATION_DAYS),
             )
             pending[person.email] = invitation
-            person.invitation, person.letter_due = invitation, True
-            person.save(update_fields=["invitation", "letter_due"])
+            person.invitation, person.letter_due_at = invitation, timezone.now()
+            person.save(update_fields=["invitation", "letter_due_at"])
             part.lines.append(_line("grants.invite", invitation))
         elif invitation.pk == person.invitation_id and invitation.role != role:
             invitation.role = role

@@ -5,6 +5,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from django.db.models import QuerySet
 from rest_framework.request import Request
 from rest_framework.response import Response
 from scim2_models import Context, NotFoundException
@@ -30,6 +31,11 @@ class _Resources(ScimView):
 
 
 class _People(_Resources):
+    def people(self) -> QuerySet[DirectoryUser]:
+        """Those of this directory."""
+        visible = DirectoryUser.objects.visible_to(self.request.user)
+        return visible.filter(organization=self.here)
+
     def bodies(self, people: Sequence[DirectoryUser]) -> list[dict[str, Any]]:
         """With their groups. One query."""
         groups: defaultdict[int, list[tuple[uuid.UUID, str]]] = defaultdict(list)
@@ -48,7 +54,7 @@ class Users(_People):
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         """A page of those that the filter leaves. Four queries, however many there are."""
-        rows = DirectoryUser.objects.filter(organization=self.here)
+        rows = self.people()
         rows = filters.narrowed(rows, request.query_params.get("filter", ""), filters.PEOPLE)
         people, total, start = self.paged(rows)
         return self.listed(self.bodies(people), total, start)
@@ -68,7 +74,7 @@ class OneUser(_People):
 
     def get(self, request: Request, uid: uuid.UUID, **kwargs: Any) -> Response:
         """As they are."""
-        person = DirectoryUser.objects.filter(organization=self.here, uid=uid).first()
+        person = self.people().filter(uid=uid).first()
         if person is None:
             raise services.Absent
         return self.answer(self.body(person))
@@ -106,6 +112,11 @@ class OneUser(_People):
 
 
 class _Groups(_Resources):
+    def groups(self) -> QuerySet[DirectoryGroup]:
+        """Those of this directory."""
+        visible = DirectoryGroup.objects.visible_to(self.request.user)
+        return visible.filter(organization=self.here)
+
     def bodies(self, groups: Sequence[DirectoryGroup]) -> list[dict[str, Any]]:
         """With their members, unless nobody wants them. At most one query."""
         members: defaultdict[int, list[tuple[uuid.UUID, str]]] = defaultdict(list)
@@ -128,7 +139,7 @@ class Groups(_Groups):
 
     def get(self, request: Request, **kwargs: Any) -> Response:
         """A page of those that the filter leaves. Four queries, however many there are."""
-        rows = DirectoryGroup.objects.filter(organization=self.here)
+        rows = self.groups()
         rows = filters.narrowed(rows, request.query_params.get("filter", ""), filters.GROUPS)
         groups, total, start = self.paged(rows)
         return self.listed(self.bodies(groups), total, start)
@@ -146,7 +157,7 @@ class OneGroup(_Groups):
 
     def get(self, request: Request, uid: uuid.UUID, **kwargs: Any) -> Response:
         """As it is."""
-        group = DirectoryGroup.objects.filter(organization=self.here, uid=uid).first()
+        group = self.groups().filter(uid=uid).first()
         if group is None:
             raise services.Absent
         return self.answer(self.body(group))

@@ -3,16 +3,18 @@
 from typing import Any
 
 import pytest
+import time_machine
 from allauth.account.models import EmailAddress
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.audit.models import Entry
 from apps.directory import letters, services
-from apps.directory.lists import people_of, standing
+from apps.directory.lists import standing, with_roles
 from apps.directory.models import DirectoryUser
-from apps.organizations.models import ApiToken, ColleagueInvitation, Grant, Role
+from apps.organizations.models import ApiToken, ColleagueInvitation, Grant, Organization, Role
 from apps.organizations.services import (
     Refused,
     accept_invitation,
@@ -40,7 +42,7 @@ def by_directory(address: str) -> bool:
 
 def where_is(person: DirectoryUser) -> str:
     """What the list says of them."""
-    return standing(people_of(person.organization).get(pk=person.pk))[1]
+    return standing(with_roles(DirectoryUser.objects.filter(pk=person.pk)).get())[1]
 
 
 def add(*people: DirectoryUser) -> dict[str, Any]:
@@ -105,6 +107,57 @@ def test_somebody_new_gets_an_account_a_letter_and_the_largest_role(
         ("grants.change", ["admin", "viewer"], "Directory (token Okta)"),
         ("grants.remove", ["viewer", None], "Directory (token Okta)"),
     ]
+
+
+def test_a_letter_whose_worker_has_died_is_sent_by_another(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = provider.person("ann@example.com")
+    provider.group("Team", person, role="viewer")
+    with time_machine.travel("2030-01-31 12:00:00Z", tick=False) as clock:
+
+        def dies(person: DirectoryUser) -> bool:
+            raise SystemExit
+
+        with monkeypatch.context() as dying:
+            dying.setattr(letters, "_send", dies)
+            with pytest.raises(SystemExit):
+                letters.send_due()
+        letters.send_due()
+        assert not mail.outbox, "the one that has it may still be at it"
+        clock.shift(letters.LEASE)
+        # What the mail server does not take comes later, too.
+        with monkeypatch.context() as away:
+            away.setattr(letters, "_send", lambda person: False)
+            letters.send_due()
+        clock.shift(letters.LEASE)
+        Organization.objects.update(sending_stopped_at=timezone.now())
+        letters.send_due()
+        assert not mail.outbox, "a backup was put back: it may have been sent"
+        Organization.objects.update(sending_stopped_at=None)
+        letters.send_due()
+        assert [letter.to for letter in mail.outbox] == [["ann@example.com"]]
+        clock.shift(letters.LEASE)
+        letters.send_due()
+        assert len(mail.outbox) == 1
+
+
+def test_a_letter_that_is_asked_for_while_one_is_sent_is_sent_too(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person = provider.person("ann@example.com")
+    provider.group("Team", person, role="viewer")
+    sent = []
+
+    def sending(one: DirectoryUser) -> bool:
+        sent.append(one.pk)
+        DirectoryUser.objects.filter(pk=one.pk).update(letter_due_at=timezone.now())
+        return True
+
+    monkeypatch.setattr(letters, "_send", sending)
+    letters.send_due()
+    letters.send_due()
+    assert sent == [person.pk, person.pk]
 
 
 def test_who_is_not_active_loses_role_sessions_and_tokens_at_once(provider: Provider) -> None:
