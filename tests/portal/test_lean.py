@@ -58,6 +58,15 @@ def works():
     return callable(client.organization.users.with_raw_response.list)
 
 assert works() and brought() < 1500, brought()
+# Whoever uses one of the parts that are left out is told which.
+from anthropic.types.beta import BetaMessage
+for use in (BetaMessage, lambda: BetaMessage.model_validate({})):
+    try:
+        use()
+    except slim.NotImported as error:
+        assert "anthropic.types.beta.BetaMessage" in str(error), error
+    else:
+        raise AssertionError("nothing was said")
 # A later one that needs what is left out is imported whole.
 sys.meta_path[:] = [one for one in sys.meta_path if type(one).__name__ != "_Slim"]
 for name in [name for name in sys.modules if name.partition(".")[0] == "anthropic"]:

@@ -2,7 +2,8 @@
 
 ``import anthropic`` brings three thousand modules, two thirds of them of what is in beta, and helpers for
 tools, streams and other clouds. The portal calls ``client.organization`` alone. Everything else is stood in
-for by modules whose names are empty classes: 26 MB and more than half of the time of importing it.
+for by modules whose names are empty classes, 26 MB and more than half of the time of importing it less; whoever
+uses one of them is told what it is.
 """
 
 import sys
@@ -32,8 +33,31 @@ UNUSED = tuple(
 log = structlog.get_logger("apps.providers")
 
 
-class _Nothing:
-    """What a name of such a module stands for: good enough to be spelled in a type, or inherited from."""
+class NotImported(RuntimeError):
+    """A part of the SDK that was left out is used."""
+
+
+def _refuse(name: str) -> NotImported:
+    return NotImported(
+        f"{name} is left out of the SDK as the portal imports it: take its module out of UNUSED in {__name__}."
+    )
+
+
+class _Unusable(type):
+    """Its classes may be spelled in a type and inherited from, which importing the SDK does, and no more."""
+
+    def __getattr__(cls, name: str) -> Any:
+        if name.startswith("_"):
+            raise AttributeError(name)  # whoever looks a class over finds it empty
+        raise _refuse(f"{cls.__module__}.{cls.__qualname__}.{name}")
+
+
+class _Nothing(metaclass=_Unusable):
+    """What a name of such a module stands for."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Refuses: nothing would be in it."""
+        raise _refuse(f"{cls.__module__}.{cls.__qualname__}")
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Take what a TypedDict takes."""
