@@ -17,11 +17,11 @@ from apps.billing.api import (
     PaymentViewSet,
     PlanViewSet,
     PromotionViewSet,
-    PurchaseViewSet,
     ReconciliationView,
+    SeatHolderViewSet,
     SpendView,
-    TopUpViewSet,
 )
+from apps.billing.change_api import PlanChangeViewSet, PurchaseViewSet, TopUpViewSet
 from apps.budgets.api import BudgetPeriodViewSet, BudgetViewSet
 from apps.centres.api import AllocationsView, MonthsView, StatementsView
 from apps.centres.change_api import CentreViewSet, ClosingView, RuleViewSet
@@ -30,6 +30,7 @@ from apps.configuration.api import (
     RemoteOrganizationViewSet,
     VersionViewSet,
 )
+from apps.directory.api import DirectoryGroupViewSet, DirectoryPersonViewSet
 from apps.incidents.api import IncidentViewSet
 from apps.invites.api import InviteViewSet
 from apps.keys.api import FindingViewSet, KeyViewSet
@@ -45,6 +46,8 @@ from apps.personal.own_api import (
     OwnCallsViewSet,
     OwnMoneyView,
     OwnPaymentViewSet,
+    OwnPurchaseViewSet,
+    OwnTopUpViewSet,
     OwnUsageView,
 )
 from apps.reports.api import ReportViewSet
@@ -91,6 +94,21 @@ urlpatterns: list[URLPattern] = [
     ),
     path(f"{ONE}colleagues/", ColleaguesView.as_view(), name="colleagues"),
     path(
+        f"{ONE}directory/groups/",
+        DirectoryGroupViewSet.as_view({"get": "list"}),
+        name="directory_groups",
+    ),
+    path(
+        f"{ONE}directory/people/",
+        DirectoryPersonViewSet.as_view({"get": "list"}),
+        name="directory_people",
+    ),
+    path(
+        f"{ONE}directory/people/<uuid:uid>/",
+        DirectoryPersonViewSet.as_view({"get": "retrieve"}),
+        name="directory_person",
+    ),
+    path(
         f"{ONE}saved-views/",
         SavedViewViewSet.as_view({"get": "list", "post": "create"}),
         name="saved_views",
@@ -108,7 +126,11 @@ urlpatterns: list[URLPattern] = [
         name="audit_entry",
     ),
     path(f"{ONE}tokens/", TokenViewSet.as_view({"get": "list"}), name="tokens"),
-    path(f"{ONE}tokens/<str:key>/", TokenViewSet.as_view({"delete": "destroy"}), name="token"),
+    path(
+        f"{ONE}tokens/<str:key>/",
+        TokenViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
+        name="token",
+    ),
     path(f"{ONE}connections/", ConnectionViewSet.as_view({"get": "list"}), name="connections"),
     path(
         f"{ONE}connections/<uuid:uid>/",
@@ -228,7 +250,7 @@ urlpatterns: list[URLPattern] = [
     path(f"{ONE}accounts/", AccountViewSet.as_view({"get": "list"}), name="accounts"),
     path(
         f"{ONE}accounts/<uuid:uid>/",
-        AccountViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        AccountViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
         name="account",
     ),
     path(
@@ -245,6 +267,16 @@ urlpatterns: list[URLPattern] = [
         f"{ONE}accounts/<uuid:uid>/active/",
         AccountViewSet.as_view({"put": "activate"}),
         name="account_active",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/cap/",
+        AccountViewSet.as_view({"post": "request_budget"}),
+        name="account_cap",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/token/",
+        AccountViewSet.as_view({"post": "refresh_token"}),
+        name="account_token",
     ),
     path(f"{ONE}accounts/<uuid:uid>/usage/", OwnUsageView.as_view(), name="account_usage"),
     path(
@@ -272,6 +304,26 @@ urlpatterns: list[URLPattern] = [
         f"{ONE}accounts/<uuid:uid>/payments/<int:pk>/",
         OwnPaymentViewSet.as_view({"get": "retrieve"}),
         name="account_payment",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/credit/purchase/",
+        OwnPurchaseViewSet.as_view({"post": "purchase"}),
+        name="account_purchase",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/credit/checkout/",
+        OwnPurchaseViewSet.as_view({"post": "checkout"}),
+        name="account_checkout",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/top-up/",
+        OwnTopUpViewSet.as_view({"get": "retrieve", "put": "update"}),
+        name="account_top_up",
+    ),
+    path(
+        f"{ONE}accounts/<uuid:uid>/card/",
+        OwnPurchaseViewSet.as_view({"post": "card"}),
+        name="account_card",
     ),
     path(
         f"{ONE}connections/<uuid:uid>/configuration/",
@@ -354,11 +406,28 @@ urlpatterns: list[URLPattern] = [
         TopUpViewSet.as_view({"get": "retrieve", "put": "update"}),
         name="top_up",
     ),
+    path(
+        f"{ONE}connections/<uuid:uid>/card/",
+        PurchaseViewSet.as_view({"post": "card"}),
+        name="card",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/plan/",
+        PlanChangeViewSet.as_view(
+            {"post": "create", "patch": "partial_update", "delete": "destroy"}
+        ),
+        name="plan",
+    ),
     path(f"{ONE}payments/", PaymentViewSet.as_view({"get": "list"}), name="payments"),
     path(f"{ONE}payments/<int:pk>/", PaymentViewSet.as_view({"get": "retrieve"}), name="payment"),
     path(f"{ONE}promotions/", PromotionViewSet.as_view({"get": "list"}), name="promotions"),
     path(f"{ONE}plans/", PlanViewSet.as_view({"get": "list"}), name="plans"),
     path(f"{ONE}seats/", PlanViewSet.as_view({"get": "seats"}), name="seats"),
+    path(
+        f"{ONE}seats/members/",
+        SeatHolderViewSet.as_view({"get": "list"}),
+        name="seat_holders",
+    ),
     path(f"{ONE}cards/", CardViewSet.as_view({"get": "list"}), name="cards"),
     path(f"{ONE}incidents/", IncidentViewSet.as_view({"get": "list"}), name="incidents"),
     path(

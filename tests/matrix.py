@@ -956,7 +956,11 @@ PAGES: dict[str, Page] = {
     "api:organizations": SignedIn(methods=("GET",)),
     "api:nothing": Closed(given={"rest": "peolpe/"}),
     "api:tokens": Api(read="tokens.own"),
-    "api:token": Api(methods={"DELETE": "tokens.own"}, objects={"key": "token.token_key"}),
+    "api:token": Api(
+        methods={"PATCH": "tokens.own", "DELETE": "tokens.own"},
+        objects={"key": "token.token_key"},
+        data={"name": "Nightly"},
+    ),
     "api/v1/": Closed(),
     "api:connections": Api(read="connections.read"),
     "api:connection": Api(
@@ -990,6 +994,9 @@ PAGES: dict[str, Page] = {
     ),
     "api:organization": Api(read="organization.read", methods={"PATCH": "organization.change"}),
     "api:colleagues": Api(read="grants.read"),
+    "api:directory_groups": Api(read="grants.read"),
+    "api:directory_people": Api(read="grants.read"),
+    "api:directory_person": Api(read="grants.read", objects={"uid": "directory_user.uid"}),
     "api:saved_views": Api(read="activity.read", change="activity.read"),
     "api:saved_view": Api(
         methods={"PATCH": "activity.read", "DELETE": "activity.read"},
@@ -1091,11 +1098,17 @@ PAGES: dict[str, Page] = {
         methods={"GET": "billing.read", "PUT": "billing.top_up"},
         objects={"uid": "topping.connection.uid"},
     ),
+    "api:card": Api(change="billing.card", objects={"uid": "topping.connection.uid"}),
+    "api:plan": Api(
+        methods={"POST": "billing.plan", "PATCH": "billing.plan", "DELETE": "billing.plan"},
+        objects={"uid": "subscription.connection.uid"},
+    ),
     "api:payments": Api(read="billing.read"),
     "api:payment": Api(read="billing.read", objects={"pk": "payment"}),
     "api:promotions": Api(read="billing.read"),
     "api:plans": Api(read="billing.read"),
     "api:seats": Api(read="billing.read"),
+    "api:seat_holders": Api(read="billing.read"),
     "api:cards": Api(read="billing.read"),
     "api:incidents": Api(read="incidents.read"),
     "api:incident": Api(read="incidents.read", objects={"pk": "incident"}),
@@ -1109,9 +1122,11 @@ PAGES: dict[str, Page] = {
     "api:change_secret": Api(change="activity.read", objects={"uid": "command"}),
     "api:accounts": Api(read="account.read"),
     "api:account": Api(
-        methods={"GET": "account.read", "PATCH": "account.change"},
+        methods={"GET": "account.read", "PATCH": "account.change", "DELETE": "account.delete"},
         objects={"uid": "own_account.connection.uid"},
     ),
+    "api:account_cap": Api(change="account.change", objects={"uid": "own_account.connection.uid"}),
+    "api:account_token": Api(change="account.token", objects={"uid": "own_account.connection.uid"}),
     "api:account_terms": Api(
         change="account.change", objects={"uid": "own_account.connection.uid"}
     ),
@@ -1134,6 +1149,17 @@ PAGES: dict[str, Page] = {
     "api:account_payment": Api(
         read="account.money", objects={"uid": "own_payment.connection.uid", "pk": "own_payment"}
     ),
+    "api:account_purchase": Api(
+        change="account.buy", objects={"uid": "own_account.connection.uid"}
+    ),
+    "api:account_checkout": Api(
+        change="account.buy", objects={"uid": "own_account.connection.uid"}
+    ),
+    "api:account_top_up": Api(
+        methods={"GET": "account.money", "PUT": "account.top_up"},
+        objects={"uid": "own_topping.connection.uid"},
+    ),
+    "api:account_card": Api(change="account.card", objects={"uid": "own_account.connection.uid"}),
     "api:change_cancel": Api(
         change="commands.decide", objects={"uid": "command"}, besides="people.remove"
     ),

@@ -1,15 +1,10 @@
-"""The API's way to money: what is left, paid, planned and spent, and buying. Same services as the pages.
-
-Buying and automatic purchases ask for a fresh sign-in, which no token can give: scripts read, people pay.
-"""
+"""The API's way to money: what is left, paid, planned and spent. What moves it stands in ``change_api``."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from django.db.models import QuerySet
-from django.http import Http404
 from django.shortcuts import get_object_or_404
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers, viewsets
@@ -20,10 +15,8 @@ from apps.billing import (
     failures,
     glance,
     reconciling,
-    services,
     spend_views,
     timeline,
-    topping,
     views,
     words,
 )
@@ -31,7 +24,6 @@ from apps.billing.api_answers import (
     CardSerializer,
     CreditSerializer,
     HeldSerializer,
-    NewPurchase,
     OneConnection,
     PaymentDetailSerializer,
     PaymentsAsked,
@@ -40,30 +32,27 @@ from apps.billing.api_answers import (
     PointSerializer,
     PromotionSerializer,
     ReconciliationSerializer,
+    SeatHoldersAsked,
+    SeatHolderSerializer,
     SeatsSerializer,
     SpendSerializer,
-    TopUpChange,
-    TopUpSerializer,
 )
-from apps.billing.lists import RECLAIMABLE, in_state
-from apps.billing.models import Card, Credit, CreditPoint, Payment, Promotion, TopUp
+from apps.billing.lists import RECLAIMABLE, give_last_days, idle, in_state
+from apps.billing.models import Card, Credit, CreditPoint, Payment, Promotion
 from apps.billing.money import CURRENCY
 from apps.billing.remote import page_of
 from apps.billing.runway import Pace, paces
 from apps.billing.sellers import sells, why_not
-from apps.members.api import ASKING
+from apps.members.models import Member
 from apps.organizations.api_access import DeskAPIMixin
-from apps.organizations.api_once import once
-from apps.organizations.api_shapes import NewestFirst, Shape, asked_of_list, written
+from apps.organizations.api_shapes import Cursors, NewestFirst, Shape, asked_of_list, written
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
-from apps.sync.api import ASKING_ANSWERS, AskingMixin
-from apps.sync.models import Command
 from apps.usage import missing_words, reads
 from apps.usage.views import READ
 
 
-class _Billing(DeskAPIMixin):
+class BillingMixin(DeskAPIMixin):
     """What is about the organization's connections whose providers sell credit."""
 
     pagination_class: Any = None
@@ -72,16 +61,16 @@ class _Billing(DeskAPIMixin):
         visible = Connection.objects.visible_to(self.request.user).confirmed()
         return visible.filter(organization=self.organization).select_related("organization")
 
-    def _sellers(self, request: Request) -> list[Connection]:
+    def sellers(self, asked: Mapping[str, Any]) -> list[Connection]:
         """Those that are not disconnected, by name; the one that was asked for, if one was."""
-        asked = asked_of_list(OneConnection, request)
         rows = self._connections().exclude(state=Connection.State.DISCONNECTED)
         rows = rows.order_by("name", "pk")
         if "connection" in asked:
             rows = rows.filter(uid=asked["connection"])
         return [one for one in rows if sells(one)]
 
-    def _connection(self, uid: str) -> Connection:
+    def connection(self, uid: str) -> Connection:
+        """One of the organization's; 404 for any other."""
         return get_object_or_404(self._connections(), uid=uid)
 
 
@@ -121,7 +110,7 @@ def credit_of(sellers: Sequence[Connection]) -> list[dict[str, Any]]:
 
 
 @extend_schema(tags=["billing"])
-class CreditViewSet(_Billing, viewsets.GenericViewSet[Credit]):
+class CreditViewSet(BillingMixin, viewsets.GenericViewSet[Credit]):
     """Prepaid credit: what is left, how long it lasts, what it was."""
 
     actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
@@ -134,11 +123,15 @@ class CreditViewSet(_Billing, viewsets.GenericViewSet[Credit]):
     )
     def list(self, request: Request, slug: str) -> Response:
         """What is left at each connection that sells credit, and how long it lasts."""
-        return Response(written(CreditSerializer, credit_of(self._sellers(request))))
+        return Response(
+            written(
+                CreditSerializer, credit_of(self.sellers(asked_of_list(OneConnection, request)))
+            )
+        )
 
 
 @extend_schema(tags=["billing"])
-class CreditHistoryViewSet(_Billing, viewsets.GenericViewSet[Any]):
+class CreditHistoryViewSet(BillingMixin, viewsets.GenericViewSet[Any]):
     """What the credit was."""
 
     actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
@@ -149,7 +142,7 @@ class CreditHistoryViewSet(_Billing, viewsets.GenericViewSet[Any]):
     def list(self, request: Request, slug: str, uid: str) -> Response:
         """The credit each time that it was found changed, the newest first."""
         asked_of_list(Shape, request)
-        points = CreditPoint.objects.filter(connection=self._connection(uid))
+        points = CreditPoint.objects.filter(connection=self.connection(uid))
         page = self.paginate_queryset(points)
         return self.get_paginated_response(written(PointSerializer, page))
 
@@ -158,7 +151,7 @@ class CreditHistoryViewSet(_Billing, viewsets.GenericViewSet[Any]):
 
 
 @extend_schema(tags=["billing"])
-class PaymentViewSet(_Billing, viewsets.GenericViewSet[Payment]):
+class PaymentViewSet(BillingMixin, viewsets.GenericViewSet[Payment]):
     """Purchases of credit."""
 
     actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
@@ -205,7 +198,7 @@ class PaymentViewSet(_Billing, viewsets.GenericViewSet[Payment]):
 
 
 @extend_schema(tags=["billing"])
-class PromotionViewSet(_Billing, viewsets.GenericViewSet[Promotion]):
+class PromotionViewSet(BillingMixin, viewsets.GenericViewSet[Promotion]):
     """Credit that was given."""
 
     actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
@@ -215,13 +208,15 @@ class PromotionViewSet(_Billing, viewsets.GenericViewSet[Promotion]):
     @extend_schema(operation_id="promotions_list", parameters=[OneConnection])
     def list(self, request: Request, slug: str) -> Response:
         """Promotions, the newest first, those that have ended too."""
-        rows = Promotion.objects.filter(connection__in=self._sellers(request))
+        rows = Promotion.objects.filter(
+            connection__in=self.sellers(asked_of_list(OneConnection, request))
+        )
         page = self.paginate_queryset(rows.select_related("connection"))
         return self.get_paginated_response(written(PromotionSerializer, page))
 
 
 @extend_schema(tags=["billing"])
-class CardViewSet(_Billing, viewsets.GenericViewSet[Card]):
+class CardViewSet(BillingMixin, viewsets.GenericViewSet[Card]):
     """Payment methods, masked."""
 
     actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
@@ -232,7 +227,9 @@ class CardViewSet(_Billing, viewsets.GenericViewSet[Card]):
     )
     def list(self, request: Request, slug: str) -> Response:
         """The stored card of each connection: never more than its last four digits."""
-        rows = Card.objects.filter(connection__in=self._sellers(request), gone_at__isnull=True)
+        rows = Card.objects.filter(
+            connection__in=self.sellers(asked_of_list(OneConnection, request)), gone_at__isnull=True
+        )
         return Response(written(CardSerializer, rows.select_related("connection").order_by("pk")))
 
 
@@ -240,7 +237,7 @@ class CardViewSet(_Billing, viewsets.GenericViewSet[Card]):
 
 
 @extend_schema(tags=["billing"])
-class PlanViewSet(_Billing, viewsets.GenericViewSet[Any]):
+class PlanViewSet(BillingMixin, viewsets.GenericViewSet[Any]):
     """Plans and seats."""
 
     actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
@@ -252,7 +249,7 @@ class PlanViewSet(_Billing, viewsets.GenericViewSet[Any]):
     )
     def list(self, request: Request, slug: str) -> Response:
         """The plan that each connection holds, those on offer, and those before."""
-        rows = views.holdings(self._sellers(request))
+        rows = views.holdings(self.sellers(asked_of_list(OneConnection, request)))
         return Response(written(HeldSerializer, rows))
 
     @extend_schema(
@@ -262,7 +259,11 @@ class PlanViewSet(_Billing, viewsets.GenericViewSet[Any]):
     )
     def seats(self, request: Request, slug: str) -> Response:
         """How many seats each connection pays for, and who holds them."""
-        seated = [one for one in self._sellers(request) if PROVIDERS[one.provider].holds_seats]
+        seated = [
+            one
+            for one in self.sellers(asked_of_list(OneConnection, request))
+            if PROVIDERS[one.provider].holds_seats
+        ]
         rows = []
         for one in views.seats_of({connection.pk: connection for connection in seated}):
             held = one.subscription
@@ -284,115 +285,26 @@ class PlanViewSet(_Billing, viewsets.GenericViewSet[Any]):
         return Response(written(SeatsSerializer, rows))
 
 
-# --- Automatic purchases --------------------------------------------------------------------------
-
-
 @extend_schema(tags=["billing"])
-class TopUpViewSet(AskingMixin, _Billing, viewsets.GenericViewSet[TopUp]):
-    """What is bought automatically at one connection."""
+class SeatHolderViewSet(BillingMixin, viewsets.GenericViewSet[Member]):
+    """Who holds the seats."""
 
-    actions: ClassVar[dict[str, str]] = {"retrieve": "billing.read", "update": "billing.top_up"}
-    serializer_class = TopUpSerializer
+    actions: ClassVar[dict[str, str]] = {"*": "billing.read"}
+    serializer_class = SeatHolderSerializer
+    pagination_class = Cursors
 
-    def _row(self, uid: str) -> TopUp:
-        connection = self._connection(uid)
-        row = TopUp.objects.present().filter(connection=connection).first()
-        if row is None:
-            raise Http404
-        row.connection = connection
-        return row
-
-    @extend_schema(operation_id="top_up_retrieve")
-    def retrieve(self, request: Request, slug: str, uid: str) -> Response:
-        """Whether credit is bought automatically, when, and how much."""
-        return Response(TopUpSerializer(self._row(uid)).data)
-
-    @extend_schema(
-        operation_id="top_up_change",
-        parameters=ASKING,
-        request=TopUpChange,
-        responses=ASKING_ANSWERS,
-    )
-    def update(self, request: Request, slug: str, uid: str) -> Response:
-        """Have credit bought automatically, otherwise, or no more. Not by token."""
-        row, this = self._row(uid), once(request)
-        asked = self.earlier(this)
-        if asked is None:
-            wanted = TopUpChange(data=request.data)
-            wanted.is_valid(raise_exception=True)
-            asked = topping.change(
-                top_up=row,
-                wanted=_wanted(row, wanted.validated_data),
-                actor=self.actor,
-                nonce=this.nonce,
-            )
-        return self.answer(asked)
-
-
-def _wanted(row: TopUp, given: Mapping[str, Any]) -> topping.Wanted:
-    """Off, both amounts stay at the provider, as the page has it."""
-    if not given["enabled"]:
-        return topping.Wanted(False, row.threshold, row.amount)
-    return topping.Wanted(True, given.get("threshold"), given.get("amount"))
-
-
-# --- Buying ---------------------------------------------------------------------------------------
-
-
-@extend_schema(tags=["billing"])
-class PurchaseViewSet(AskingMixin, _Billing, viewsets.GenericViewSet[Command]):
-    """Buying credit. Not by token: it asks for a fresh sign-in."""
-
-    actions: ClassVar[dict[str, str]] = {"*": "billing.buy"}
-
-    @extend_schema(
-        operation_id="credit_purchase",
-        parameters=ASKING,
-        request=NewPurchase,
-        responses=ASKING_ANSWERS,
-    )
-    def purchase(self, request: Request, slug: str, uid: str) -> Response:
-        """Charge the stored card for credit. Sent again with the same Idempotency-Key, it buys once."""
-        connection, this = self._connection(uid), once(request)
-        asked = self.earlier(this)
-        if asked is None:
-            asked = services.purchase(
-                connection=connection,
-                amount=_amount(request),
-                actor=self.actor,
-                nonce=this.nonce,
-            )
-        return self.answer(asked)
-
-    @extend_schema(
-        operation_id="credit_checkout",
-        parameters=ASKING,
-        request=NewPurchase,
-        responses=ASKING_ANSWERS,
-    )
-    def checkout(self, request: Request, slug: str, uid: str) -> Response:
-        """Open a page of the provider's where credit is paid. Its address is in the payment, as `page`."""
-        connection, this = self._connection(uid), once(request)
-        asked = self.earlier(this)
-        if asked is None:
-            overview = reverse("billing:overview", kwargs={"slug": self.organization.slug})
-            asked = services.checkout(
-                connection=connection,
-                amount=_amount(request),
-                back=request.build_absolute_uri(f"{overview}begun/"),
-                actor=self.actor,
-                nonce=this.nonce,
-            )
-        return self.answer(asked)
-
-
-def _amount(request: Request) -> Any:
-    wanted = NewPurchase(data=request.data)
-    wanted.is_valid(raise_exception=True)
-    amount = wanted.validated_data["amount"]
-    if why := services.why_not(amount):
-        raise serializers.ValidationError({"amount": [why]})
-    return amount
+    @extend_schema(operation_id="seat_holders_list", parameters=[SeatHoldersAsked])
+    def list(self, request: Request, slug: str) -> Response:
+        """Members who hold a seat, with when they used it last. A seat is taken back by removing its member."""
+        asked = asked_of_list(SeatHoldersAsked, request)
+        seated = {one.pk: one for one in self.sellers(asked) if PROVIDERS[one.provider].holds_seats}
+        members = Member.objects.visible_to(request.user)
+        rows = members.filter(connection__in=seated, gone_at__isnull=True)
+        if "idle_days" in asked:
+            rows = rows.filter(idle(asked["idle_days"]))
+        page = self.paginate_queryset(rows)
+        give_last_days(page or [], seated)
+        return self.get_paginated_response(written(SeatHolderSerializer, page))
 
 
 # --- Spend ----------------------------------------------------------------------------------------

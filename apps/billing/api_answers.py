@@ -12,6 +12,7 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from apps.billing.glance import Sums
+from apps.billing.lists import IDLE_DAYS
 from apps.billing.models import (
     Card,
     Payment,
@@ -22,6 +23,7 @@ from apps.billing.models import (
 from apps.billing.reconciling import Cause, Comparison, Day, Statement
 from apps.billing.timeline import Happening
 from apps.billing.words import STATES, card_expiry, top_up_plan
+from apps.members.api import MemberSerializer
 from apps.organizations.api_shapes import Moment, Shape
 from apps.usage.api_answers import CoverageSerializer, Exact
 from apps.usage.coming import Coming
@@ -90,6 +92,20 @@ class TopUpChange(Shape):
     enabled = serializers.BooleanField()
     threshold = Amount(required=False, help_text="Dollars: below this is bought.")
     amount = Amount(required=False, help_text="Dollars: so much each time.")
+
+
+class NewSeats(Shape):
+    """How many seats are to be paid for."""
+
+    seats = serializers.IntegerField(
+        min_value=1, help_text="The new number of all seats, not how many more."
+    )
+
+
+class NewPlan(NewSeats):
+    """A plan to be bought."""
+
+    plan = serializers.CharField(max_length=200, help_text="`provider_id` of one that is on offer.")
 
 
 # --- Credit, payments ----------------------------------------------------------------------------
@@ -273,6 +289,24 @@ class SeatsSerializer(OfConnection):
     idle_days = serializers.IntegerField()
     unread_days = serializers.IntegerField()
     saving = Exact(allow_null=True, help_text="What the idle seats cost for one interval.")
+
+
+class SeatHolderSerializer(MemberSerializer):
+    """A member who holds a seat."""
+
+    last_used = serializers.DateField(
+        source="last_day",
+        allow_null=True,
+        help_text="The last UTC day with use, as far as it was read.",
+    )
+
+
+class SeatHoldersAsked(OneConnection):
+    """What the list of them can be narrowed by, as the page's."""
+
+    idle_days = serializers.ChoiceField(
+        IDLE_DAYS, required=False, help_text="Joined before that, and nothing used since."
+    )
 
 
 class CardSerializer(OfConnection):

@@ -10,12 +10,12 @@ from django.views.decorators.http import require_http_methods
 
 from apps.billing import cards, words
 from apps.billing.mirror import CARD
-from apps.billing.remote import page_opened_by
 from apps.billing.whose import Pages, fresh, pages_of
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.sync.asking import asked
 from apps.sync.models import Command
+from apps.sync.outbox.kinds import page_opened_by
 
 
 class _Form(forms.Form):

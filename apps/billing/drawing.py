@@ -8,11 +8,11 @@ from apps.billing import words
 from apps.billing.cards import CARD_PAGES
 from apps.billing.models import Payment, TopUp
 from apps.billing.money import in_micros
-from apps.billing.remote import CLOCKS, PURCHASES, amount_of, evidence_at, page_opened_by
+from apps.billing.remote import CLOCKS, PURCHASES, amount_of, evidence_at
 from apps.billing.subscribing import SUBSCRIBE_KIND
 from apps.billing.whose import pages_about
 from apps.sync.models import Command, CommandState
-from apps.sync.outbox.kinds import kind_of
+from apps.sync.outbox.kinds import kind_of, page_opened_by
 
 SHOWN = 3  # payments of the same amount
 

@@ -1,6 +1,6 @@
 """The list of payments, and of seats in use, declared."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from typing import Any, ClassVar
@@ -21,6 +21,7 @@ from apps.billing.whose import Pages, pages_of
 from apps.billing.words import STATES, state_of, usd
 from apps.members.models import Member
 from apps.organizations.lists import ListByConnection, connection_column, connection_filter
+from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
 from apps.sync.schedule import freshness
 from apps.ui.filters import ChoiceFilter, DateRangeFilter, Filter, SearchFilter
@@ -255,6 +256,16 @@ def idle(days: int) -> Q:
     return ~Q(joined_at__gt=since) & ~Q(Exists(use))
 
 
+def give_last_days(rows: Sequence[Member], connections: Mapping[int, Connection]) -> None:
+    """Give each row its connection, and as ``last_day`` the last on which it used anything. One query."""
+    ids = [row.remote_id for row in rows if row.remote_id]
+    asked = [connections[pk] for pk in {row.connection_id for row in rows}]
+    days = reads.last_days(asked, "account", ids)
+    for row in rows:
+        row.connection = connections[row.connection_id]
+        row.last_day = days.get((row.connection_id, row.remote_id or ""))  # type: ignore[attr-defined]  # for whoever shows it
+
+
 def unread_days(connections: Sequence[int], days: int) -> dict[int, int]:
     """How many of the last ``days`` whole UTC days of use were not read, by connection id. One query."""
     today = day_of(timezone.now())
@@ -343,12 +354,8 @@ class SeatList(ListByConnection[Member]):
 
     def prepare(self, rows: list[Member]) -> None:
         """Give each row its connection and the last day on which it used anything. One query."""
-        ids = [row.remote_id for row in rows if row.remote_id]
-        connections = [self.connections[pk] for pk in {row.connection_id for row in rows}]
-        days = reads.last_days(connections, "account", ids)
+        give_last_days(rows, self.connections)
         for row in rows:
-            row.connection = self.connections[row.connection_id]
-            row.last_day = days.get((row.connection_id, row.remote_id or ""))  # type: ignore[attr-defined]  # for the cells
             row.role_label = str(PROVIDERS[row.connection.provider].role_label(row.role))  # type: ignore[attr-defined]  # likewise
 
     def row_url(self, row: Member) -> str:

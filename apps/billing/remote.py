@@ -35,7 +35,7 @@ from apps.sync.outbox.kinds import (
     Step,
     Undecided,
     Verdict,
-    kind_of,
+    page_opened_by,
     register,
 )
 from apps.sync.outbox.outcome import quiet_time
@@ -375,13 +375,6 @@ def page_of(payment: Payment) -> str:
     """Where a payment that waits is paid; "" where nobody knows."""
     command = payment.command
     return page_opened_by(command) if command and payment.status == "pending" else ""
-
-
-def page_opened_by(command: Command) -> str:
-    """The address of the provider's page that a change has opened; "" if it has not."""
-    if "url" not in kind_of(command).private or command.state != CommandState.SUCCEEDED:
-        return ""
-    return str(command.results[-1].get("url") or "") if command.results else ""
 
 
 def register_kinds() -> None:

@@ -20,7 +20,7 @@ from apps.organizations.api_tokens import role_of_token
 from apps.organizations.health import Health, health_of, with_freshness
 from apps.organizations.models import ApiToken, Connection, Organization, Role
 from apps.organizations.services import Refused
-from apps.organizations.token_services import revoke_token, visible_tokens
+from apps.organizations.token_services import rename_token, revoke_token, visible_tokens
 
 
 class OrganizationSerializer(serializers.Serializer[Organization]):
@@ -197,6 +197,12 @@ class TokenSerializer(serializers.Serializer[ApiToken]):
     )
 
 
+class TokenChange(Shape):
+    """What is to be otherwise."""
+
+    name = serializers.CharField(max_length=80)
+
+
 @extend_schema(tags=["tokens"])
 class TokenViewSet(DeskAPIMixin, viewsets.GenericViewSet[ApiToken]):
     """Tokens: the caller's own; for owners and admins the organization's too. Pages alone make them."""
@@ -215,6 +221,15 @@ class TokenViewSet(DeskAPIMixin, viewsets.GenericViewSet[ApiToken]):
     def list(self, request: Request, slug: str) -> Response:
         """Tokens, the newest first."""
         return Response(written(TokenSerializer, self.get_queryset()))
+
+    @extend_schema(
+        operation_id="tokens_rename", request=TokenChange, responses=answers(TokenSerializer)
+    )
+    def partial_update(self, request: Request, slug: str, key: str) -> Response:
+        """Call a token something else."""
+        token = get_object_or_404(self.get_queryset(), token_key=key)
+        rename_token(token=token, actor=self.actor, **sent(TokenChange, request))
+        return Response(TokenSerializer(self.get_queryset().get(pk=token.pk)).data)
 
     @extend_schema(operation_id="tokens_end", responses={204: None})
     def destroy(self, request: Request, slug: str, key: str) -> Response:

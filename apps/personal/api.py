@@ -1,4 +1,4 @@
-"""The API's way to one's own accounts. What wants a fresh sign-in is done on the pages alone."""
+"""The API's way to one's own accounts: who one is there, what one may ask for."""
 
 from typing import Any, ClassVar
 
@@ -11,12 +11,12 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.members.api import ASKING
-from apps.organizations.api_once import once
-from apps.organizations.api_shapes import Cursors, Moment, Shape, written
+from apps.organizations.api_shapes import Cursors, Moment, Shape, sent, written
 from apps.organizations.models import Connection
-from apps.personal import services
+from apps.personal import budget, services
 from apps.personal.models import Account
 from apps.sync.api import ASKING_ANSWERS, AskingMixin
+from apps.sync.models import Command
 
 # --- Shapes --------------------------------------------------------------------------------------
 
@@ -70,6 +70,12 @@ class InviteToken(Shape):
         return token
 
 
+class RefreshToken(Shape):
+    """What came with the account token. It works once."""
+
+    token = serializers.CharField(max_length=services.LONGEST_TOKEN, write_only=True)
+
+
 class NewActive(Shape):
     """Which account use is to be billed to."""
 
@@ -92,6 +98,9 @@ class AccountViewSet(AskingMixin, viewsets.GenericViewSet[Account]):
         "terms": "account.change",
         "join": "account.change",
         "activate": "account.change",
+        "request_budget": "account.change",
+        "refresh_token": "account.token",
+        "destroy": "account.delete",
     }
     serializer_class = AccountSerializer
     pagination_class = Cursors
@@ -105,12 +114,6 @@ class AccountViewSet(AskingMixin, viewsets.GenericViewSet[Account]):
     def _row(self, uid: str) -> Account:
         found: Account = get_object_or_404(self.get_queryset(), connection__uid=uid)
         return found
-
-    def _given(self, shape: type[Shape], request: Request) -> dict[str, Any]:
-        wanted = shape(data=request.data)
-        wanted.is_valid(raise_exception=True)
-        given: dict[str, Any] = wanted.validated_data
-        return given
 
     @extend_schema(operation_id="accounts_list")
     def list(self, request: Request, slug: str) -> Response:
@@ -131,18 +134,19 @@ class AccountViewSet(AskingMixin, viewsets.GenericViewSet[Account]):
     )
     def partial_update(self, request: Request, slug: str, uid: str) -> Response:
         """Ask the provider for another profile."""
-        row, this = self._row(uid), once(request)
-        asked = self.earlier(this)
-        if asked is None:
-            given = self._given(NewProfile, request)
-            asked = services.update_profile(
+        row = self._row(uid)
+
+        def ask(nonce: str) -> Command:
+            given = sent(NewProfile, request)
+            return services.update_profile(
                 account=row,
                 name=given.get("name", row.name),
                 takes_part_in_benchmarks=given.get("takes_part_in_benchmarks"),
                 actor=self.actor,
-                nonce=this.nonce,
+                nonce=nonce,
             )
-        return self.answer(asked)
+
+        return self.asked_once(ask)
 
     @extend_schema(
         operation_id="accounts_accept_terms",
@@ -152,11 +156,10 @@ class AccountViewSet(AskingMixin, viewsets.GenericViewSet[Account]):
     )
     def terms(self, request: Request, slug: str, uid: str) -> Response:
         """Accept the provider's terms of service."""
-        row, this = self._row(uid), once(request)
-        asked = self.earlier(this) or services.accept_terms(
-            account=row, actor=self.actor, nonce=this.nonce
+        row = self._row(uid)
+        return self.asked_once(
+            lambda nonce: services.accept_terms(account=row, actor=self.actor, nonce=nonce)
         )
-        return self.answer(asked)
 
     @extend_schema(
         operation_id="accounts_accept_invite",
@@ -166,14 +169,12 @@ class AccountViewSet(AskingMixin, viewsets.GenericViewSet[Account]):
     )
     def join(self, request: Request, slug: str, uid: str) -> Response:
         """Accept an invite to an organization."""
-        row, this = self._row(uid), once(request)
-        asked = self.earlier(this)
-        if asked is None:
-            token = self._given(InviteToken, request)["token"]
-            asked = services.accept_invite(
-                account=row, token=token, actor=self.actor, nonce=this.nonce
+        row = self._row(uid)
+        return self.asked_once(
+            lambda nonce: services.accept_invite(
+                account=row, actor=self.actor, nonce=nonce, **sent(InviteToken, request)
             )
-        return self.answer(asked)
+        )
 
     @extend_schema(
         operation_id="accounts_set_active",
@@ -183,11 +184,45 @@ class AccountViewSet(AskingMixin, viewsets.GenericViewSet[Account]):
     )
     def activate(self, request: Request, slug: str, uid: str) -> Response:
         """Have use billed to an organization, or to oneself."""
-        row, this = self._row(uid), once(request)
-        asked = self.earlier(this)
-        if asked is None:
-            wanted = self._given(NewActive, request)["organization_id"]
-            asked = services.set_active(
-                account=row, organization_id=wanted, actor=self.actor, nonce=this.nonce
+        row = self._row(uid)
+        return self.asked_once(
+            lambda nonce: services.set_active(
+                account=row, actor=self.actor, nonce=nonce, **sent(NewActive, request)
             )
-        return self.answer(asked)
+        )
+
+    @extend_schema(
+        operation_id="accounts_request_budget",
+        parameters=ASKING,
+        request=None,
+        responses=ASKING_ANSWERS,
+    )
+    def request_budget(self, request: Request, slug: str, uid: str) -> Response:
+        """Ask the admins of the organization that is billed for a higher spend cap; once in five minutes."""
+        row = self._row(uid)
+        return self.asked_once(
+            lambda nonce: budget.request_increase(account=row, actor=self.actor, nonce=nonce)
+        )
+
+    @extend_schema(
+        operation_id="accounts_refresh_token",
+        parameters=ASKING,
+        request=RefreshToken,
+        responses=ASKING_ANSWERS,
+    )
+    def refresh_token(self, request: Request, slug: str, uid: str) -> Response:
+        """Get a new account token for a refresh token; the change gives it out once. Not by token of ours."""
+        row = self._row(uid)
+        return self.asked_once(
+            lambda nonce: services.refresh_token(
+                account=row, actor=self.actor, nonce=nonce, **sent(RefreshToken, request)
+            )
+        )
+
+    @extend_schema(operation_id="accounts_delete", parameters=ASKING, responses=ASKING_ANSWERS)
+    def destroy(self, request: Request, slug: str, uid: str) -> Response:
+        """Delete the account at its provider for good. Not by token: it asks for a fresh sign-in."""
+        row = self._row(uid)
+        return self.asked_once(
+            lambda nonce: services.delete(account=row, actor=self.actor, nonce=nonce)
+        )

@@ -1,4 +1,4 @@
-"""The API's way to what one's own account has used and costs: the figures of its pages, to nobody else."""
+"""The API's way to what one's own account has used and costs, and to buying for it: to nobody else."""
 
 from typing import Any, ClassVar
 
@@ -15,17 +15,22 @@ from apps.billing.api_answers import (
     CardSerializer,
     CreditSerializer,
     HeldSerializer,
+    NewPurchase,
     PaymentDetailSerializer,
     PaymentsAsked,
+    TopUpChange,
     TopUpSerializer,
 )
+from apps.billing.change_api import PurchaseViewSet, TopUpViewSet
 from apps.billing.models import Card, TopUp
+from apps.members.api import ASKING
 from apps.organizations.api_access import DeskAPIMixin
 from apps.organizations.api_problems import answers
 from apps.organizations.api_shapes import Moment, written
 from apps.organizations.models import Connection
 from apps.personal.models import Allowance
 from apps.personal.usage_views import OwnAsking, allowances_of
+from apps.sync.api import ASKING_ANSWERS
 from apps.usage.api import UsageView, checked
 from apps.usage.api_answers import Exact, UsageAsked, UsageSerializer
 from apps.usage.call_lists import Place
@@ -37,7 +42,7 @@ from apps.usage.views import kept_from
 class OwnMixin(DeskAPIMixin):
     """Mix into a view about one connection of the person whose desk it is."""
 
-    def own(self, uid: str) -> Connection:
+    def connection(self, uid: str) -> Connection:
         """It; 404 for any other."""
         mine = Connection.objects.visible_to(self.actor).confirmed()
         rows = mine.filter(organization=self.organization).select_related("organization")
@@ -68,7 +73,7 @@ class OwnUsageView(OwnMixin, UsageView):
     def get(self, request: Request, slug: str, uid: str) -> Response:  # type: ignore[override]  # of one account
         """Tokens and list price by day, week or month, model and operation: what its page can be asked."""
         asked = checked(UsageAsked, request)
-        mine = [self.own(uid)]
+        mine = [self.connection(uid)]
         params = request.query_params.copy()
         params["compare"] = "1" if asked.get("compare") else ""
         params.setdefault("group", "")
@@ -89,7 +94,7 @@ class OwnAllowancesView(OwnMixin):
     )
     def get(self, request: Request, slug: str, uid: str) -> Response:
         """How much of each window of the plan is used, the shortest first."""
-        return Response(written(AllowanceSerializer, allowances_of(self.own(uid))))
+        return Response(written(AllowanceSerializer, allowances_of(self.connection(uid))))
 
 
 @extend_schema(tags=["own accounts"])
@@ -101,7 +106,7 @@ class OwnCallsViewSet(OwnMixin, CallsMixin):
 
     def places(self, **which: Any) -> list[Place]:
         """The one ledger of the account."""
-        connection = self.own(which["uid"])
+        connection = self.connection(which["uid"])
         return [Place(connection, connection.remote_organization_id)]
 
     @extend_schema(operation_id="accounts_calls_list", parameters=[CallsAsked])
@@ -146,7 +151,7 @@ class OwnMoneyView(OwnMixin):
     @extend_schema(operation_id="accounts_money", responses=OwnMoneySerializer)
     def get(self, request: Request, slug: str, uid: str) -> Response:
         """Credit and how long it lasts, the plan, automatic purchases, the card's last four digits."""
-        connection = self.own(uid)
+        connection = self.connection(uid)
         present = {"connection": connection, "gone_at__isnull": True}
         (credit,), (plan,) = credit_of([connection]), views.holdings([connection])
         told = {
@@ -167,7 +172,7 @@ class OwnPaymentViewSet(OwnMixin, PaymentViewSet):
 
     def get_queryset(self) -> QuerySet[Any]:
         """The account's alone."""
-        return super().get_queryset().filter(connection=self.own(self.kwargs["uid"]))
+        return super().get_queryset().filter(connection=self.connection(self.kwargs["uid"]))
 
     @extend_schema(operation_id="accounts_payments_list", parameters=[PaymentsAsked])
     def list(self, request: Request, slug: str, uid: str) -> Response:  # type: ignore[override]  # of one account
@@ -178,3 +183,65 @@ class OwnPaymentViewSet(OwnMixin, PaymentViewSet):
     def retrieve(self, request: Request, slug: str, uid: str, pk: int) -> Response:  # type: ignore[override]  # likewise
         """One payment with its way; one that has failed explains itself."""
         return self._shown(get_object_or_404(self.get_queryset(), pk=pk))
+
+
+@extend_schema(tags=["own accounts"])
+class OwnTopUpViewSet(OwnMixin, TopUpViewSet):
+    """What is bought automatically for one's own account."""
+
+    actions: ClassVar[dict[str, str]] = {
+        "retrieve": "account.money",
+        "update": "account.top_up",
+    }
+
+    @extend_schema(operation_id="accounts_top_up_retrieve")
+    def retrieve(self, request: Request, slug: str, uid: str) -> Response:
+        """Whether credit is bought automatically for oneself, when, and how much."""
+        return super().retrieve(request, slug, uid)
+
+    @extend_schema(
+        operation_id="accounts_top_up_change",
+        parameters=ASKING,
+        request=TopUpChange,
+        responses=ASKING_ANSWERS,
+    )
+    def update(self, request: Request, slug: str, uid: str) -> Response:
+        """Have credit bought automatically, otherwise, or no more. Not by token."""
+        return super().update(request, slug, uid)
+
+
+@extend_schema(tags=["own accounts"])
+class OwnPurchaseViewSet(OwnMixin, PurchaseViewSet):
+    """Buying credit for one's own account, and having another card stored. Not by token."""
+
+    actions: ClassVar[dict[str, str]] = {"*": "account.buy", "card": "account.card"}
+
+    @extend_schema(
+        operation_id="accounts_credit_purchase",
+        parameters=ASKING,
+        request=NewPurchase,
+        responses=ASKING_ANSWERS,
+    )
+    def purchase(self, request: Request, slug: str, uid: str) -> Response:
+        """Charge one's own stored card for credit. Sent again with the same Idempotency-Key, it buys once."""
+        return super().purchase(request, slug, uid)
+
+    @extend_schema(
+        operation_id="accounts_credit_checkout",
+        parameters=ASKING,
+        request=NewPurchase,
+        responses=ASKING_ANSWERS,
+    )
+    def checkout(self, request: Request, slug: str, uid: str) -> Response:
+        """Open a page of the provider's where credit is paid. Its address is in the change, as `page`."""
+        return super().checkout(request, slug, uid)
+
+    @extend_schema(
+        operation_id="accounts_card_change",
+        parameters=ASKING,
+        request=None,
+        responses=ASKING_ANSWERS,
+    )
+    def card(self, request: Request, slug: str, uid: str) -> Response:
+        """Open a page of the provider's where another card is stored. Its address is in the change, as `page`."""
+        return super().card(request, slug, uid)

@@ -1,6 +1,7 @@
 """The API's way to changes: asking for one, waiting for its outcome, looking at it, deciding on it."""
 
 import re
+from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
@@ -17,7 +18,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.organizations.api_access import DeskAPIMixin
-from apps.organizations.api_once import Once
+from apps.organizations.api_once import Once, once
 from apps.organizations.api_problems import PROBLEM, PROBLEMS, Conflict
 from apps.organizations.api_shapes import (
     Moment,
@@ -27,10 +28,11 @@ from apps.organizations.api_shapes import (
     asked_of_list,
     written,
 )
+from apps.organizations.policy import role_may, role_of
 from apps.providers.masking import mask
 from apps.sync.models import OPEN_STATES, Batch, Command, CommandEvent, CommandState
 from apps.sync.outbox import requests, secrets
-from apps.sync.outbox.kinds import kind_of
+from apps.sync.outbox.kinds import kind_of, page_opened_by
 from apps.sync.outbox.requests import RequestRefused, TargetBusy
 from apps.sync.outbox.word import await_word
 
@@ -120,6 +122,19 @@ class ChangeDetailSerializer(ChangeSerializer):
     candidates = serializers.SerializerMethodField(
         help_text="What was found at the provider that it may have made; `id` is what to adopt."
     )
+
+    page = serializers.SerializerMethodField(
+        help_text="The provider's page that it has opened, to pay or to store a card there, for whoever "
+        "may ask for such a change. Empty: none, or not yet."
+    )
+
+    def get_page(self, row: Command) -> str:
+        """Never to be logged: whoever has it may pay there."""
+        page = page_opened_by(row)
+        if not page:
+            return ""
+        role = role_of(self.context["request"].user, row.organization)
+        return page if role_may(role, kind_of(row).action) else ""
 
     @extend_schema_field(serializers.ListField(child=serializers.DictField()))
     def get_candidates(self, row: Command) -> list[dict[str, Any]]:
@@ -220,6 +235,11 @@ class AskingMixin(DeskAPIMixin):
         batches = Batch.objects.filter(organization=self.organization)
         found: Command | Batch | None = this.earlier(commands) or this.earlier(batches)
         return found
+
+    def asked_once(self, ask: Callable[[str], Command | Batch]) -> Response:
+        """Hand over what the request asks for; ``ask`` gets its nonce. Sent again, it is what it was before."""
+        this = once(self.request)
+        return self.answer(self.earlier(this) or ask(this.nonce))
 
     def answer(self, asked: Command | Batch) -> Response:
         """202 with where to look; 200 if a change was settled while the caller waited."""

@@ -20,6 +20,7 @@ from tests.factories import (
     ConnectionFactory,
     CreditFactory,
     GrantFactory,
+    MemberFactory,
     PaymentFactory,
     SubscriptionFactory,
     TopUpFactory,
@@ -155,13 +156,38 @@ def test_spend_and_reconciliation_say_what_their_pages_say(
         assert api.get(f"{base}spend/reconciliation/?{wrong}").status_code == 400
 
 
+def test_who_holds_seats_is_told_with_their_last_use(
+    api: APIClient, base: str, account: Connection
+) -> None:
+    MemberFactory(connection=account, email="ada@x.example", remote_id="u1", joined_at=NOW)
+    long_ago = NOW - timedelta(days=200)
+    idle = MemberFactory(
+        connection=account, email="bo@x.example", remote_id="u2", joined_at=long_ago
+    )
+    MemberFactory(connection=account, email="cy@x.example", gone_at=NOW)
+    used(account, TODAY, account="u1", counts={"output": 1})
+    address = f"{base}seats/members/"
+    rows = ask(api, address)["results"]
+    assert [(one["email"], one["last_used"]) for one in rows] == [
+        ("ada@x.example", TODAY.isoformat()),
+        ("bo@x.example", None),
+    ]
+    assert [one["id"] for one in ask(api, f"{address}?idle_days=30")["results"]] == [idle.pk]
+    assert api.get(f"{address}?idle_days=31").status_code == 400
+
+
 def test_money_is_not_moved_by_token(api: APIClient, base: str, account: Connection) -> None:
     TopUpFactory(connection=account)
+    SubscriptionFactory(connection=account)
     one = f"{base}connections/{account.uid}/"
     for answer in (
         api.post(f"{one}credit/purchase/", {"amount": "25.00"}, format="json"),
         api.post(f"{one}credit/checkout/", {"amount": "25.00"}, format="json"),
         api.put(f"{one}top-up/", {"enabled": False}, format="json"),
+        api.post(f"{one}card/"),
+        api.post(f"{one}plan/", {"plan": "pln", "seats": 3}, format="json"),
+        api.patch(f"{one}plan/", {"seats": 3}, format="json"),
+        api.delete(f"{one}plan/"),
     ):
         assert answer.status_code == 403
         assert "sign-in of the last five minutes" in answer.json()["detail"]
@@ -206,6 +232,40 @@ def test_whoever_is_there_buys_once_and_is_told_where_to_look(
     assert asked.before["threshold_micros"] == row.threshold_micros
     assert asked.arguments["amount_micros"] == 40_250_000
     assert send("put", "top-up/", {"enabled": True}).status_code == 409
+
+
+def test_whoever_is_there_changes_card_and_plan(
+    base: str, account: Connection, owner: Grant
+) -> None:
+    seen: dict[str, Any] = {"connection": account, "first_seen_at": NOW, "changed_at": NOW}
+    Plan.objects.create(remote_id="pln", name="Teams", seat_micros=20_000_000, **seen)
+    bea = at_desk(GrantFactory(organization=owner.organization, role=Role.BILLING).user)
+    one = f"{base}connections/{account.uid}/"
+
+    def send(method: str, path: str, sent: Any = None, key: str = "") -> Any:
+        headers = {"Idempotency-Key": key} if key else {}
+        call = getattr(bea, method)
+        return call(one + path, sent, content_type="application/json", headers=headers)
+
+    assert send("patch", "plan/", {"seats": 3}).status_code == 404, "none is held"
+    wrong = send("post", "plan/", {"plan": "x", "seats": 3})
+    assert (wrong.status_code, wrong.json()["errors"][0]["pointer"]) == (400, "#/plan")
+    for _twice in range(2):
+        bought = send("post", "plan/", {"plan": "pln", "seats": 3}, "k")
+        assert bought.status_code == 202, bought.content
+    command = Command.objects.get()
+    assert (command.kind, command.arguments["cents"]) == ("billing.subscribe", 6_000)
+    command.state, command.settled_at = "succeeded", NOW
+    command.save()
+    SubscriptionFactory(connection=account)
+    assert send("post", "plan/", {"plan": "pln", "seats": 4}).status_code == 409, "one is held"
+    assert send("patch", "plan/", {"seats": 0}).status_code == 400
+    assert send("patch", "plan/", {"seats": 12}).status_code == 202
+    Command.objects.update(state="succeeded", settled_at=NOW)
+    assert send("delete", "plan/").status_code == 202
+    assert send("post", "card/").status_code == 202
+    kinds = set(Command.objects.values_list("kind", flat=True))
+    assert kinds >= {"billing.set_seats", "billing.cancel_plan", "billing.card_page"}
 
 
 def test_lists_take_the_same_queries_however_many_there_are(

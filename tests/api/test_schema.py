@@ -104,14 +104,6 @@ def test_what_can_be_sent_is_named_one_by_one() -> None:
 
 # What the pages can do and the API cannot, and why.
 NOT_BY_API = {
-    "account.buy": "fresh",
-    "account.card": "fresh",
-    "account.delete": "fresh",
-    "account.money": "one's own bill is read by its owner, on the pages",
-    "account.token": "fresh",
-    "account.top_up": "fresh",
-    "billing.card": "fresh",
-    "billing.plan": "fresh",
     "connections.connect": "fresh",
     "connections.rotate": "fresh",
     "grants.change": "fresh",

@@ -86,6 +86,28 @@ def test_a_colleagues_tokens_are_not_shown(alice: Grant) -> None:
     assert "of Alice" not in at_desk(bob.user).get(TOKENS).content.decode()
 
 
+def test_a_token_is_called_something_else_over_the_api(alice: Grant) -> None:
+    secret = make(at_desk(alice.user))
+    bob = GrantFactory(organization=alice.organization, role=Role.ADMIN)
+    make(at_desk(bob.user), "of Bob", role="admin")
+
+    def rename(name: str, body: Any) -> Any:
+        key = ApiToken.objects.get(name=name).token_key
+        return Client().patch(
+            f"/api/v1/organizations/acme/tokens/{key}/",
+            body,
+            content_type="application/json",
+            headers={"Authorization": f"Bearer {secret}"},
+        )
+
+    for body in ({}, {"name": ""}, {"name": "x", "role": "owner"}):
+        assert rename("report", body).status_code == 400
+    answer = rename("report", {"name": "Nightly"})
+    assert (answer.status_code, answer.json()["name"]) == (200, "Nightly")
+    assert Entry.objects.get(verb="tokens.rename").details == {"name": ["report", "Nightly"]}
+    assert rename("of Bob", {"name": "mine"}).status_code == 404
+
+
 def test_a_token_ends_with_the_demotion_of_its_user(alice: Grant) -> None:
     bob = GrantFactory(organization=alice.organization, role=Role.ADMIN)
     secret = make(at_desk(bob.user), role="admin")

@@ -27,6 +27,7 @@ from apps.sync.models import Command, CommandState, Resource
 from apps.sync.outbox import delivery
 from apps.usage.days import day_of
 from tests import factories
+from tests.api.conftest import client_for
 from tests.billing.conftest import walk_now
 from tests.browsing import at_desk, tired
 from tests.desk import open_desk
@@ -352,3 +353,100 @@ def test_nobody_else_finds_own_money(
     slug = account.connection.organization.slug
     assert ada.get(f"/o/{slug}/billing/").status_code == 404, "organizations have that"
     assert Command.objects.count() == 1
+
+
+# --- Over the API ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def own_api(connection: Connection) -> At:
+    """Addresses of the account in the API."""
+    slug = connection.organization.slug
+    return lambda path="": f"/api/v1/organizations/{slug}/accounts/{connection.uid}/{path}"
+
+
+def sent(browser: Client, method: str, address: str, body: Any = None, key: str = "") -> Any:
+    """A request with JSON."""
+    headers = {"Idempotency-Key": key} if key else {}
+    return getattr(browser, method)(address, body, content_type="application/json", headers=headers)
+
+
+def test_whoever_is_there_buys_for_themselves_over_the_api(
+    ada: Client, at: At, own_api: At, account: Account
+) -> None:
+    for _twice in range(2):
+        bought = sent(ada, "post", own_api("credit/purchase/"), {"amount": "12.5"}, "k")
+        assert bought.status_code == 202, bought.content
+    command = Command.objects.get()
+    assert (command.kind, command.is_money) == ("billing.own_purchase", True)
+    assert bought["Location"].endswith(f"/changes/{command.uid}/")
+    bad = sent(ada, "post", own_api("credit/purchase/"), {"amount": "1.001"})
+    assert bad.json()["errors"][0]["pointer"] == "#/amount"
+    for path, kind in (("credit/checkout/", "checkout"), ("card/", "card_page")):
+        assert sent(ada, "post", own_api(path), {"amount": 30}).status_code == 202
+        made = Command.objects.get(kind=f"billing.own_{kind}")
+        assert made.arguments["back"].endswith(at("billing/begun/"))
+    assert ada.get(own_api("top-up/")).status_code == 404, "nothing is known of it"
+    factories.TopUpFactory(connection=account.connection, enabled=False)
+    assert ada.get(own_api("top-up/")).json()["enabled"] is False
+    wanted = {"enabled": True, "threshold": "5", "amount": "10"}
+    assert sent(ada, "put", own_api("top-up/"), wanted).status_code == 202
+    assert Command.objects.filter(kind="billing.own_top_up").exists()
+
+
+def test_the_page_that_a_purchase_has_opened_is_in_its_change(
+    ada: Client, own_api: At, account: Account, person: User
+) -> None:
+    command = factories.CommandFactory(
+        connection=account.connection,
+        actor=person,
+        kind="billing.own_card_page",
+        state="succeeded",
+        results=[{"session": "s", "url": "https://pay.example/c/1"}],
+    )
+    slug = account.connection.organization.slug
+    changes = f"/api/v1/organizations/{slug}/changes/"
+    assert ada.get(f"{changes}{command.uid}/").json()["page"] == "https://pay.example/c/1"
+    assert "pay.example" not in ada.get(changes).text, "of one change alone"
+    command.state = "sending"
+    command.save()
+    assert ada.get(f"{changes}{command.uid}/").json()["page"] == ""
+
+
+def test_the_rest_of_an_account_can_be_asked_for_over_the_api(
+    ada: Client, own_api: At, account: Account
+) -> None:
+    ask = sent(ada, "post", own_api("cap/"))
+    assert ask.status_code == 202, ask.content
+    busy = sent(ada, "post", own_api("token/"), {"token": "refresh-1"})
+    assert (busy.status_code, "change" in busy.json()) == (409, True), "one change at a time"
+    Command.objects.update(state="succeeded", settled_at=NOW)
+    assert sent(ada, "post", own_api("cap/")).status_code == 409, "once in five minutes"
+    renewed = sent(ada, "post", own_api("token/"), {"token": "refresh-1"})
+    assert renewed.status_code == 202
+    assert "refresh-1" not in renewed.text
+    assert Command.objects.filter(kind="personal.refresh_token").exists()
+    Command.objects.update(state="succeeded", settled_at=NOW)
+    assert sent(ada, "delete", own_api()).status_code == 202
+    assert Command.objects.filter(kind="personal.delete_account").exists()
+
+
+def test_a_token_buys_nothing_for_its_holder(
+    person: User, connection: Connection, own_api: At, account: Account
+) -> None:
+    factories.TopUpFactory(connection=connection)
+    grant = Grant.objects.get(user=person, organization=connection.organization)
+    script = client_for(grant)
+    for method, path in (
+        ("post", "credit/purchase/"),
+        ("post", "credit/checkout/"),
+        ("post", "card/"),
+        ("put", "top-up/"),
+        ("post", "token/"),
+        ("delete", ""),
+    ):
+        answer = getattr(script, method)(own_api(path), {"amount": "5"}, format="json")
+        assert answer.status_code == 403, path
+        assert "sign-in of the last five minutes" in answer.json()["detail"]
+    assert script.get(own_api("top-up/")).status_code == 200
+    assert not Command.objects.exists()

@@ -12,7 +12,7 @@ from apps.organizations.policy import POLICY
 from apps.organizations.sealing import Secret
 from apps.providers.masking import MASK
 from apps.providers.protocol import Adapter, Words
-from apps.sync.models import Command
+from apps.sync.models import Command, CommandState
 
 Json = dict[str, Any]
 
@@ -153,6 +153,14 @@ def register(kind: Kind) -> None:
 def kind_of(command: Command) -> Kind:
     """The kind of a Command."""
     return KINDS[command.kind]
+
+
+def page_opened_by(command: Command) -> str:
+    """The address of the provider's page that a change has opened; "" if it has not. Whoever has it may pay
+    there, or store a card."""
+    if "url" not in kind_of(command).private or command.state != CommandState.SUCCEEDED:
+        return ""
+    return str(command.results[-1].get("url") or "") if command.results else ""
 
 
 def told_results(command: Command) -> list[Json]:
