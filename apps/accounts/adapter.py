@@ -13,12 +13,19 @@ from allauth.socialaccount.adapter import DefaultSocialAccountAdapter
 from allauth.socialaccount.models import SocialLogin
 from django.http import HttpRequest
 from django.shortcuts import redirect
+from django.utils.translation import gettext_lazy
 
 log = structlog.get_logger(__name__)
 
 
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]  # allauth ships no types
     """Accounts are made by the first run and by invitation, never by an open form."""
+
+    error_messages = DefaultAccountAdapter.error_messages | {
+        "too_many_login_attempts": gettext_lazy(
+            "Too many failed attempts. Wait five minutes, then try again."
+        )
+    }
 
     def is_open_for_signup(self, request: HttpRequest) -> bool:
         """Say no: see ``apps.organizations`` for the two ways in."""

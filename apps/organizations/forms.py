@@ -188,7 +188,7 @@ class TokenForm(forms.Form):
         label=_("Until"),
         required=False,
         widget=forms.DateInput({"type": "date"}),
-        help_text=_("A year from now at the latest."),
+        help_text=_("Counts where “until the day below” is chosen. A year from now at the latest."),
     )
 
     def __init__(self, *args: Any, held: Role, service: bool = False, **kwargs: Any) -> None:

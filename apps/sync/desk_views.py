@@ -19,7 +19,7 @@ from apps.organizations.health import health_of, with_freshness
 from apps.organizations.models import Connection, ConnectionQuerySet
 from apps.organizations.policy import support_may
 from apps.sync.models import Command, CommandState, Resource, SyncRun
-from apps.sync.outbox import support_resend
+from apps.sync.outbox import support_resend, turns
 from apps.sync.outbox.kinds import kind_of
 
 S = CommandState
@@ -45,13 +45,16 @@ def stuck(request: HttpRequest) -> HttpResponse:
             settled_at__gte=now - GIVEN_UP_WITHIN,
         ),
     ]
+    queues, listings = _queues(), _listings()
     return page(
         request,
         "admin/stuck.html",
         _("What stands still"),
         groups=groups,
-        queues=_queues(),
-        listings=_listings(),
+        queues=queues,
+        listings=listings,
+        nobody_works=turns.nobody_works(),
+        nothing=not (queues or listings or any(group["rows"] for group in groups)),
     )
 
 

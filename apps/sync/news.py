@@ -85,6 +85,12 @@ def _cause_of(commands: Sequence[Command]) -> str:
     return f"batch:{first.batch.uid}" if first.batch else f"{first.uid}:{first.attempts}"
 
 
+def _titled(title: str, commands: Sequence[Command]) -> str:
+    """With what it is about, where that is one: of several alike nobody could tell which is which."""
+    first = commands[0]
+    return title % {"n": len(commands), "what": f"{KINDS[first.kind].label}, {first.label}"}
+
+
 def _named(commands: Sequence[Command]) -> str:
     lines = [f"{KINDS[one.kind].label}: {one.label} ({one.connection})" for one in commands[:FEW]]
     if (more := len(commands) - FEW) > 0:
@@ -97,14 +103,14 @@ def _approvals(now: datetime) -> Iterable[News]:
         first = commands[0]
         who = first.asked_by or _("Somebody")
         title = ngettext(
-            "A change waits for a second person",
+            "A change waits for a second person: %(what)s",
             "%(n)d changes wait for a second person",
             len(commands),
-        ) % {"n": len(commands)}
+        )
         yield News(
             organization=first.organization,
             cause=_cause_of(commands),
-            title=title,
+            title=_titled(title, commands),
             text=_(
                 "%(who)s has asked for this. Anybody else who may approve it can let it go, or refuse it."
             )
@@ -122,16 +128,20 @@ def _stuck(now: datetime) -> Iterable[News]:
         undecided = any(one.state == S.OPERATOR for one in commands)
         if undecided:
             title = ngettext(
-                "A change needs a decision", "%(n)d changes need a decision", len(commands)
+                "A change needs a decision: %(what)s",
+                "%(n)d changes need a decision",
+                len(commands),
             )
             text = _("The provider could not say whether this has happened. Look, and decide.")
         else:
-            title = ngettext("A change was given up", "%(n)d changes were given up", len(commands))
+            title = ngettext(
+                "A change was given up: %(what)s", "%(n)d changes were given up", len(commands)
+            )
             text = _("It was tried as often as it may be. It can be asked for again.")
         yield News(
             organization=first.organization,
             cause=_cause_of(commands),
-            title=title % {"n": len(commands)},
+            title=_titled(title, commands),
             text=f"{text}\n{_named(commands)}",
             url=_page_of(commands),
             severity=Severity.URGENT if money and undecided else Severity.WARNING,

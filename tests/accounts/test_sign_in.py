@@ -68,7 +68,7 @@ def test_guessing_is_stopped_after_five_wrong_passwords(client: Client) -> None:
     for _attempt in range(5):
         sign_in(client, user.email, "wrong")
     answer = sign_in(client, user.email)
-    assert "Too many" in answer.content.decode()
+    assert "Too many failed attempts. Wait five minutes" in answer.content.decode()
     assert "_auth_user_id" not in client.session
 
 

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.db import connection as database
 from django.db import transaction
 from django.test import Client
@@ -16,6 +17,7 @@ from apps.audit.models import Entry
 from apps.audit.record import record
 from apps.organizations.models import Connection, Organization
 from apps.sync.models import CommandEvent, CommandState, QuarantinedRow, Resource
+from apps.sync.outbox import turns
 from tests import factories
 from tests.admin.conftest import act_on, page_of, resource_of, run_of, stuck
 
@@ -75,6 +77,22 @@ def test_what_stands_still_is_on_one_page(desk: Client, connection: Connection) 
     Organization.objects.update(support_may_read=False)
     assert "Umbrella" not in desk.get("/admin/stuck/").content.decode()
     assert desk.get(f"/admin/diagnosis/change/{operator.pk}/").status_code == 404
+
+
+def test_an_empty_page_says_so_and_so_does_one_without_a_worker(
+    desk: Client, connection: Connection
+) -> None:
+    turns.note_alive()
+    empty = desk.get("/admin/stuck/").text
+    assert "Nothing stands still" in empty
+    assert "Needs a decision" not in empty
+    assert "No worker" not in empty
+    cache.delete(turns.ALIVE)
+    stuck(connection)
+    text = desk.get("/admin/stuck/").text
+    assert "No worker for changes has been heard of" in text
+    assert "Needs a decision" in text
+    assert "Nothing stands still" not in text
 
 
 def test_before_and_after_stand_side_by_side_without_secrets(

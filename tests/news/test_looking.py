@@ -76,8 +76,13 @@ def test_stuck_money_presses_and_what_was_given_up_is_told_for_a_week(
     dead = {"connection": connection, "state": CommandState.DEAD, "target": "dead"}
     factories.CommandFactory(**dead, settled_at=timezone.now() - timedelta(days=8))
     recent = factories.CommandFactory(**dead, settled_at=timezone.now() - timedelta(days=1))
-    found = {one.url.split("/")[-2]: one.severity for one in told("changes.stuck")}
+    notices = {one.url.split("/")[-2]: one for one in told("changes.stuck")}
+    found = {uid: one.severity for uid, one in notices.items()}
     assert found == {str(money.uid): Severity.URGENT, str(recent.uid): Severity.WARNING}
+    assert (
+        notices[str(money.uid)].title == f"A change needs a decision: Remove member, {money.label}"
+    )
+    assert notices[str(recent.uid)].title.startswith("A change was given up: Remove member")
 
 
 def test_a_refused_key_is_told_at_once_and_silence_after_a_quarter_of_an_hour(
