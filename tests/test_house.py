@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.contrib.staticfiles.finders import find
 
 ROOT = Path(__file__).resolve().parent.parent
 CODE = sorted(
@@ -55,6 +56,22 @@ def test_no_page_contains_what_the_policy_forbids(what: str) -> None:
         if pattern.search(re.sub(r"{#.*?#}", "", path.read_text(encoding="utf-8")))
     ]
     assert found == [], f"{what}: strict CSP has no room for it"
+
+
+def test_admin_pages_use_classes_that_its_style_sheet_has() -> None:
+    """Unfold brings the classes that it uses itself and no others: the rest would silently do nothing."""
+    styles = find("unfold/css/styles.css")
+    assert styles, "unfold has moved its style sheet"
+    known = {
+        one.replace("\\", "")
+        for one in re.findall(r"\.((?:\\.|[\w-])+)", Path(styles).read_text(encoding="utf-8"))
+    }
+    unknown = set()
+    for path in (ROOT / "templates" / "admin").glob("*.html"):
+        source = re.sub(r"{%.*?%}|{{.*?}}", " ", path.read_text(encoding="utf-8"))
+        for words in re.findall(r'class="([^"]*)"', source):
+            unknown |= {(path.name, one) for one in words.split() if one not in known}
+    assert unknown == set()
 
 
 def test_no_script_runs_text() -> None:

@@ -179,6 +179,8 @@ def _responses() -> Iterator[tuple[str, Any]]:
 
 
 def _finish_operation(operation: Any, method: str, examples: Examples, *, below: bool) -> None:
+    # What the page of the file shows beside each address: of the description, its first sentence.
+    operation["summary"] = operation["description"].partition(". ")[0].removesuffix(".")
     responses = operation["responses"]
     for status, response in responses.items():
         if not status.startswith("2"):

@@ -56,6 +56,8 @@ def test_every_operation_is_told_whole() -> None:
             assert re.fullmatch(r"[a-z]+(_[a-z]+)+", one["operationId"]), said
             assert len(one["tags"]) == 1, said
             assert one["description"], said
+            assert one["description"].startswith(one["summary"]), said
+            assert 3 < len(one["summary"]) < 120, said
             assert {"token": []} in one["security"], said
             assert {"401", "429"} <= set(one["responses"]), said
             for status, answer in one["responses"].items():
