@@ -200,7 +200,9 @@ def _of_own_account(kind: str) -> Callable[[Tenant, User], Command]:
 
     def make(tenant: Tenant, user: User) -> Command:
         connection = _own_account(tenant, user).connection
-        made: Command = factories.CommandFactory(connection=connection, actor=user, kind=kind)
+        made: Command = factories.CommandFactory(
+            connection=connection, actor=user, kind=kind, arguments={"cents": 2_500}
+        )
         return made
 
     return make
@@ -315,7 +317,10 @@ OBJECTS: dict[str, Callable[[Tenant, User], Any]] = {
     "plan": _plan,
     "subscription": lambda tenant, user: factories.SubscriptionFactory(connection=_selling(tenant)),
     "purchase": lambda tenant, user: factories.CommandFactory(
-        for_organization=tenant.organization, actor=user, kind="billing.purchase"
+        for_organization=tenant.organization,
+        actor=user,
+        kind="billing.purchase",
+        arguments={"cents": 2_500},
     ),
     "usage_report": lambda tenant, user: factories.ReportFactory(
         connection=factories.ConnectionFactory(organization=tenant.organization)

@@ -227,6 +227,20 @@ def test_each_role_reaches_what_the_policy_gives_it(world: World, key: str) -> N
 
 
 @pytest.mark.django_db
+def test_lists_of_the_api_are_told_with_something_in_each(world: World) -> None:
+    with undone():
+        for make in OBJECTS.values():
+            make(world.acme, world.users["owner"])
+        client = world.browser_of("owner")
+        for key in ORGANIZED:
+            page = row(key)
+            action = page.needs().get("GET") if isinstance(page, Api) else None
+            if action and not page.objects and expected("owner", action) == "in":
+                arguments = {"slug": world.acme.organization.slug, **page.given}
+                assert client.get(address_of(OURS[key], arguments)).status_code == 200, key
+
+
+@pytest.mark.django_db
 @pytest.mark.crossed("key")
 @pytest.mark.parametrize("key", ORGANIZED)
 def test_methods_that_a_page_does_not_have_change_nothing(world: World, key: str) -> None:
