@@ -158,6 +158,25 @@ def test_debug_and_the_sandbox_cannot_be_switched_on_in_production() -> None:
     assert ended.stdout.strip() == "False||False", ended.stderr
 
 
+@pytest.mark.parametrize(
+    ("given", "proxies"),
+    [
+        ({}, "0"),
+        ({"BEHIND_TLS_PROXY": "true"}, "1"),
+        ({"BEHIND_TLS_PROXY": "true", "TRUSTED_PROXY_COUNT": "2"}, "2"),
+        ({"TRUSTED_PROXY_COUNT": "1"}, "1"),
+    ],
+)
+def test_the_proxy_that_ends_tls_is_one_that_is_believed(
+    given: dict[str, str], proxies: str
+) -> None:
+    said = "import portal.settings as s; print(s.ALLAUTH_TRUSTED_PROXY_COUNT)"
+
+    ended = run("-c", said, **given, **PRODUCTION)
+
+    assert ended.stdout.strip() == proxies, ended.stderr
+
+
 @pytest.mark.django_db
 def test_demo_sign_ins_cannot_be_made_outside_the_demo() -> None:
     with pytest.raises(CommandError, match="make demo"):
