@@ -39,7 +39,12 @@ from apps.notices.api import NoticeViewSet, OwnView
 from apps.notices.webhook_api import DeliveryViewSet, WebhookViewSet
 from apps.organizations.api import ConnectionViewSet, OrganizationViewSet, TokenViewSet
 from apps.organizations.audit_api import EntryViewSet, VerificationView
-from apps.organizations.desk_api import ColleaguesView, SavedViewViewSet, SettingsViewSet
+from apps.organizations.colleague_api import (
+    ColleaguesView,
+    ColleagueViewSet,
+    InvitationViewSet,
+)
+from apps.organizations.desk_api import SavedViewViewSet, SettingsViewSet
 from apps.personal.api import AccountViewSet
 from apps.personal.own_api import (
     OwnAllowancesView,
@@ -94,9 +99,34 @@ urlpatterns: list[URLPattern] = [
     ),
     path(f"{ONE}colleagues/", ColleaguesView.as_view(), name="colleagues"),
     path(
+        f"{ONE}colleagues/<int:pk>/",
+        ColleagueViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
+        name="colleague",
+    ),
+    path(
+        f"{ONE}colleagues/invitations/",
+        InvitationViewSet.as_view({"post": "create"}),
+        name="invitations",
+    ),
+    path(
+        f"{ONE}colleagues/invitations/<int:pk>/",
+        InvitationViewSet.as_view({"delete": "destroy"}),
+        name="invitation",
+    ),
+    path(
+        f"{ONE}colleagues/invitations/<int:pk>/resend/",
+        InvitationViewSet.as_view({"post": "resend"}),
+        name="invitation_resend",
+    ),
+    path(
         f"{ONE}directory/groups/",
         DirectoryGroupViewSet.as_view({"get": "list"}),
         name="directory_groups",
+    ),
+    path(
+        f"{ONE}directory/groups/<uuid:uid>/",
+        DirectoryGroupViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+        name="directory_group",
     ),
     path(
         f"{ONE}directory/people/",
@@ -107,6 +137,11 @@ urlpatterns: list[URLPattern] = [
         f"{ONE}directory/people/<uuid:uid>/",
         DirectoryPersonViewSet.as_view({"get": "retrieve"}),
         name="directory_person",
+    ),
+    path(
+        f"{ONE}directory/people/<uuid:uid>/hand-over/",
+        DirectoryPersonViewSet.as_view({"post": "hand_over"}),
+        name="directory_hand_over",
     ),
     path(
         f"{ONE}saved-views/",

@@ -416,6 +416,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "TokenScopeEnum": "apps.organizations.models.ApiToken.Scope",
         "ScopeEnum": "apps.budgets.models.Scope",
+        "RoleEnum": "apps.organizations.models.Role",
+        "GivenRole": "apps.organizations.colleague_api.GIVEN",
         "ChangeState": "apps.sync.models.CommandState",
         "InviteState": "apps.invites.models.Invite.State",
         "WorkspaceState": "apps.workspaces.models.Workspace.State",

@@ -1,4 +1,4 @@
-"""The API's way to what a directory has sent, and what it gives. SCIM writes it; owners decide on the pages."""
+"""The API's way to what a directory has sent, and what it gives. SCIM writes it, and owners decide."""
 
 from typing import Any, ClassVar
 
@@ -9,11 +9,22 @@ from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from apps.directory import services
 from apps.directory.lists import STATES, in_state, standing, with_roles
 from apps.directory.models import DirectoryGroup, DirectoryUser
 from apps.organizations.api_access import DeskAPIMixin
-from apps.organizations.api_shapes import Cursors, Moment, Shape, asked_of_list, written
+from apps.organizations.api_problems import RefusingMixin, answers
+from apps.organizations.api_shapes import (
+    Cursors,
+    Moment,
+    Shape,
+    asked_of_list,
+    sent,
+    written,
+)
+from apps.organizations.colleague_api import GIVEN
 from apps.organizations.models import Role
+from apps.organizations.services import Refused
 
 
 class DirectoryGroupSerializer(serializers.Serializer[DirectoryGroup]):
@@ -53,6 +64,12 @@ class DirectoryPersonSerializer(serializers.Serializer[DirectoryUser]):
         return standing(row)[1]
 
 
+class DirectoryGroupChange(Shape):
+    """What a group gives."""
+
+    role = serializers.ChoiceField(GIVEN, allow_blank=True, help_text="Empty: nothing.")
+
+
 class DirectoryPeopleAsked(Shape):
     """What the list of people can be narrowed by, as the page's."""
 
@@ -62,10 +79,11 @@ class DirectoryPeopleAsked(Shape):
 
 
 @extend_schema(tags=["directory"])
-class DirectoryGroupViewSet(DeskAPIMixin, viewsets.GenericViewSet[DirectoryGroup]):
+class DirectoryGroupViewSet(RefusingMixin, DeskAPIMixin, viewsets.GenericViewSet[DirectoryGroup]):
     """Groups of the directory."""
 
-    actions: ClassVar[dict[str, str]] = {"*": "grants.read"}
+    actions: ClassVar[dict[str, str]] = {"*": "grants.read", "partial_update": "grants.change"}
+    refusals = (Refused,)
     serializer_class = DirectoryGroupSerializer
     pagination_class = Cursors
 
@@ -76,17 +94,38 @@ class DirectoryGroupViewSet(DeskAPIMixin, viewsets.GenericViewSet[DirectoryGroup
 
     @extend_schema(operation_id="directory_groups_list")
     def list(self, request: Request, slug: str) -> Response:
-        """Groups, and what role each gives. An owner says so on the page, after a fresh sign-in."""
+        """Groups, and what role each gives."""
         asked_of_list(Shape, request)
         page = self.paginate_queryset(self.get_queryset())
         return self.get_paginated_response(written(DirectoryGroupSerializer, page))
 
+    def _row(self, uid: str) -> Any:
+        return get_object_or_404(self.get_queryset(), uid=uid)
+
+    @extend_schema(operation_id="directory_groups_retrieve")
+    def retrieve(self, request: Request, slug: str, uid: str) -> Response:
+        """One group."""
+        return Response(DirectoryGroupSerializer(self._row(uid)).data)
+
+    @extend_schema(
+        operation_id="directory_groups_change",
+        request=DirectoryGroupChange,
+        responses=answers(DirectoryGroupSerializer),
+    )
+    def partial_update(self, request: Request, slug: str, uid: str) -> Response:
+        """Say what a group's members may do here. Not by token: it asks for a fresh sign-in."""
+        role = sent(DirectoryGroupChange, request)["role"]
+        group = self._row(uid)
+        services.map_group(group=group, role=Role(role) if role else None, actor=self.actor)
+        return Response(DirectoryGroupSerializer(self._row(uid)).data)
+
 
 @extend_schema(tags=["directory"])
-class DirectoryPersonViewSet(DeskAPIMixin, viewsets.GenericViewSet[DirectoryUser]):
+class DirectoryPersonViewSet(RefusingMixin, DeskAPIMixin, viewsets.GenericViewSet[DirectoryUser]):
     """People of the directory."""
 
-    actions: ClassVar[dict[str, str]] = {"*": "grants.read"}
+    actions: ClassVar[dict[str, str]] = {"*": "grants.read", "hand_over": "grants.change"}
+    refusals = (Refused,)
     serializer_class = DirectoryPersonSerializer
     pagination_class = Cursors
 
@@ -109,7 +148,21 @@ class DirectoryPersonViewSet(DeskAPIMixin, viewsets.GenericViewSet[DirectoryUser
 
     @extend_schema(operation_id="directory_people_retrieve")
     def retrieve(self, request: Request, slug: str, uid: str) -> Response:
-        """One of them."""
-        return Response(
-            DirectoryPersonSerializer(get_object_or_404(self.get_queryset(), uid=uid)).data
-        )
+        """One of its people."""
+        return self._shown(uid)
+
+    def _row(self, uid: str) -> Any:
+        return get_object_or_404(self.get_queryset(), uid=uid)
+
+    def _shown(self, uid: str) -> Response:
+        return Response(DirectoryPersonSerializer(self._row(uid)).data)
+
+    @extend_schema(
+        operation_id="directory_people_hand_over",
+        request=None,
+        responses=answers(DirectoryPersonSerializer),
+    )
+    def hand_over(self, request: Request, slug: str, uid: str) -> Response:
+        """Let the directory decide about somebody again. Not by token: it asks for a fresh sign-in."""
+        services.hand_over(person=self._row(uid), actor=self.actor)
+        return self._shown(uid)

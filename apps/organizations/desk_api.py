@@ -1,4 +1,4 @@
-"""The API's way to an organization's own settings, to colleagues, and to views that are kept of lists."""
+"""The API's way to an organization's own settings, and to views that are kept of lists."""
 
 from typing import Any, ClassVar
 
@@ -16,7 +16,7 @@ from apps.organizations.api_access import DeskAPIMixin
 from apps.organizations.api_once import IDEMPOTENCY_KEY, answered_once
 from apps.organizations.api_problems import answers, of_form
 from apps.organizations.api_shapes import Cursors, Moment, Shape, asked_of_list, sent, written
-from apps.organizations.models import ColleagueInvitation, Grant, Organization, Role
+from apps.organizations.models import Organization
 from apps.ui.models import SavedView
 from apps.ui.saved import KEPT, SavedViewForm, keep
 
@@ -89,60 +89,6 @@ class SettingsViewSet(DeskAPIMixin, viewsets.GenericViewSet[Organization]):
             **wanted | sent(SettingsChange, request),
         )
         return Response(SettingsSerializer(changed).data)
-
-
-# --- Colleagues ----------------------------------------------------------------------------------
-
-
-class ColleagueSerializer(serializers.Serializer[Grant]):
-    """Somebody who may act for the organization."""
-
-    id = serializers.IntegerField()
-    name = serializers.CharField(source="user.name")
-    email = serializers.EmailField(source="user.email")
-    role = serializers.ChoiceField(Role.choices)
-    created_at = Moment()
-
-
-class InvitationSerializer(serializers.Serializer[ColleagueInvitation]):
-    """An invitation to the portal that nobody has accepted yet. Its link is in no answer."""
-
-    id = serializers.IntegerField()
-    email = serializers.EmailField()
-    role = serializers.ChoiceField(Role.choices)
-    invited_by = serializers.EmailField(
-        source="invited_by.email", read_only=True, default=None, allow_null=True
-    )
-    created_at = Moment()
-    expires_at = Moment()
-
-
-class ColleaguesSerializer(serializers.Serializer[dict[str, Any]]):
-    """Who may act for the organization, and who was invited to."""
-
-    colleagues = ColleagueSerializer(many=True)
-    invitations = InvitationSerializer(many=True)
-
-
-class ColleaguesView(DeskAPIMixin):
-    """Colleagues."""
-
-    actions: ClassVar[dict[str, str]] = {"get": "grants.read"}
-    serializer_class = ColleaguesSerializer
-
-    @extend_schema(
-        operation_id="colleagues_list", tags=["organizations"], responses=ColleaguesSerializer
-    )
-    def get(self, request: Request, slug: str) -> Response:
-        """Colleagues and open invitations. They are changed on the pages, after a fresh sign-in."""
-        mine: Any = {"organization": self.organization}
-        held = Grant.objects.filter(**mine).select_related("user").order_by("pk")
-        invited = ColleagueInvitation.objects.filter(**mine, accepted_at__isnull=True)
-        told = {
-            "colleagues": held,
-            "invitations": invited.select_related("invited_by").order_by("pk"),
-        }
-        return Response(ColleaguesSerializer(told).data)
 
 
 # --- Saved views ---------------------------------------------------------------------------------

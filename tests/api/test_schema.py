@@ -108,7 +108,6 @@ def test_what_can_be_sent_is_named_one_by_one() -> None:
 NOT_BY_API = {
     "connections.connect": "fresh",
     "connections.rotate": "fresh",
-    "grants.change": "fresh",
     "notices.webhooks": "fresh",
     "organization.resume_sending": "fresh",
     "tokens.create": "fresh",

@@ -9,6 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from apps.organizations.models import Grant
 from apps.organizations.services import remove_grant
 from tests.api.conftest import client_for
+from tests.browsing import at_desk
 from tests.directory.conftest import Provider
 from tests.factories import GrantFactory
 
@@ -43,6 +44,35 @@ def test_people_and_groups_are_told_with_where_that_leaves_them(
     assert ask(api, f"people/{ann.uid}/")["kept_out_at"]
     assert api.get(f"{BASE}people/?state=x").status_code == 400
     assert api.get(f"{BASE}groups/?role=viewer").status_code == 400
+
+
+def test_an_owner_who_is_there_says_what_a_group_gives(provider: Provider, owner: Grant) -> None:
+    ann = provider.person("ann@example.com")
+    group = provider.group("Team", ann)
+    browser = at_desk(owner.user)
+
+    def say(role: Any) -> Any:
+        return browser.patch(
+            f"{BASE}groups/{group.uid}/", {"role": role}, content_type="application/json"
+        )
+
+    assert say("viewer").json()["role"] == "viewer"
+    assert ask(browser, f"people/{ann.uid}/")["role"] == "viewer"
+    assert [say(role).status_code for role in ("self", "boss", None)] == [400] * 3
+    remove_grant(grant=Grant.objects.get(user__email="ann@example.com"), actor=owner.user)
+    assert ask(browser, f"people/{ann.uid}/")["role"] is None
+    back = browser.post(f"{BASE}people/{ann.uid}/hand-over/")
+    assert (back.status_code, back.json()["role"], back.json()["kept_out_at"]) == (
+        200,
+        "viewer",
+        None,
+    )
+    assert say("").json()["role"] == ""
+    assert ask(browser, f"people/{ann.uid}/")["role"] is None
+    script = client_for(owner)
+    refused = script.patch(f"{BASE}groups/{group.uid}/", {"role": "owner"}, format="json")
+    assert refused.status_code == 403
+    assert "sign-in of the last five minutes" in refused.json()["detail"]
 
 
 def test_lists_take_the_same_queries_however_many_there_are(
