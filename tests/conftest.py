@@ -25,6 +25,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from apps.audit import triggers
+from apps.ui import plenty
 from portal.embedded_redis import EmbeddedRedis
 from tests import databases, shares
 from tests.exercised import Ledger
@@ -245,6 +246,7 @@ def own_cache(request: pytest.FixtureRequest) -> None:
 
     Tests marked ``worker`` share a cache with another process: they keep the one of the settings.
     """
+    plenty.forget()
     if request.node.get_closest_marker("worker"):
         return
     settings = request.getfixturevalue("settings")
