@@ -13,7 +13,8 @@ from pytest_django import DjangoAssertNumQueries
 from apps.members.models import Person
 from apps.organizations.models import Organization
 from apps.ui.keyset import Cursor, Order, page_of
-from apps.ui.plain import Plain, PlainRows
+from apps.ui.plain import Narrowing, Plain, PlainRows
+from apps.ui.prepared import Values
 from tests.factories import OrganizationFactory
 
 pytestmark = pytest.mark.django_db
@@ -55,7 +56,8 @@ def pages_of(organization: Organization, way: str, order: Order, size: int) -> P
     if way == "narrowed":
         return partial(page_of, organization.people.all(), order, size)
     rows = PlainRows(lambda ids: Person.objects.filter(organization__in=ids))
-    narrowings, given = (), []
+    narrowings: tuple[Narrowing, ...] = ()
+    given: list[dict[str, Values]] = []
     if way == "plain and narrowed":
         narrowings = (_with_text, _without)
         given = [{"texts": ["@example.com"]}, {"texts": ["someone", "nobody"]}]

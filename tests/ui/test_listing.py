@@ -78,7 +78,7 @@ def test_more_rows_than_are_counted_are_not_counted_again_for_a_minute(
 ) -> None:
     monkeypatch.setattr("apps.members.people.PeopleList.count_cap", 55)
     now = [0.0]
-    monkeypatch.setattr(plenty.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr("apps.ui.plenty.time.monotonic", lambda: now[0])
     crowd(alice, 60)
 
     def asked(query: str = "") -> tuple[bool, bool]:
