@@ -115,6 +115,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """What is imported and collected stays to the end: spare the garbage collector looking at it again."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _left_out(item: pytest.Item) -> bool:
