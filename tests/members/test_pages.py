@@ -149,9 +149,12 @@ def test_numbers_that_nothing_can_have_are_not_found(
     assert client.get(where).status_code in (404, 405)
 
 
+@pytest.mark.parametrize("few", [50, 0], ids=["looked at", "looked for"])
 def test_a_row_in_flight_says_so_and_is_asked_for_until_it_has_settled(
-    alice: Grant, client: Client, anthropic: Connection
+    alice: Grant, client: Client, anthropic: Connection, few: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("apps.members.standing.FEW", few)
+    CommandFactory(connection=anthropic, target="members:somebody_else", state="sending")
     person = join(anthropic)
     still = join(anthropic)
     member = person.members.get()
