@@ -4,7 +4,8 @@ PORT ?= 8000
 SANDBOX_PORT ?= 9100
 PYTHON ?=
 TESTS ?=
-# Tests wait as much as they work, so there are more processes than cores; 0 runs them in one.
+# Tests wait as much as they work, so there are more processes than cores; 0 runs them in one. Each begins with a
+# stretch of its own (worksteal), so that those that wait for workers run beside those that do not.
 PYTEST_WORKERS ?= 3
 
 VENV := .venv/bin
@@ -37,7 +38,7 @@ manage: $(INSTALLED) ## Run a management command in the demo's surroundings (DO=
 	@ORGDESK_DEMO=1 $(VENV)/python manage.py $(DO)
 
 test: $(INSTALLED) ## Run the whole suite, browser journeys where Chromium is found (TESTS="tests/portal -k demo")
-	@$(VENV)/python -m pytest -n $(PYTEST_WORKERS) $(TESTS)
+	@$(VENV)/python -m pytest -n $(PYTEST_WORKERS) --dist worksteal $(TESTS)
 
 check: $(INSTALLED) ## Lint, format, templates, types, import contracts, missing migrations
 	@bin/check

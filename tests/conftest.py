@@ -25,6 +25,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from whitenoise.middleware import WhiteNoiseMiddleware
 
 from apps.audit import triggers
+from apps.ui import plenty
 from portal.embedded_redis import EmbeddedRedis
 from tests import databases, shares
 from tests.exercised import Ledger
@@ -114,6 +115,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish() -> None:
     """What is imported and collected stays to the end: spare the garbage collector looking at it again."""
     gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 def _left_out(item: pytest.Item) -> bool:
@@ -245,6 +247,7 @@ def own_cache(request: pytest.FixtureRequest) -> None:
 
     Tests marked ``worker`` share a cache with another process: they keep the one of the settings.
     """
+    plenty.forget()
     if request.node.get_closest_marker("worker"):
         return
     settings = request.getfixturevalue("settings")

@@ -1,6 +1,6 @@
 """What invites add to the list of people: a badge for each pending one, a state to filter by."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from django.db.models import Exists, OuterRef
 from django.utils import timezone
@@ -52,12 +52,15 @@ def pending_badges(
         )
 
 
-def _invited(connection_ids: Iterable[int]) -> Hits:
-    pending = Invite.objects.filter(connection__in=list(connection_ids), state__in=OPEN).exclude(
+def _invited(connection_ids: Sequence[int]) -> Hits:
+    pending = Invite.objects.filter(connection__in=connection_ids, state__in=OPEN).exclude(
         has_lapsed()
     )
-    walk = Exists(pending.filter(person=OuterRef("pk")))
-    return Hits(ids=pending.values("person_id"), walk=walk, own=True)
+    return Hits(
+        ids=lambda: pending.values("person_id"),
+        walk=lambda: Exists(pending.filter(person=OuterRef("pk"))),
+        own=True,
+    )
 
 
 INVITED = StateOption("invited", gettext_lazy("Invited"), _invited)

@@ -156,7 +156,8 @@ def _narrowed(
     if "email" in asked:
         people = people.filter(email=asked["email"].lower())
     if "state" in asked:
-        people = people.filter(in_state(asked["state"], [one.pk for one in connections]).walk)
+        hits = in_state(asked["state"], [one.pk for one in connections])
+        people = people.filter(hits.walk(**hits.values))
     if asked.keys() & {"provider", "connection", "role"}:
         of_these = [
             one.pk

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cache, cached_property, lru_cache
 from html import escape
 from typing import Any, ClassVar
 
@@ -81,47 +81,59 @@ def in_state(value: str, ids: Sequence[int]) -> Hits:
     for option in _states:
         if option.value == value:
             return option.hits(ids)
-    members = Member.objects.filter(connection__in=ids)
-    if value == "member":
-        return _hits(members.filter(gone_at__isnull=True), ids)
+    return _hits(_left if value == "left" else _here, connections=ids)
+
+
+def _here(connections: Sequence[int], roles: Sequence[str] = ()) -> QuerySet[Member]:
+    """Memberships at these connections, ``roles``: with one of these roles."""
+    members = Member.objects.filter(connection__in=connections, gone_at__isnull=True)
+    return members.filter(role__in=roles) if roles else members
+
+
+def _left(connections: Sequence[int]) -> QuerySet[Member]:
+    """Memberships that have ended, of those who have none there any more."""
+    members = Member.objects.filter(connection__in=connections)
     still = members.filter(gone_at__isnull=True, person=OuterRef("person"))
-    return _hits(members.filter(~Exists(still), gone_at__isnull=False), ids)
+    return members.filter(~Exists(still), gone_at__isnull=False)
 
 
 def _hits(
-    members: QuerySet[Any],
-    connections: Sequence[int],
+    members_of: Callable[..., QuerySet[Member]],
     number: Callable[[int], int] | None = None,
+    **values: Sequence[Any],
 ) -> Hits:
-    """People that have one of these rows, which are of these connections: one of each, as a rule."""
-    walk = Exists(members.filter(person=OuterRef("pk")))
-    ids = members.values("person_id")
-    return Hits(ids=ids, walk=walk, number=number, own=True, repeats=len(connections))
+    """People that have one of these memberships: one at each connection, as a rule."""
+    ids, walk = _forms(members_of)
+    repeats = len(values["connections"])
+    return Hits(ids, walk, values, number=number, own=True, repeats=repeats, steady=True)
+
+
+@cache
+def _forms(members_of: Callable[..., QuerySet[Member]]) -> tuple[Callable[..., Any], ...]:
+    """The ids of people that have such memberships, and whether a person has one."""
+    return (
+        lambda **values: members_of(**values).values("person_id"),
+        lambda **values: Exists(members_of(**values).filter(person=OuterRef("pk"))),
+    )
 
 
 @lru_cache(maxsize=64)
-def _present(most: int, with_role: bool, distinct: bool) -> Prepared[Any]:
+def _present(most: int, distinct: bool) -> Prepared[Any]:
     def build(connections: Sequence[int], roles: Sequence[str] = ()) -> QuerySet[Any, Any]:
-        members = Member.objects.filter(connection__in=connections, gone_at__isnull=True)
-        if with_role:
-            members = members.filter(role__in=roles)
-        people = members.order_by().values_list("person_id")
+        people = _here(connections, roles).order_by().values_list("person_id")
         return (people.distinct() if distinct else people)[:most]
 
     return Prepared(build)
 
 
-def _number_present(connections: Sequence[int], role: str | None) -> Callable[[int], int]:
+def _number_present(asked: dict[str, Sequence[Any]]) -> Callable[[int], int]:
     """What ``Hits.count`` does by itself, by SQL that is written once."""
-    asked: dict[str, Sequence[int] | Sequence[str]] = {"connections": connections}
-    if role is not None:
-        asked["roles"] = [role]
 
     def number(cap: int) -> int:
-        plenty = cap * len(connections)
-        if _present(plenty + 1, role is not None, False).count(**asked) > plenty:
+        plenty = cap * len(asked["connections"])
+        if _present(plenty + 1, distinct=False).count(**asked) > plenty:
             return cap + 1
-        return _present(cap + 1, role is not None, True).count(**asked)
+        return _present(cap + 1, distinct=True).count(**asked)
 
     return number
 
@@ -243,11 +255,10 @@ class PeopleList(ListByConnection[Person]):
             if self.values.get("provider") in (None, one.provider)
             and self.values.get("connection") in (None, str(one.pk))
         ]
-        role = self.values.get("role")
-        members = Member.objects.filter(connection__in=ids, gone_at__isnull=True)
-        if role is not None:
-            members = members.filter(role=role)
-        yield _hits(members, ids, _number_present(ids, role))
+        given: dict[str, Sequence[Any]] = {"connections": ids}
+        if "role" in self.values:
+            given["roles"] = [self.values["role"]]
+        yield _hits(_here, _number_present(given), **given)
 
     def prepare(self, rows: list[Person]) -> None:
         """Give each person their Standing: memberships, invites, what is in flight."""

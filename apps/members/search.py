@@ -5,10 +5,11 @@ address. People who are not in the index yet (``Person.searchable``) are read th
 writes them without it, and ``index_people`` puts them in afterwards, a few at a time.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.db.models.expressions import RawSQL
 
 from apps.members.models import Person
@@ -46,20 +47,41 @@ def containing(text: str, organization: Organization) -> Hits:
     wanted = text.lower()
     if len(wanted) < SHORTEST:
         return _beginning(wanted, organization)
-    walk = Q(email__contains=wanted) | Q(name__icontains=wanted)
-    # Those outside the index are few, and read through; in the index are those of all organizations.
-    outside = Person.objects.filter(walk, searchable=False).values("pk")
     if connection.vendor == "sqlite":
-        # Not as a union of querysets: SQLite would read the index into a table of its own first.
-        sql, params = outside.query.sql_with_params()
-        ids = RawSQL(f"{IN_INDEX} UNION ALL {sql}", [phrase(wanted), *params])  # noqa: S611 - constants and Django's own SQL; the text is bound
-        return Hits(ids=ids, walk=walk, number=lambda cap: _number_in_index(wanted, cap))
+        return Hits(
+            ids=_in_index,
+            walk=_with,
+            values={"texts": [wanted], "phrases": [phrase(wanted)]},
+            number=lambda cap: _number_in_index(wanted, cap),
+            steady=True,
+        )
+    # Not steady: how PostgreSQL finds a text best depends on how rare it is.
     indexed = Person.objects.filter(search_text__contains=wanted).values("pk")
     return Hits(
-        ids=indexed.union(outside, all=True),
-        walk=walk,
+        ids=lambda texts: indexed.union(_outside(texts), all=True),
+        walk=_with,
+        values={"texts": [wanted]},
         number=lambda cap: indexed[: cap + 1].count(),
     )
+
+
+def _with(texts: Sequence[str], **values: Sequence[str]) -> Q:
+    """Who has the one text of ``texts`` in the name or address."""
+    (wanted,) = texts
+    return Q(email__contains=wanted) | Q(name__icontains=wanted)
+
+
+def _outside(texts: Sequence[str]) -> QuerySet[Person, Any]:
+    """The ids of those among them who are not in the index. They are few, and read through; in the index are those
+    of all organizations."""
+    return Person.objects.filter(_with(texts), searchable=False).values("pk")
+
+
+def _in_index(texts: Sequence[str], phrases: Sequence[str]) -> RawSQL:
+    """The ids of all of them on SQLite. Not as a union of querysets: it would read the index into a table of its
+    own first."""
+    sql, params = _outside(texts).query.sql_with_params()
+    return RawSQL(f"{IN_INDEX} UNION ALL {sql}", [*phrases, *params])  # noqa: S611 - constants and Django's own SQL; the texts are bound
 
 
 def _beginning(wanted: str, organization: Organization) -> Hits:
@@ -75,7 +97,12 @@ def _beginning(wanted: str, organization: Organization) -> Hits:
         outside = people.filter(email | name, searchable=False)
         ids = indexed.filter(email).values("pk")
         ids = ids.union(indexed.filter(name).values("pk"), outside.values("pk"))
-    return Hits(ids=ids, walk=email | name, number=lambda cap: ids[: cap + 1].count(), own=True)
+    return Hits(
+        ids=lambda: ids,
+        walk=lambda: email | name,
+        number=lambda cap: ids[: cap + 1].count(),
+        own=True,
+    )
 
 
 def _number_in_index(wanted: str, cap: int) -> int:

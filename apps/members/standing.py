@@ -85,7 +85,7 @@ def connection_label(connection: Connection, among: Iterable[Connection]) -> Wor
 
 
 def standings(connections: dict[int, Connection], people: Sequence[Person]) -> list[Standing]:
-    """What each of ``people`` has, in their order. Two queries, and one for each badge source."""
+    """What each of ``people`` has, in their order. Two or three queries, and one for each badge source."""
     found: defaultdict[int, Standing] = defaultdict(Standing)
     for person_id, badge in _membership_badges(connections, people, found):
         found[person_id].badges.append(badge)
@@ -139,11 +139,18 @@ def _look(connection: Connection, role: str, among: Iterable[Connection]) -> Bad
     )
 
 
+FEW = 50  # open Commands, which are looked at instead of being looked for: mostly there is none
+_SHOWN = ("uid", "kind", "state", "target", "connection_id", "due_at")
+_first_open = Prepared(
+    lambda connections: (
+        Command.objects.filter(connection__in=connections, settled_at__isnull=True)
+        .open()
+        .only(*_SHOWN)[: FEW + 1]
+    )
+)
 _open_commands = Prepared(
     lambda connections, targets: (
-        Command.objects.filter(connection__in=connections, target__in=targets)
-        .open()
-        .only("uid", "kind", "state", "target", "connection_id", "due_at")
+        Command.objects.filter(connection__in=connections, target__in=targets).open().only(*_SHOWN)
     )
 )
 
@@ -153,15 +160,18 @@ def _note_flights(
     people: Sequence[Person],
     found: defaultdict[int, Standing],
 ) -> None:
-    """Open Commands by what they act on. One query."""
+    """Open Commands by what they act on. One query; a second where there are more than a few."""
     by_target = {
         (badge.connection_id, badge.target): person.id
         for person in people
         for badge in found[person.id].badges
     }
     by_address = {f"invites:{person.email}": person.id for person in people}
-    targets = {target for _connection, target in by_target} | by_address.keys()
-    for command in _open_commands(connections=list(connections), targets=list(targets)):
+    commands = _first_open(connections=list(connections))
+    if len(commands) > FEW:
+        targets = {target for _connection, target in by_target} | by_address.keys()
+        commands = _open_commands(connections=list(connections), targets=list(targets))
+    for command in commands:
         key = (command.connection_id, command.target)
         person_id = by_target.get(key) or by_address.get(command.target)
         if person_id:

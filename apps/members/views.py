@@ -8,7 +8,8 @@ import secrets
 from typing import Any
 
 from django.contrib import messages
-from django.http import HttpResponse, HttpResponseBase
+from django.db.models import BigIntegerField
+from django.http import Http404, HttpResponse, HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
@@ -25,6 +26,7 @@ from apps.sync.asking import asked, heard
 from apps.sync.models import Command
 from apps.sync.outbox.requests import RequestRefused
 from apps.sync.schedule import freshness
+from apps.ui.prepared import Prepared
 from apps.ui.toasts import add_toast
 
 # --- The list ------------------------------------------------------------------------------------
@@ -52,9 +54,23 @@ def _person(request: DeskRequest, pk: int) -> Person:
     return get_object_or_404(mine, pk=pk)
 
 
+# What a page with one person asks for, and once more whenever something about the person was changed. Of the
+# organization at hand, which ``desk_view`` found among the reader's own.
+_confirmed = Prepared(
+    lambda organizations: Connection.objects.filter(organization__in=organizations).confirmed()
+)
+_membership = Prepared(
+    lambda organizations, people, members: Member.objects.filter(
+        connection__organization__in=organizations, person__in=people, pk__in=members
+    ).select_related("connection", "connection__organization", "person")
+)
+_of_person = Prepared(
+    lambda people, connections: Member.objects.filter(person__in=people, connection__in=connections)
+)
+
+
 def _connections(request: DeskRequest) -> dict[int, Connection]:
-    found = Connection.objects.filter(organization=request.organization).confirmed()
-    return {one.pk: one for one in found}
+    return {one.pk: one for one in _confirmed(organizations=[request.organization.pk])}
 
 
 def _card(
@@ -121,7 +137,7 @@ def _page(
     """The page, or its memberships alone. ``refused`` is a wish for a role that was turned down."""
     connections = _connections(request)
     members = sorted(
-        Member.objects.filter(person=found, connection__in=connections),
+        _of_person(people=[found.pk], connections=list(connections)),
         key=lambda member: (connections[member.connection_id].name, member.pk),
     )
     context = _memberships(request, found, connections, members)
@@ -142,12 +158,12 @@ def _page(
 
 
 def _member(request: DeskRequest, pk: int, member: int) -> Member:
-    mine = Member.objects.visible_to(request.user).filter(
-        connection__organization=request.organization, person=pk
-    )
-    return get_object_or_404(
-        mine.select_related("connection", "connection__organization", "person"), pk=member
-    )
+    asked_for = {"organizations": [request.organization.pk], "people": [pk], "members": [member]}
+    # Written once, it does not look at numbers that no column holds.
+    found = max(pk, member) <= BigIntegerField.MAX_BIGINT and _membership(**asked_for)
+    if not found:
+        raise Http404
+    return found[0]
 
 
 def _settled(request: DeskRequest, member: Member, command: Command) -> HttpResponse:

@@ -50,6 +50,9 @@ class Upsert:
         self._rows = self._insert_rows()
         self._parents = self._insert_parents(mirror.parent) if mirror.parent else None
         self._ids: dict[str, int] = {}  # of parents that ``add_parents`` has seen to, by key
+        # All that ``add_parents`` has brought, where there were none before: nobody else is looked up then.
+        self._all: dict[str, int] | None = None
+        self._asked = False  # whether there were any
 
     def write_rows(self, rows: list[Values], now: datetime) -> None:
         """Insert or update ``rows``, no id twice among them; a transaction is open.
@@ -82,7 +85,7 @@ class Upsert:
         """
         if not (parent := self.mirror.parent) or not parents:
             return
-        there = self._look_up([row[0] for row in parents])
+        there = self._there(parent, [row[0] for row in parents])
         self.write_parents([row for row in parents if row[0] in there], now)
         new = [row for row in parents if row[0] not in there]
         if new:
@@ -99,10 +102,27 @@ class Upsert:
             _copy(table, same, names, columns)
             there |= zip(columns[1], ids, strict=True)
         self._ids |= there
+        if self._all is not None:
+            self._all |= there
+
+    def _there(self, parent: Parent, keys: list[str]) -> dict[str, int]:
+        """The ids of the parents that are there, by key; on a first walk known without asking."""
+        if not self._asked:
+            self._asked = True
+            held = parent.model._default_manager.filter(organization_id=self.organization_id)
+            self._all = None if held.exists() else {}
+        if self._all is None:
+            return self._look_up(keys)
+        return {key: self._all[key] for key in keys if key in self._all}
 
     def forget_parents(self) -> None:
         """What ``add_parents`` knows holds as long as its rows are being written, and no longer."""
         self._ids.clear()
+
+    def doubt_parents(self) -> None:
+        """A transaction was taken back, or others bring parents too: nothing is known without asking."""
+        self._ids.clear()
+        self._all = None
 
     def _look_up(self, keys: list[str]) -> dict[str, int]:
         """The ids of the parents that are there, by key."""
@@ -251,9 +271,10 @@ def _copy(
 
 
 def _spelled_column(values: Values) -> Sequence[str]:
-    if set(map(type, values)) == {str} and not SPECIAL.search("".join(values)):
+    kinds = set(map(type, values))
+    if kinds == {str} and not SPECIAL.search("".join(values)):
         return values
-    return list(map(_spelled, values))
+    return list(map(str if kinds <= {int, datetime} else _spelled, values))
 
 
 def _spelled(value: Any) -> str:

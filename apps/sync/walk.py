@@ -36,7 +36,7 @@ from apps.sync.models import Resource, RunIds, SyncRun
 from apps.sync.writer import Writer, note_progress
 
 PAGE_TRIES = 5
-AHEAD = 10  # pages that may wait until they are written: about as many as are written together
+AHEAD = 30  # pages that may wait: as many as come while others are written
 LISTEN_SECONDS = 5.0  # how long to wait for a page before extending the lease
 RESUME_WITHIN = timedelta(minutes=15)  # older than that, what was listed may no longer be true
 

@@ -36,7 +36,7 @@ BUCKETS = {"sqlite": 500, "postgresql": 5000}
 HOLD_SECONDS = 0.02
 FEWEST = 100
 GATHER = 10_000  # rows that are sorted and written together, where they come that fast
-FLUSH_SECONDS = 0.25  # what has come is written at least this often
+FLUSH_SECONDS = 0.5  # what has come is written at least this often
 
 What = RemoteChange.What
 Fingerprints = Callable[[Sequence[bytes]], Sequence[int]]
@@ -197,7 +197,7 @@ class Writer:
                 with self._transaction(len(bucket)):
                     self._put_parents(bucket, timezone.now(), new=new)
             except (DataError, IntegrityError):
-                self.upsert.forget_parents()
+                self.upsert.doubt_parents()
                 return  # they go with their rows, where the one that cannot be held is found
             self.pause()
         for row in rows:
@@ -284,7 +284,7 @@ class Writer:
                 raise
             if self.adds:  # somebody else may have brought one of them meanwhile
                 self.adds = False
-                self.upsert.forget_parents()
+                self.upsert.doubt_parents()
                 self._write(bucket, progress=progress, keep_ids=keep_ids)
                 return
             self._one_by_one(bucket, error)

@@ -2,8 +2,9 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, time, timedelta
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.db import connections
@@ -14,7 +15,8 @@ from django.utils import timezone
 from django.utils.functional import Promise
 from django.utils.translation import gettext_lazy as _
 
-from apps.ui.prepared import number_of
+from apps.ui.plain import Narrowing
+from apps.ui.prepared import Values, number_of
 
 if TYPE_CHECKING:
     from apps.ui.listing import ListPage
@@ -30,35 +32,55 @@ Options = Sequence[Option] | Callable[["ListPage[Any]"], Sequence[Option]]
 class Hits:
     """A condition on other tables, in the two forms that it can be asked in.
 
-    ``ids`` are the primary keys of the rows it holds for, read from the other table; ``walk`` asks
+    ``ids`` gives the primary keys of the rows it holds for, read from the other table; ``walk`` asks
     the same of one row. Few hits are looked up one by one; where there are more than the count's cap,
     nearly every row is one, and walking the list in its order finds a page of them sooner.
     ``number`` counts the ids, no further than the cap it is given (by default by reading them).
     ``own`` says that they are ids of the list's own organization alone, so that their number is the
     number of rows. ``repeats``: as many times an id may stand among them, at most, where that is known.
+
+    ``values`` is what both forms are called with, by name. Where they depend on nothing else (not the
+    time, not the reader) and are functions that are there for good, ``steady`` says so, and the list
+    has its SQL written once (``prepared.py``).
     """
 
-    ids: Any
-    walk: Any
+    ids: Callable[..., Any]
+    walk: Callable[..., Any]
+    values: dict[str, Values] = field(default_factory=dict)
     number: Callable[[int], int] | None = None
     own: bool = False
     repeats: int = 0
+    steady: bool = False
 
     def count(self, cap: int) -> int:
         """How many different ids there are, at most one more than ``cap``. At most two short queries."""
         if self.number is not None:
             return self.number(cap)
+        ids = self.ids(**self.values)
         # So many that there must be enough different ones: telling ids apart takes much longer.
         plenty = cap * self.repeats
-        if plenty and number_of(self.ids[: plenty + 1]) > plenty:
+        if plenty and number_of(ids[: plenty + 1]) > plenty:
             return cap + 1
-        return number_of(self.ids.distinct()[: cap + 1])
+        return number_of(ids.distinct()[: cap + 1])
+
+    def form(self, number: int, cap: int) -> Narrowing:
+        """The form that suits their ``number``, called with rows and ``values``; the same each time."""
+        form, function = (_walked, self.walk) if number > cap else (_looked_up, self.ids)
+        return form(function) if self.steady else form.__wrapped__(function)
 
     def narrow(self, rows: QuerySet[Any], number: int, cap: int) -> QuerySet[Any]:
         """Those of ``rows`` that it holds for, asked in the form that suits their ``number``."""
-        if number > cap:
-            return rows.filter(self.walk)
-        return by_primary_key(rows).filter(pk__in=self.ids)
+        return self.form(number, cap)(rows, **self.values)
+
+
+@lru_cache(maxsize=256)
+def _walked(walk: Callable[..., Any]) -> Narrowing:
+    return lambda rows, **values: rows.filter(walk(**values))
+
+
+@lru_cache(maxsize=256)
+def _looked_up(ids: Callable[..., Any]) -> Narrowing:
+    return lambda rows, **values: by_primary_key(rows).filter(pk__in=ids(**values))
 
 
 class _ByPrimaryKey(BaseTable):

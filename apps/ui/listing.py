@@ -38,11 +38,11 @@ from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from apps.ui import export, jinja, saved
+from apps.ui import export, jinja, plenty, saved
 from apps.ui.filters import Filter, Hits
 from apps.ui.keyset import Cursor, Order, Slice, page_of
-from apps.ui.plain import Plain, PlainRows, plain
-from apps.ui.prepared import number_of
+from apps.ui.plain import Narrowing, Plain, PlainRows, plain
+from apps.ui.prepared import Values, number_of
 from apps.ui.rows import Rows
 from apps.ui.times import Clock
 
@@ -174,8 +174,8 @@ class ListPage(Generic[Row]):
     all_label: ClassVar[Words] = gettext_lazy("All")
     # What the form around the table ends with, a Jinja2 template: the button of a table that is edited.
     form_template: ClassVar[str] = ""
-    # Where ``rows()`` are simply all that the organization has: pages that nobody has filtered are then
-    # read by SQL that is written once.
+    # Where ``rows()`` are simply all that the organization has: pages that nobody has filtered, or by steady
+    # ``Hits`` alone, are then read by SQL that is written once.
     plain_rows: ClassVar[PlainRows[Any] | None] = None
     # Where one row is drawn again by itself while something happens to it; "" if nothing ever does.
     rows_url_name: ClassVar[str] = ""
@@ -349,10 +349,21 @@ class ListPage(Generic[Row]):
     def _numbered(self) -> list[tuple[Any, int]]:
         """The conditions, each of ``Hits`` with the number of its hits."""
         return [
-            (one, one.count(self.count_cap) if isinstance(one, Hits) else 0)
-            for one in self.conditions()
+            (one, self._number_of(one, at) if isinstance(one, Hits) else 0)
+            for at, one in enumerate(self.conditions())
             if isinstance(one, Hits) or one  # an empty Q asks for nothing
         ]
+
+    def _number_of(self, hits: Hits, at: int) -> int:
+        """How many hits there are, at most one more than the cap; ``at``: which of the conditions it is."""
+        return plenty.counted(
+            (*self._narrowed_by, at), self.count_cap, lambda: hits.count(self.count_cap)
+        )
+
+    @cached_property
+    def _narrowed_by(self) -> tuple[Any, ...]:
+        """What decides which rows there are."""
+        return (type(self), self.organization.pk, self.request.user.pk, *self.values.items())
 
     def conditions(self) -> Iterator[Any]:
         """What the filters ask for. A subclass adds what several of its filters say together."""
@@ -362,9 +373,19 @@ class ListPage(Generic[Row]):
 
     @cached_property
     def _plain(self) -> Plain[Row] | None:
-        if self.plain_rows is None or self._numbered:
+        if self.plain_rows is None:
             return None
-        return plain(self.plain_rows, self.order, self.per_page, self.count_cap)
+        forms: list[Narrowing] = []
+        for condition, number in self._numbered:
+            if not isinstance(condition, Hits) or not condition.steady:
+                return None
+            forms.append(condition.form(number, self.count_cap))
+        return plain(self.plain_rows, self.order, self.per_page, self.cap, tuple(forms))
+
+    @cached_property
+    def _values(self) -> list[dict[str, Values]]:
+        """What the conditions of ``_plain`` are asked with."""
+        return [condition.values for condition, _number in self._numbered]
 
     @cached_property
     def slice(self) -> Slice[Row]:
@@ -372,7 +393,7 @@ class ListPage(Generic[Row]):
         after = Cursor.read(self.params.get("after", ""))
         before = Cursor.read(self.params.get("before", ""))
         if self._plain:
-            found = self._plain.page(self.organization.pk, after=after, before=before)
+            found = self._plain.page(self.organization.pk, self._values, after=after, before=before)
         else:
             found = page_of(self.matching, self.order, self.per_page, after=after, before=before)
         self.prepare(found.rows)
@@ -383,12 +404,15 @@ class ListPage(Generic[Row]):
         """How many rows match, at most one more than the cap."""
         if not self.slice.next and not self.slice.previous:
             return len(self.slice.rows)
-        if self._plain:
-            return self._plain.count(self.organization.pk)
         if len(self._numbered) == 1:
             ((condition, number),) = self._numbered
             if isinstance(condition, Hits) and condition.own:
                 return number
+        return plenty.counted((*self._narrowed_by, self.cap), self.cap, self._counted)
+
+    def _counted(self) -> int:
+        if self._plain:
+            return self._plain.count(self.organization.pk, self._values)
         return number_of(self.matching.order_by().values("pk")[: self.cap + 1])
 
     @cached_property

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from itertools import chain
+from operator import itemgetter
 from typing import Any, Generic, TypeVar
 
 from django.core.exceptions import EmptyResultSet
@@ -24,8 +25,9 @@ from django.db.models.query import ModelIterable, get_related_populators
 
 Result = TypeVar("Result")
 Values = Sequence[int] | Sequence[str]
-# Which of a statement's parameters are which of the values: one of them, or several as one array.
-Places = list[tuple[int, int | slice]]
+# What becomes one parameter of a statement, given all values.
+Pick = Callable[[Sequence[Any]], Any]
+Places = list[tuple[int, Pick]]
 
 
 class Prepared(Generic[Result]):
@@ -33,8 +35,8 @@ class Prepared(Generic[Result]):
 
     Gives what that queryset gives: its model's objects with annotations and ``select_related``, or
     tuples where it ends in ``values_list()``. Values are lists for ``__in``, of
-    whole numbers or of texts; where one is empty there are no rows. Nothing else may differ between
-    calls: not the time, not the reader's language.
+    whole numbers or of texts; where one is empty there are no rows. A text may be looked for within others
+    too (``__contains``). Nothing else may differ between calls: not the time, not the reader's language.
     """
 
     def __init__(self, build: "Callable[..., QuerySet[Any, Result]]") -> None:
@@ -60,7 +62,7 @@ class Prepared(Generic[Result]):
     def _ready(self, values: dict[str, Values]) -> "tuple[_Written, list[Any]]":
         lists = {name: _filled_up(several) for name, several in values.items()}
         known = self._known
-        shape = "".join([f"{name}{len(several)}" for name, several in lists.items()])
+        shape = "".join([f"{name}:{len(several)};" for name, several in lists.items()])
         if shape not in known:
             known[shape] = _written(self._build, lists)
         return known[shape], list(chain.from_iterable(lists.values()))
@@ -124,7 +126,9 @@ class _Written:
         else:
             self._sql, self._params = sql, list(params)
             self._places = [
-                (n, places[one]) for n, one in enumerate(params) if places and one in places
+                (n, pick)
+                for n, one in enumerate(params)
+                if places and (pick := _pick_for(one, places)) is not None
             ]
         self._compiler = compiler
         self._converters = {
@@ -157,8 +161,8 @@ class _Written:
 
     def _fetched(self, sql: str, values: list[Any]) -> list[tuple[Any, ...]]:
         params = self._params.copy()
-        for n, place in self._places:
-            params[n] = values[place]
+        for n, pick in self._places:
+            params[n] = pick(values)
         with _cursor() as cursor:
             cursor.execute(sql, params)
             found: list[tuple[Any, ...]] = cursor.fetchall()
@@ -173,6 +177,34 @@ class _Written:
         for related in self._related:
             related.populate(row, made)
         return made
+
+
+def _pick_for(param: Any, places: dict[Any, int]) -> Pick | None:
+    """What gives the value that a parameter stands for; None where it is no stand-in."""
+    if param in places:
+        return itemgetter(places[param])
+    # Looked for within texts: Django puts it between two signs for anything.
+    if not isinstance(param, str) or param[1:-1] not in places:
+        return None
+    place = places[param[1:-1]]
+
+    def pattern(values: Sequence[Any]) -> str:
+        return f"%{_database().ops.prep_for_like_query(values[place])}%"
+
+    return pattern
+
+
+def _array(start: int, end: int) -> Pick:
+    """Gives values as an array in PostgreSQL's own words: psycopg looks at each of them several times."""
+
+    def words(values: Sequence[Any]) -> str:
+        several = values[start:end]
+        if isinstance(several[0], int):
+            return f"{{{','.join(map(str, several))}}}"
+        quoted = [one.replace("\\", "\\\\").replace('"', '\\"') for one in several]
+        return '{"' + '","'.join(quoted) + '"}'
+
+    return words
 
 
 def _stand_in(value: int | str, number: int) -> int | str:
@@ -241,9 +273,10 @@ def _bound(
     given = iter(params)
 
     def place(param: Any) -> str:
-        if param not in places:
+        pick = _pick_for(param, places)
+        if pick is None:
             return Literal(param).as_string(database.connection).replace("%", "%%")
-        bound.append((len(bound), places[param]))
+        bound.append((len(bound), pick))
         return "%s"
 
     def written(part: str) -> str:
@@ -256,7 +289,7 @@ def _bound(
         first = at[0]
         if first is None or len(at) == 1 or at != list(range(first, first + len(at))):
             return f"IN ({', '.join(map(place, several))})"
-        bound.append((len(bound), slice(first, first + len(at))))
+        bound.append((len(bound), _array(first, first + len(at))))
         return "= ANY(%s)"
 
     return "".join([written(part) for part in LISTS.split(sql)]), bound

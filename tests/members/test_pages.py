@@ -140,9 +140,21 @@ def test_people_of_other_organizations_are_never_shown(alice: Grant, client: Cli
     assert client.get(address(alice, f"{stranger.pk}/")).status_code == 404
 
 
-def test_a_row_in_flight_says_so_and_is_asked_for_until_it_has_settled(
-    alice: Grant, client: Client, anthropic: Connection
+@pytest.mark.parametrize("rest", ["{n}/", "{n}/1/role/", "1/{n}/role/", "1/{n}/remove/"])
+def test_numbers_that_nothing_can_have_are_not_found(
+    alice: Grant, client: Client, rest: str
 ) -> None:
+    where = address(alice, rest.format(n=10**30))
+    assert client.post(where).status_code in (404, 405)
+    assert client.get(where).status_code in (404, 405)
+
+
+@pytest.mark.parametrize("few", [50, 0], ids=["looked at", "looked for"])
+def test_a_row_in_flight_says_so_and_is_asked_for_until_it_has_settled(
+    alice: Grant, client: Client, anthropic: Connection, few: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.members.standing.FEW", few)
+    CommandFactory(connection=anthropic, target="members:somebody_else", state="sending")
     person = join(anthropic)
     still = join(anthropic)
     member = person.members.get()

@@ -6,6 +6,8 @@ from django.db import connection as database
 from apps.members.models import Person
 from apps.members.search import containing, index_people, see_to_triggers
 from apps.organizations.models import Organization
+from apps.ui.keyset import Order
+from apps.ui.plain import Plain, PlainRows
 from tests.factories import OrganizationFactory, PersonFactory
 
 pytestmark = pytest.mark.django_db
@@ -27,6 +29,11 @@ def organization() -> Organization:
 def found(organization: Organization, text: str, many: int = 10_000) -> set[str]:
     hits = containing(text, organization)
     people = hits.narrow(Person.objects.filter(organization=organization), hits.count(many), many)
+    if hits.steady:  # by SQL that is written once it is the same people
+        rows = PlainRows(lambda ids: Person.objects.filter(organization__in=ids))
+        page = Plain(rows, Order("email"), 50, 50, (hits.form(hits.count(many), many),)).page
+        once = page(organization.pk, [hits.values], after=None, before=None).rows
+        assert set(once) == set(people)
     return {person.email.split("@")[0] for person in people}
 
 

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 import pytest
@@ -177,6 +178,32 @@ def test_a_person_who_comes_from_elsewhere_meanwhile_loses_no_row(
     stands.refresh_from_db()
     assert stands.name == "Person 3"
     assert bool(looked) == (database.vendor == "postgresql")
+
+
+@pytest.mark.parametrize("bucket", [3, 100])
+def test_a_person_who_comes_after_nobody_was_there_loses_no_row(
+    connection: Connection, provider: Provider, monkeypatch: pytest.MonkeyPatch, bucket: int
+) -> None:
+    monkeypatch.setattr("apps.sync.writer.BUCKETS", {"sqlite": bucket, "postgresql": bucket})
+    there = Upsert._there
+
+    def too_early(self: Upsert, *given: Any) -> dict[str, int]:
+        if not self._asked:
+            self._asked, self._all = True, {}
+            self.write_parents([("person5@example.com", "", None)], JOINED)
+        return there(self, *given)
+
+    monkeypatch.setattr(Upsert, "_there", too_early)
+    stands = Person.objects.create(
+        organization_id=connection.organization_id, email="person4@example.com"
+    )
+    provider(Remote(members(8), size=100))
+    run = walk_it(connection)
+    assert (run.state, run.added, run.quarantined) == (SyncRun.State.COMPLETE, 8, 0)
+    assert Member.objects.get(remote_id="user_00004").person == stands
+    emails = Member.objects.order_by("pk").values_list("person__email", flat=True)
+    assert sorted(emails) == [f"person{number}@example.com" for number in range(8)]
+    assert Person.objects.count() == 8
 
 
 def test_of_people_who_are_there_a_first_walk_says_what_they_lack(

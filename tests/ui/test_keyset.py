@@ -1,23 +1,26 @@
 """Paging by the last row seen."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from functools import partial
 from typing import Any, Protocol
 
 import pytest
+from django.db.models import QuerySet
 from pytest_django import DjangoAssertNumQueries
 
 from apps.members.models import Person
 from apps.organizations.models import Organization
 from apps.ui.keyset import Cursor, Order, page_of
-from apps.ui.plain import Plain, PlainRows
+from apps.ui.plain import Narrowing, Plain, PlainRows
+from apps.ui.prepared import Values
 from tests.factories import OrganizationFactory
 
 pytestmark = pytest.mark.django_db
 START = datetime(2026, 1, 1, tzinfo=UTC)
 
-WAYS = ["narrowed", "plain"]
+WAYS = ["narrowed", "plain", "plain and narrowed"]
 ORDERS = [
     Order("sort_name"),
     Order("sort_name", descending=True),
@@ -53,8 +56,21 @@ def pages_of(organization: Organization, way: str, order: Order, size: int) -> P
     if way == "narrowed":
         return partial(page_of, organization.people.all(), order, size)
     rows = PlainRows(lambda ids: Person.objects.filter(organization__in=ids))
-    page = Plain(rows, order, size, cap=5).page
-    return lambda after=None, before=None: page(organization.pk, after=after, before=before)
+    narrowings: tuple[Narrowing, ...] = ()
+    given: list[dict[str, Values]] = []
+    if way == "plain and narrowed":
+        narrowings = (_with_text, _without)
+        given = [{"texts": ["@example.com"]}, {"texts": ["someone", "nobody"]}]
+    page = Plain(rows, order, size, 5, narrowings).page
+    return lambda after=None, before=None: page(organization.pk, given, after=after, before=before)
+
+
+def _with_text(rows: QuerySet[Person], texts: Sequence[str]) -> QuerySet[Person]:
+    return rows.filter(email__contains=texts[0])
+
+
+def _without(rows: QuerySet[Person], texts: Sequence[str]) -> QuerySet[Person]:
+    return rows.exclude(email__in=texts)
 
 
 def walk(page: Pages) -> list[list[int]]:
@@ -175,9 +191,10 @@ def test_a_cursor_that_does_not_fit_its_column_begins_the_list_anew(
 def test_a_cursor_of_other_types_is_read_alike_either_way(
     organization: Organization, cursor: Cursor
 ) -> None:
-    narrowed, plain = (pages_of(organization, way, Order("email"), 3) for way in WAYS)
-    assert plain(after=cursor) == narrowed(after=cursor)
-    assert plain(before=cursor) == narrowed(before=cursor)
+    narrowed, *plain = (pages_of(organization, way, Order("email"), 3) for way in WAYS)
+    for page in plain:
+        assert page(after=cursor) == narrowed(after=cursor)
+        assert page(before=cursor) == narrowed(before=cursor)
 
 
 @pytest.mark.parametrize("way", WAYS)
@@ -196,6 +213,10 @@ def test_plain_rows_are_those_of_one_organization_and_counted_no_further_than_th
     stranger = Person.objects.create(organization=other, email="p05@example.com")
     rows = PlainRows(lambda ids: Person.objects.filter(organization__in=ids))
     plain = Plain(rows, Order("email"), 3, cap=5)
+    of_some = Plain(rows, Order("email"), 3, 5, (_with_text,))
+    assert of_some.count(organization.pk, [{"texts": ["p1"]}]) == 1
+    assert of_some.count(organization.pk, [{"texts": ["p0"]}]) == 6
+    assert of_some.count(organization.pk, [{"texts": ["p_"]}]) == 0
     assert plain.count(organization.pk) == 6
     assert plain.count(other.pk) == 1
     assert plain.page(other.pk, after=None, before=None).rows == [stranger]

@@ -5,11 +5,14 @@ import io
 from datetime import UTC, datetime
 
 import pytest
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from openpyxl import load_workbook
 
 from apps.members.models import Person
 from apps.organizations.models import Grant, Role
+from apps.ui import plenty
 from apps.ui.export import safe
 from apps.ui.models import SavedView
 from tests.factories import GrantFactory, MemberFactory, PersonFactory
@@ -68,6 +71,27 @@ def test_a_count_stops_at_its_cap(
     monkeypatch.setattr("apps.members.people.PeopleList.count_cap", 55)
     crowd(alice, 60)
     assert "55+ people" in body(client.get(address(alice)))
+
+
+def test_more_rows_than_are_counted_are_not_counted_again_for_a_minute(
+    alice: Grant, client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("apps.members.people.PeopleList.count_cap", 55)
+    now = [0.0]
+    monkeypatch.setattr("apps.ui.plenty.time.monotonic", lambda: now[0])
+    crowd(alice, 60)
+
+    def asked(query: str = "") -> tuple[bool, bool]:
+        with CaptureQueriesContext(connection) as queries:
+            html = body(client.get(address(alice, query), **HTMX))
+        return "55+ people" in html, any("COUNT(*)" in one["sql"] for one in queries)
+
+    assert [asked(), asked()] == [(True, True), (True, False)]
+    assert asked("?sort=-name") == (True, False)  # the same rows
+    assert asked("?q=p0")[0]  # others
+    Person.objects.filter(email__gte="p040").delete()
+    now[0] += plenty.SECONDS
+    assert not asked()[0]
 
 
 def test_htmx_gets_the_table_alone_and_the_count_for_screen_readers(

@@ -65,6 +65,17 @@ def test_each_call_has_its_own_values() -> None:
     assert people(ids=[here.pk], emails=["bob@example.com"]) == []
 
 
+def test_values_may_hold_any_sign() -> None:
+    odd = ['a"b', "a\\b", "{a,b}", "a%b", "a_b", "NULL", " ", "", "é'"]
+    members = [MemberFactory(role=one) for one in odd]
+    with_roles = Prepared(lambda roles: Member.objects.filter(role__in=roles).order_by("pk"))
+    assert with_roles(roles=odd) == members
+    assert [with_roles(roles=[one]) for one in odd] == [[one] for one in members]
+    holding = Prepared(lambda texts: Member.objects.filter(role__contains=texts[0]).order_by("pk"))
+    for text in ("%", "_", "\\", '"', "b", "é'", "a%b", "%%", "a_"):
+        assert holding(texts=[text]) == [one for one in members if text in one.role]
+
+
 def test_without_values_there_are_no_rows_and_no_query(
     django_assert_num_queries: DjangoAssertNumQueries,
 ) -> None:
