@@ -233,9 +233,7 @@ class CodingView(DeskAPIMixin):
         where = coding_page.where_of(question, connections)
         everybody = coding_reads.coders(where)
         coding_reads.find_people(everybody, self.organization)
-        total = Work()
-        for one in everybody:
-            total.add(one.work)
+        sums = coding_reads.sums_by_kind(where)
         coverage = coverage_of(
             where.connections, question.first, question.last, [ReportName.CODING]
         )
@@ -244,11 +242,11 @@ class CodingView(DeskAPIMixin):
             "last": question.last,
             "people": len({one.email for one in everybody if one.email}),
             "keys": sum(not one.email for one in everybody),
-            "total": total,
+            "total": coding_reads.total_of(sums),
             "coders": everybody,
-            "terminals": _sessions(where, "terminal"),
-            "customers": _sessions(where, "customer_type"),
-            "tools": _tools(where),
+            "terminals": _sessions(sums["terminal"]),
+            "customers": _sessions(sums["customer_type"]),
+            "tools": _tools(sums["tool"]),
             "periods": _adoption(where, question) if question.by_asked else [],
             "coverage": coverage,
             "not_included": [*missing_words.sentences(coverage), *unseen(every)],
@@ -256,15 +254,17 @@ class CodingView(DeskAPIMixin):
         return Response(CodingSerializer(answer).data)
 
 
-def _sessions(where: coding_reads.Range, column: str) -> list[Mapping[str, Any]]:
-    sums = coding_reads.sums_by(where, column, "sessions")
-    return [{"name": name, "sessions": sessions} for name, sessions in sums]
+def _sessions(sums: Mapping[str, Work]) -> list[Mapping[str, Any]]:
+    found = [{"name": name, "sessions": work.sessions} for name, work in sums.items()]
+    return sorted(found, key=lambda one: -one["sessions"])
 
 
-def _tools(where: coding_reads.Range) -> list[Mapping[str, Any]]:
-    refused = dict(coding_reads.sums_by(where, "tool", "rejected"))
-    taken = coding_reads.sums_by(where, "tool", "accepted")
-    return [{"name": tool, "accepted": n, "rejected": refused[tool]} for tool, n in taken]
+def _tools(sums: Mapping[str, Work]) -> list[Mapping[str, Any]]:
+    by_taken = sorted(sums.items(), key=lambda one: -one[1].accepted)
+    return [
+        {"name": tool, "accepted": work.accepted, "rejected": work.rejected}
+        for tool, work in by_taken
+    ]
 
 
 def _adoption(where: coding_reads.Range, question: Question) -> list[Mapping[str, Any]]:

@@ -36,7 +36,7 @@ class CodingDay(models.Model):
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
     day = models.IntegerField()
-    coder = models.ForeignKey(Coder, models.CASCADE, related_name="days")
+    coder = models.ForeignKey(Coder, models.CASCADE, related_name="days", db_index=False)
     terminal = models.CharField(max_length=200, blank=True)
     customer_type = models.CharField(max_length=200, blank=True)  # "api", "subscription"
     subscription_type = models.CharField(max_length=200, blank=True)  # "team", "enterprise"
@@ -57,6 +57,7 @@ class CodingDay(models.Model):
                 name="coding_day_once",
             )
         ]
+        indexes = [models.Index(fields=["coder", "day"], name="coding_day_by_coder")]
 
     def __str__(self) -> str:
         return f"{self.coder} {date_of(self.day)}"
@@ -70,7 +71,7 @@ class CodingModel(models.Model):
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
     day = models.IntegerField()
-    coder = models.ForeignKey(Coder, models.CASCADE, related_name="models")
+    coder = models.ForeignKey(Coder, models.CASCADE, related_name="models", db_index=False)
     model = models.CharField(max_length=200)
     currency = models.CharField(max_length=10, default="USD")
     uncached_input = models.BigIntegerField(default=0)
@@ -90,6 +91,7 @@ class CodingModel(models.Model):
                 fields=["connection", "day", "coder", "model", "currency"], name="coding_model_once"
             )
         ]
+        indexes = [models.Index(fields=["coder", "day"], name="coding_model_by_coder")]
 
     def __str__(self) -> str:
         return f"{self.coder} {date_of(self.day)} {self.model}"
@@ -100,7 +102,7 @@ class CodingTool(models.Model):
 
     connection = models.ForeignKey(Connection, models.CASCADE, related_name="+", db_index=False)
     day = models.IntegerField()
-    coder = models.ForeignKey(Coder, models.CASCADE, related_name="tools")
+    coder = models.ForeignKey(Coder, models.CASCADE, related_name="tools", db_index=False)
     tool = models.CharField(max_length=200)
     accepted = models.PositiveIntegerField(default=0)
     rejected = models.PositiveIntegerField(default=0)
@@ -115,6 +117,7 @@ class CodingTool(models.Model):
                 fields=["connection", "day", "coder", "tool"], name="coding_tool_once"
             )
         ]
+        indexes = [models.Index(fields=["coder", "day"], name="coding_tool_by_coder")]
 
     def __str__(self) -> str:
         return f"{self.coder} {date_of(self.day)} {self.tool}"
@@ -206,3 +209,25 @@ class CoderMonth(_Coded):
 
     def __str__(self) -> str:
         return f"{self.coder} {date_of(self.month)}"
+
+
+class CodingRoster(models.Model):
+    """Who used it on one UTC day, or in one UTC month, as ``rosters.py`` packs them. ``first``: the day,
+    or the first one of the month."""
+
+    class Width(models.TextChoices):
+        DAY = "day", _("day")
+        MONTH = "month", _("month")
+
+    pk = models.CompositePrimaryKey("connection_id", "width", "first")
+    connection = owner()
+    width = models.CharField(max_length=5, choices=Width.choices)
+    first = models.IntegerField()
+    coders = models.BinaryField()
+
+    class Meta:
+        verbose_name = _("users of Claude Code in a period")
+        verbose_name_plural = _("users of Claude Code by period")
+
+    def __str__(self) -> str:
+        return f"{self.width} {date_of(self.first)}"

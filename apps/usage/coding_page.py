@@ -128,9 +128,7 @@ def answer(
     found.coverage = coverage_of(
         where.connections, question.first, question.last, [ReportName.CODING]
     )
-    everybody = coding_reads.coders(where)
-    for one in everybody:
-        found.total.add(one.work)
+    everybody = coding_reads.users(where)
     found.people = len({one.email for one in everybody if one.email})
     found.keys = sum(not one.email for one in everybody)
     found.members = (
@@ -140,26 +138,26 @@ def answer(
         .distinct()
         .count()
     )
-    coding_reads.find_people(everybody[:SHOWN], organization)
-    found.lines, found.more = everybody[:SHOWN], max(0, len(everybody) - SHOWN)
+    found.lines = coding_reads.coders(where, everybody[:SHOWN])
+    found.more = len(everybody) - len(found.lines)
+    coding_reads.find_people(found.lines, organization)
     found.chart = _chart(question, where)
-    _small_tables(found, where)
+    sums = coding_reads.sums_by_kind(where)
+    found.total = coding_reads.total_of(sums)
+    _small_tables(found, sums)
     return found
 
 
-def _small_tables(found: CodingAnswer, where: Range) -> None:
+def _small_tables(found: CodingAnswer, sums: Mapping[str, Mapping[str, Work]]) -> None:
     for name, parts in (("terminal", found.terminals), ("customer_type", found.customers)):
-        sums = coding_reads.sums_by(where, name, "sessions")
         parts += [
-            Part(value or _("Not told"), count, _share(count, found.total.sessions))
-            for value, count in sums
+            Part(value or _("Not told"), work.sessions, _share(work.sessions, found.total.sessions))
+            for value, work in sums[name].items()
         ]
-    taken = dict(coding_reads.sums_by(where, "tool", "accepted"))
-    refused = dict(coding_reads.sums_by(where, "tool", "rejected"))
-    for tool in taken:
-        proposed = taken[tool] + refused[tool]
-        found.tools.append(Part(tool_name(tool), proposed, _share(taken[tool], proposed)))
-    found.tools.sort(key=lambda part: -part.count)
+    for tool, work in sums["tool"].items():
+        found.tools.append(Part(tool_name(tool), work.accepted + work.rejected, work.acceptance))
+    for parts in (found.terminals, found.customers, found.tools):
+        parts.sort(key=lambda part: -part.count)
 
 
 def _share(part: int, whole: int) -> Decimal | None:

@@ -5,20 +5,20 @@ Days are UTC. What it cost is the provider's own estimate, in the currency's own
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal
-from typing import Any
+from typing import Any, NamedTuple
 
-from django.db.models import Count, Max, Min, Q, QuerySet, Sum
+from django.db.models import Count, Max, Q, QuerySet, Sum
 from django.utils import timezone
 
 from apps.members.models import Person
 from apps.organizations.models import Connection, Organization
-from apps.usage import money
+from apps.usage import money, rosters
 from apps.usage.answer import end_of, period_of
-from apps.usage.coding_rollups import ESTIMATE, KINDS, METRICS, PROPOSALS, month_of
+from apps.usage.coding_rollups import ESTIMATE, KINDS, METRICS, PROPOSALS, SUMS, month_of
 from apps.usage.days import date_of, day_of
 from apps.usage.models import Coder, CoderMonth, CodingDay, CodingModel, CodingSum, CodingTool
 
@@ -78,12 +78,14 @@ class CoderWork:
 
 @dataclass(slots=True)
 class Range:
-    """Where to look: connections, UTC days with both ends, and, for one person's, their addresses."""
+    """Where to look: connections, UTC days with both ends, and, for some people's, their addresses or
+    who they are (ids of Coder)."""
 
     connections: Sequence[Connection]
     first: date
     last: date
     emails: Sequence[str] | None = None
+    coders: Sequence[int] | None = None
 
     @property
     def ids(self) -> list[int]:
@@ -105,8 +107,15 @@ class Range:
         """The rows of CoderMonth of the whole months."""
         return self._own(CoderMonth, Q(month__in=self.apart()[0]))
 
+    def known(self) -> "QuerySet[Coder]":
+        """Who is known there, whether or not they used it on these days."""
+        found = Coder.objects.filter(connection__in=self.ids)
+        return found if self.emails is None else found.filter(email__in=self.emails)
+
     def _own(self, model: Any, when: Q) -> "QuerySet[Any]":
         found: QuerySet[Any] = model.objects.filter(when, connection__in=self.ids)
+        if self.coders is not None:
+            return found.filter(coder__in=self.coders)
         return found if self.emails is None else found.filter(coder__email__in=self.emails)
 
     def apart(self) -> tuple[list[int], list[tuple[int, int]]]:
@@ -140,32 +149,52 @@ class _Sums:
     days: int = 0
 
 
-def coders(where: Range) -> list[CoderWork]:
-    """Everybody who used it, the most sessions first. Five queries, of several connections six."""
+class User(NamedTuple):
+    """A user of Claude Code over all connections, before anything is told of them but their sessions. In
+    the order of these fields the one with the most comes first."""
+
+    fewer: int  # sessions, negative
+    email: str
+    key_name: str
+    ids: list[int]  # of Coder, one for each connection
+
+
+def users(where: Range) -> list[User]:
+    """Everybody who used it, the most sessions first. Two queries."""
+    months, runs = where.apart()
+    days = [day for first, last in runs for day in range(first, last + 1)]
+    sessions: dict[int, int] = defaultdict(int)
+    for roster in rosters.of(where.ids, months=months, days=days):
+        for coder, count in zip(roster.coders, roster.sessions, strict=True):
+            sessions[coder] += count
+    found: dict[tuple[str, str], list[int]] = defaultdict(list)
+    for pk, email, name in where.known().values_list("pk", "email", "key_name"):
+        if pk in sessions:
+            found[email, name].append(pk)
+    return sorted(User(-sum(sessions[one] for one in ids), *who, ids) for who, ids in found.items())
+
+
+def coders(where: Range, chosen: Sequence[User] | None = None) -> list[CoderWork]:
+    """What each of ``chosen`` did, in their order; None: everybody, the most sessions first. Four queries,
+    if any of them is known at several connections five; for everybody two more."""
+    if chosen is None:
+        chosen = users(where)
+    else:
+        where = replace(where, coders=[one for user in chosen for one in user.ids])
     sums = _of_coders(where)
     found: dict[tuple[str, str], CoderWork] = {}
-    several: list[int] = []  # who is known at more than one connection
-    of: dict[tuple[str, str], int] = {}
-    for pk, email, name in Coder.objects.filter(connection__in=where.ids).values_list(
-        "pk", "email", "key_name"
-    ):
-        if pk not in sums:
-            continue
-        one, key = sums[pk], (email, name)
-        if key in found:
-            several += [pk, of[key]]
-        of[key] = pk
-        coder = found.setdefault(key, CoderWork(email, name))
-        work = Work(
-            **dict(zip(COUNTS, one.counts, strict=True)), estimate=money.joined(0, one.femtos)
-        )
-        coder.work.add(work)
-        coder.days += one.days
-        last = date_of(one.last)
-        coder.last = max(last, coder.last or last)
+    for user in chosen:
+        coder = found[user.email, user.key_name] = CoderWork(user.email, user.key_name)
+        for one in map(sums.__getitem__, user.ids):
+            counts = dict(zip(COUNTS, one.counts, strict=True))
+            coder.work.add(Work(**counts, estimate=money.joined(0, one.femtos)))
+            coder.days += one.days
+            last = date_of(one.last)
+            coder.last = max(last, coder.last or last)
+    several = [one for user in chosen if len(user.ids) > 1 for one in user.ids]
     if several:
         _count_days_once(where, several, found)
-    return sorted(found.values(), key=lambda one: (-one.work.sessions, one.email, one.key_name))
+    return list(found.values())
 
 
 def find_people(lines: Iterable[CoderWork], organization: Organization) -> None:
@@ -279,50 +308,71 @@ class Adoption:
 
 
 def adoption(where: Range, by: str, at: Iterable[date]) -> dict[date, Adoption]:
-    """How many people used it in each period, and how many of them for the first time. Three queries."""
+    """How many people used it in each period, and how many of them for the first time. Two queries."""
     first, last = day_of(where.first), day_of(where.last)
-    people = Coder.objects.filter(connection__in=where.ids).exclude(email="")
-    who = dict(people.values_list("pk", "email"))
-    own = CoderMonth.objects.filter(connection__in=where.ids).order_by()
-    inside = own.filter(first__lte=last, last__gte=first)
-    if where.emails is not None:
-        inside = inside.filter(coder__email__in=where.emails)
-    bits: dict[int, dict[str, int]] = defaultdict(dict)  # by month and address
-    for month, coder, days in inside.values_list("month", "coder_id", "days"):
-        if email := who.get(coder):
-            of_month = bits[month]
-            of_month[email] = of_month.get(email, 0) | days
-    used: dict[date, set[str]] = {}
+    by_email: dict[str, int] = {}  # one id for each person
+    people = where.known().exclude(email="").values_list("pk", "email")
+    who = {pk: by_email.setdefault(email, pk) for pk, email in people}
+    months: dict[int, dict[int, int]] = defaultdict(dict)  # days as bits, by month and person
+    for month, roster in rosters.until(where.ids, last):
+        of_month = months[month]
+        for coder, days in zip(roster.coders, roster.days, strict=True):
+            if person := who.get(coder):
+                of_month[person] = of_month.get(person, 0) | days
+    begun: dict[date, set[int]] = defaultdict(set)  # who began in a period
+    known: set[int] = set()
+    for month, of_month in months.items():  # the earliest first
+        for person in of_month.keys() - known:
+            began = month + (of_month[person] & -of_month[person]).bit_length() - 1
+            if began <= last:
+                begun[period_of(date_of(began), by)].add(person)
+        known |= of_month.keys()
+    begins = sorted(period for period, people in begun.items() for _ in people)
+    found: dict[date, Adoption] = {}
     for period in at:
         begin = max(day_of(period), first)
         end = min(day_of(end_of(period, by)), last)
-        active = used[period] = set()
+        used: set[int] = set()
         for month in {month_of(begin), month_of(end)}:
             low, high = max(begin - month, 0), end - month
             mask = (1 << (high + 1)) - (1 << low)
-            active.update(email for email, days in bits[month].items() if days & mask)
-    begins: dict[str, int] = {}
-    for coder, day in own.values_list("coder_id").annotate(Min("first")):
-        if email := who.get(coder):
-            begins[email] = min(day, begins.get(email, day))
-    began = {email: period_of(date_of(day), by) for email, day in begins.items()}
-    begun = sorted(began.values())
-    return {
-        period: Adoption(
-            active=len(used[period]),
-            new=sum(began[email] == period for email in used[period]),
-            ever=bisect_right(begun, period),
-        )
-        for period in at
-    }
+            used.update(person for person, days in months[month].items() if days & mask)
+        new = len(used & begun[period])
+        found[period] = Adoption(len(used), new, ever=bisect_right(begins, period))
+    return found
 
 
-def sums_by(where: Range, kind: str, metric: str) -> list[tuple[str, int]]:
-    """Sums of ``metric`` by value of one of KINDS, the largest first. One query."""
-    found: dict[str, int] = defaultdict(int)
-    for _, value, number in _by_day(where, kind, metric):
-        found[value] += int(number)
-    return sorted(found.items(), key=lambda one: -one[1])
+def sums_by_kind(where: Range) -> dict[str, dict[str, Work]]:
+    """What was done by each value of each of KINDS. One query, of some people's four."""
+    found: dict[str, dict[str, Work]] = {kind: {} for kind in KINDS}
+    for kind, value, names, sums in _sums_by_kind(where):
+        told = dict(zip(names, map(int, sums), strict=True))
+        micros, femtos = (told.pop(name, 0) for name in ESTIMATE)
+        found[kind][value] = Work(**told, estimate=money.joined(micros, femtos))
+    return found
+
+
+def _sums_by_kind(where: Range) -> Iterator[tuple[str, str, Sequence[str], Sequence[Any]]]:
+    """Kind, value, and its sums with their names."""
+    if where.emails is None:
+        days = (day_of(where.first), day_of(where.last))
+        own = CodingSum.objects.filter(connection__in=where.ids, day__range=days).order_by()
+        for kind, value, *sums in own.values_list("kind", "value").annotate(*map(Sum, SUMS)):
+            yield kind, value, SUMS, sums
+        return
+    for kind, (model, column, names) in KINDS.items():
+        rows = where.rows(model).values_list(column).order_by()
+        for value, *sums in rows.annotate(*map(Sum, names)):
+            yield kind, value, names, sums
+
+
+def total_of(sums: Mapping[str, Mapping[str, Work]]) -> Work:
+    """What was done all in all, of ``sums_by_kind``."""
+    total = Work()
+    for kind in ("terminal", "tool", "model"):  # each has what the others have not
+        for work in sums[kind].values():
+            total.add(work)
+    return total
 
 
 def told(connections: Sequence[Connection]) -> int:

@@ -1,4 +1,4 @@
-"""Claude Code summed up: by coder and month, and over everybody by day. Kept in the transaction that writes a day.
+"""Claude Code summed up: by coder and month, over everybody by day, and who they were. Kept in the transaction that writes a day.
 
 A month's row changes by the difference that a day makes; all of it is whole numbers, so it stays exact.
 """
@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection as database
 from django.db.models import Sum
 
-from apps.usage import bulk
+from apps.usage import bulk, rosters
 from apps.usage.days import date_of, day_of
 from apps.usage.models import CoderMonth, CodingDay, CodingModel, CodingSum, CodingTool
 from apps.usage.money import MICRO, of_femtos
@@ -56,6 +56,9 @@ def exchange(connection_id: int, day: int, before: Mapping[int, Work]) -> None:
     changed = [one for one in {**before, **after} if before.get(one) != after.get(one)]
     _months(connection_id, day, {one: (before.get(one), after.get(one)) for one in changed})
     _sums(connection_id, day)
+    rosters.exchange(
+        connection_id, rosters.DAY, day, {one: (1, work[0]) for one, work in after.items()}
+    )
 
 
 def _months(
@@ -89,6 +92,9 @@ def _months(
         [(connection_id, month, coder) for coder in changed if coder in held],
     )
     bulk.insert(CoderMonth, MONTH, rows)
+    told = {coder: row[:2] for coder, row in held.items() if coder not in changed}
+    told |= {row[2]: (row[3], row[7]) for row in rows}
+    rosters.exchange(connection_id, rosters.MONTH, month, told)
 
 
 # By kind: the table, its column, and what is summed of it.

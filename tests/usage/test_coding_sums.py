@@ -4,17 +4,19 @@ import random
 from collections import defaultdict
 from datetime import date
 from decimal import Decimal
+from importlib import import_module
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.utils import timezone
 
 from apps.organizations.models import Connection
-from apps.usage import coding_reads, coding_rollups
+from apps.usage import coding_reads, coding_rollups, rosters
 from apps.usage.answer import period_of, periods
 from apps.usage.coding_reads import Range
 from apps.usage.days import date_of, day_of
-from apps.usage.models import Coder, CoderMonth, CodingDay, CodingModel, CodingTool
+from apps.usage.models import Coder, CoderMonth, CodingDay, CodingModel, CodingRoster, CodingTool
 from tests.factories import ConnectionFactory
 
 pytestmark = pytest.mark.django_db
@@ -94,7 +96,21 @@ class Told:
         by_terminal: dict[str, int] = defaultdict(int)
         for _, terminal, n, _ in rows:
             by_terminal[terminal] += n
-        assert dict(coding_reads.sums_by(where, "terminal", "sessions")) == by_terminal
+        sums = coding_reads.sums_by_kind(where)
+        assert {name: work.sessions for name, work in sums["terminal"].items()} == by_terminal
+        total = coding_reads.total_of(sums)
+        assert (total.sessions, total.accepted) == (micros, 3 * micros)
+        assert total.estimate == cost
+        assert coding_reads.coders(where, coding_reads.users(where)[:1]) == coders[:1]
+        known = Range(
+            connections, where.first, where.last, [one.email for one in coders if one.email]
+        )
+        of_known = coding_reads.sums_by_kind(known)
+        n = sum(n for who, _, n, _ in rows if who[0])
+        assert coding_reads.total_of(of_known).commits == n
+        assert [one.email for one in coding_reads.users(known)] == [
+            one.email for one in coders if one.email
+        ]
         for by in ("day", "week", "month"):
             at: Any = periods(where.first, where.last, by)
             used: dict[date, set[str]] = defaultdict(set)
@@ -122,5 +138,24 @@ def test_sums_agree_with_days_over_any_range_and_after_corrections() -> None:
         for one in connections:
             told.write(one, day)
     assert not CoderMonth.objects.exists()
+    assert not CodingRoster.objects.exists()
     whole = Range(connections, date_of(today - DAYS), date_of(today))
-    assert coding_reads.sums_by(whole, "tool", "accepted") == []
+    assert coding_reads.sums_by_kind(whole)["tool"] == {}
+    assert coding_reads.users(whole) == []
+
+
+def test_what_was_read_before_there_were_rosters_has_them_too() -> None:
+    connection = ConnectionFactory()
+    Told([connection], day_of(timezone.now()))
+
+    def kept() -> dict[tuple[str, int], Any]:
+        return {
+            (row.width, row.first): sorted(zip(*rosters.unpacked(row.coders), strict=True))
+            for row in CodingRoster.objects.filter(connection=connection)
+        }
+
+    made = kept()
+    assert {width for width, _ in made} == {"day", "month"}
+    CodingRoster.objects.all().delete()
+    import_module("apps.usage.migrations.0012_rosters").pack(apps, None)
+    assert kept() == made

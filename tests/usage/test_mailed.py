@@ -9,6 +9,7 @@ from django.utils import timezone
 from apps.organizations.models import Connection, Grant
 from apps.reports import pages
 from apps.reports.pages import Digest
+from apps.usage import coding_rollups
 from apps.usage.days import day_of
 from apps.usage.models import Coder, CodingDay
 from tests.browsing import at_desk
@@ -75,6 +76,7 @@ def test_claude_code_has_its_people_and_calls_its_cost_an_estimate(
     CodingDay.objects.create(
         connection=claude, day=day_of(back(1)), coder=coder, sessions=3, commits=2, lines_added=40
     )
+    coding_rollups.exchange(claude.pk, day_of(back(1)), {})
     shown = mailed(owner, "usage:coding", "range=7d")
     assert [row[:4] for row in shown.rows] == [["ada@example.com", "3", "40", "2"]]
     assert shown.total[0] == "Total"
