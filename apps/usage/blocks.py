@@ -66,9 +66,10 @@ def is_week(first: int, last: int) -> bool:
 @dataclass(slots=True)
 class Cover:
     """A range taken apart: blocks, and runs of days (both ends included) with the connections that have
-    no block there. Nothing twice."""
+    no block there. Nothing twice. ``whole``: blocks that are a period of their own, with nothing to add."""
 
     blocks: list[int] = field(default_factory=list)
+    whole: list[int] = field(default_factory=list)
     days: dict[Bounds, list[int]] = field(default_factory=dict)
 
 
@@ -101,7 +102,8 @@ def cover(
         for (begin, end), pk in longest_first:
             if begin not in taken and end not in taken:
                 taken.update(range(begin, end + 1))
-                found.blocks.append(pk)
+                width = "week" if is_week(begin, end) else "month"
+                (found.whole if width == period else found.blocks).append(pk)
         for run in runs([day for day in range(first, last + 1) if day not in taken]):
             found.days.setdefault(run, []).append(owner)
     return found

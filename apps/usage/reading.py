@@ -166,18 +166,19 @@ class Reading:
             )
             given += [*ids, self.grain.id, *days, *values]
         if cover.blocks:
-            joined = f" JOIN {table_of(Block)} b ON b.id = r.block_id" if self.time else ""
-            parts.append(
-                f"SELECT dimension_id, {self._start('b.first', first, last)} AS at, {names}"  # noqa: S608  # likewise
-                f" FROM {table_of(BlockRollup)} r{joined}"
-                f" WHERE block_id IN ({marks(cover.blocks)}) AND grain = %s{chosen}"
-            )
+            parts.append(self._of_blocks(cover.blocks, first, last, chosen))
             given += [*cover.blocks, self.grain.id, *values]
-        found = f"({' UNION ALL '.join(parts)}) u"
-        if self.time != "day":  # of which there is one row of each dimension
+        if parts and self.time != "day":  # of which there is one row of each dimension
             by = "dimension_id, at" if self.time else "dimension_id"
             shown = "dimension_id, at" if self.time else "dimension_id, 0 AS at"
-            found = f"(SELECT {shown}, {blocks.sums_of(blocks.SUMS)} FROM {found} GROUP BY {by}) u"  # noqa: S608  # likewise
+            together = f"({' UNION ALL '.join(parts)}) t"
+            parts = [
+                f"SELECT {shown}, {blocks.sums_of(blocks.SUMS)} FROM {together} GROUP BY {by}"  # noqa: S608  # likewise
+            ]
+        if cover.whole:  # a period's one row of each dimension
+            parts.append(self._of_blocks(cover.whole, first, last, chosen))
+            given += [*cover.whole, self.grain.id, *values]
+        found = f"({' UNION ALL '.join(parts)}) u"
         keys = ["d.currency", "d.connection_id", *(["at"] if self.time else [])]
         keys += [f'd."{name}"' for name in self.columns]
         keys += self._place_keys()
@@ -190,6 +191,15 @@ class Reading:
         with database.cursor() as cursor:
             cursor.execute(sql if as_they_are else f"{sql} GROUP BY {', '.join(keys)}", given)
             return list(self._day_rows(cursor.fetchall()))
+
+    def _of_blocks(self, ids: list[int], first: int, last: int, chosen: str) -> str:
+        """The rows of blocks as SQL; its parameters are ``ids``, the grain, and those of ``chosen``."""
+        joined = f" JOIN {table_of(Block)} b ON b.id = r.block_id" if self.time else ""
+        return (
+            f"SELECT dimension_id, {self._start('b.first', first, last)} AS at, {', '.join(blocks.SUMS)}"  # noqa: S608  # names of our own models
+            f" FROM {table_of(BlockRollup)} r{joined}"
+            f" WHERE block_id IN ({marks(ids)}) AND grain = %s{chosen}"
+        )
 
     def _start(self, day: str, first: int, last: int) -> str:
         """When the period of a day begins, as SQL: so that the database adds up all of a period."""
