@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from itertools import chain
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 
 from apps.providers.anthropic import AnthropicAdapter
 from apps.providers.anthropic import people as anthropic_people
+from apps.providers.anthropic import reports as anthropic_reports
 from apps.providers.catalogue import PROVIDERS
 from apps.providers.cline import people as cline_people
 from apps.providers.decoding import RowReader
@@ -1140,3 +1142,29 @@ def test_the_recorded_account_may_lose_any_field(adapter_for: Callable[..., Any]
                 "cline", answering({"data": changed, "success": True}), remote_organization_id=""
             )
             adapter.probe()
+
+
+def test_a_report_is_read_without_holding_the_answer_several_times() -> None:
+    row = dict.fromkeys(anthropic_reports.USAGE_DIMENSIONS) | {
+        "uncached_input_tokens": 1,
+        "cache_read_input_tokens": 2,
+        "cache_creation": {"ephemeral_1h_input_tokens": 3, "ephemeral_5m_input_tokens": 4},
+        "output_tokens": 5,
+        "server_tool_use": {"web_search_requests": 6},
+    }
+    bucket = {
+        "starting_at": "2026-11-01T00:00:00Z",
+        "ending_at": "2026-11-01T01:00:00Z",
+        "results": [row] * 300,
+    }
+    body = json.dumps([bucket] * 24).encode()
+    rows = msgspec.json.decode(body, type=list[msgspec.Raw])
+    tracemalloc.start()
+    try:
+        records, unreadable = anthropic_reports.USAGE_BUCKETS.read(rows)
+        kept, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert [len(one.rows) for one in records] == [300] * 24
+    assert not unreadable
+    assert most - kept < len(body) / 4, "what it took beside the records that it made"
