@@ -6,6 +6,7 @@ from datetime import date
 from decimal import Decimal
 from typing import Any, ClassVar
 
+from django.utils.formats import date_format
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -42,6 +43,10 @@ _TOOLS: dict[str, Words] = {
     "multi_edit_tool": gettext_lazy("Several edits"),
     "write_tool": gettext_lazy("Write"),
     "notebook_edit_tool": gettext_lazy("Notebook edit"),
+}
+_CUSTOMERS: dict[str, Words] = {
+    "api": gettext_lazy("API usage"),
+    "subscription": gettext_lazy("Subscription"),
 }
 
 
@@ -141,7 +146,7 @@ def answer(
     found.lines = coding_reads.coders(where, everybody[:SHOWN])
     found.more = len(everybody) - len(found.lines)
     coding_reads.find_people(found.lines, organization)
-    found.chart = _chart(question, where)
+    found.chart = _chart(question, where, found.coverage.begins)
     sums = coding_reads.sums_by_kind(where)
     found.total = coding_reads.total_of(sums)
     _small_tables(found, sums)
@@ -149,9 +154,16 @@ def answer(
 
 
 def _small_tables(found: CodingAnswer, sums: Mapping[str, Mapping[str, Work]]) -> None:
-    for name, parts in (("terminal", found.terminals), ("customer_type", found.customers)):
+    for name, parts, words in (
+        ("terminal", found.terminals, {}),
+        ("customer_type", found.customers, _CUSTOMERS),
+    ):
         parts += [
-            Part(value or _("Not told"), work.sessions, _share(work.sessions, found.total.sessions))
+            Part(
+                str(words.get(value, value)) or _("Not told"),
+                work.sessions,
+                _share(work.sessions, found.total.sessions),
+            )
             for value, work in sums[name].items()
         ]
     for tool, work in sums["tool"].items():
@@ -167,7 +179,8 @@ def _share(part: int, whole: int) -> Decimal | None:
 # --- The chart -----------------------------------------------------------------------------------
 
 
-def _chart(question: Question, where: Range) -> Chart:
+def _chart(question: Question, where: Range, begins: date | None) -> Chart:
+    """``begins``: of days before nothing is known, so everybody's first day may be earlier."""
     at: list[Any] = periods(question.first, question.last, question.by)
     show = question.show
     totals: list[str] = []
@@ -180,7 +193,8 @@ def _chart(question: Question, where: Range) -> Chart:
     notes = {
         "people": _(
             "A person counts once in each bar. The line is everybody who has used it until then."
-        ),
+        )
+        + _unknown_before(question, begins),
         "acceptance": _("Of the changes that a tool proposed, how many were taken."),
         "estimate": _("The provider's own estimate by list prices, not what is billed."),
     }
@@ -198,6 +212,16 @@ def _chart(question: Question, where: Range) -> Chart:
         label_head=str(WIDTHS[question.by]),
         note=notes.get(show, ""),
     )
+
+
+def _unknown_before(question: Question, begins: date | None) -> str:
+    """Why all of a bar are new."""
+    if begins is None or not question.first <= begins <= question.last:
+        return ""
+    words = _(
+        "What was before %(day)s is not read: whoever used it then counts as new in the first bar."
+    )
+    return " " + words % {"day": date_format(begins, "j M Y")}
 
 
 def _narrowed(period: date, question: Question) -> str:

@@ -18,7 +18,7 @@ from apps.sync.schedule import freshness
 from apps.ui.filters import ChoiceFilter, Filter, SearchFilter
 from apps.ui.listing import Column, Empty
 from apps.workspaces.models import Workspace, WorkspaceMember
-from apps.workspaces.residency import in_words
+from apps.workspaces.residency import in_short, in_words
 from apps.workspaces.roles import why_none
 
 State = Workspace.State
@@ -125,7 +125,7 @@ class WorkspaceList(ListByConnection[Workspace]):
         Column(
             key="residency",
             label=gettext_lazy("Residency"),
-            value=lambda row: row.allowed_in_words,
+            value=lambda row: in_short(row.connection.provider, row.allowed_geos, row.default_geo),
             export=lambda row: in_words(row.connection.provider, row.allowed_geos, row.default_geo),
         ),
         Column(

@@ -70,13 +70,6 @@ class Workspace(Mirrored):
         )
 
     @property
-    def allowed_in_words(self) -> str:
-        """Where its requests may run, shortly; "" if the provider said nothing."""
-        if not self.default_geo:
-            return ""
-        return self.allowed_geos.replace(",", ", ") or str(_("anywhere"))
-
-    @property
     def is_live(self) -> bool:
         """Whether anything about it can still be changed."""
         return self.state == self.State.LIVE and self.remote_id is not None

@@ -26,16 +26,27 @@ def in_words(provider: str, allowed_geos: str, default_geo: str) -> str:
     """ "Requests may run anywhere; unless they say where: Global."; "" if nothing is known."""
     if not default_geo:
         return ""
-    rules = rules_of(provider)
-    default = rules.geo_label(default_geo)
+    default = rules_of(provider).geo_label(default_geo)
     if allowed_geos == ANYWHERE:
         return _("Requests may run anywhere; where they do not say: %(default)s.") % {
             "default": default
         }
-    allowed = ", ".join(str(rules.geo_label(geo)) for geo in allowed_geos.split(","))
     return _(
         "Requests may run in these places alone: %(allowed)s; where they do not say: %(default)s."
     ) % {
-        "allowed": allowed,
+        "allowed": _labels(provider, allowed_geos),
         "default": default,
     }
+
+
+def in_short(provider: str, allowed_geos: str, default_geo: str) -> str:
+    """Where requests may run: "Global, United States"; "" if nothing is known."""
+    if not default_geo:
+        return ""
+    if allowed_geos == ANYWHERE:
+        return _("Anywhere")
+    return _labels(provider, allowed_geos)
+
+
+def _labels(provider: str, geos: str) -> str:
+    return ", ".join(str(rules_of(provider).geo_label(geo)) for geo in geos.split(","))

@@ -423,6 +423,8 @@ FILLED: dict[str, Any] = {"name": "Mine", "rhythm": "week:0", "hour": "8"}
 
 def test_usage_is_sent_with_its_range_as_of_the_day_it_is_sent(owner: Grant, desk: Client) -> None:
     page = f"/o/{owner.organization.slug}/usage/?range=last_week&group=workspace"
+    form = desk.get(new(owner, page, "usage")).content.decode()
+    assert ">Cancel</a>" in form, "there is nothing yet to be kept as it is"
     answer = desk.post(new(owner, page, "usage"), {**FILLED, "users": [owner.user.pk]})
     assert answer.status_code == 302
     schedule = Schedule.objects.get()

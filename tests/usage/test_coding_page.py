@@ -124,9 +124,19 @@ def test_people_are_counted_once_and_cost_is_told_for_each_commit(
     assert "not a member" in page
     assert "$16.00" in page
     assert "$2.00 a commit" in page
+    assert "API usage" in page
     assert "75.0%" in page
     data = chart(page)
     assert [one["values"][-2] for one in data["series"]] == [1, 1, 2], "known, new, ever until then"
+
+
+def test_it_says_why_everybody_is_new_where_reading_begins(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    worked(claude, back(40), "ada@acme.example")
+    said = f"What was before {back(40):%-d %b %Y} is not read"
+    assert said in body(olga, at("?range=90d"))
+    assert said not in body(olga, at("?range=30d"))
 
 
 @pytest.mark.parametrize(

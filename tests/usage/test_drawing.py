@@ -182,6 +182,8 @@ def test_a_model_has_a_page_like_a_workspace_or_a_key(
     for name in ("Ada", "loader", "Research", claude.name):
         assert f">{name}</a>" in html
     assert "75.0%" in html, "a share"
+    used(claude, back(1), cost="3", counts={"output": 5}, model="house/new")
+    assert "– before" not in desk("usage/models/house/new/"), "nothing is said of nothing"
     assert "Not used in this range" in desk(
         f"usage/models/house/alpha/?from={back(9)}&to={back(8)}"
     )

@@ -68,6 +68,7 @@ def test_the_list_counts_people_and_shows_archived_ones_on_request(
 ) -> None:
     put(lab)
     put(lab)
+    WorkspaceFactory(connection=claude, name="Den", allowed_geos="global,us", default_geo="us")
     WorkspaceFactory(connection=claude, name="Attic", state=Workspace.State.ARCHIVED)
     assert 'data-label="Keys">–</td>' in body(olga.get(address(owner))), "nothing is known of any"
     KeyFactory(connection=claude, workspace=lab.remote_id)
@@ -77,6 +78,7 @@ def test_the_list_counts_people_and_shows_archived_ones_on_request(
 
     shown = body(olga.get(address(owner)))
     assert "Lab" in shown
+    assert 'data-label="Residency">Global, United States</td>' in shown
     assert 'data-label="Keys">1</td>' in shown, "those that work"
     assert 'data-label="Own limits">3</td>' in shown
     assert "Attic" not in shown
