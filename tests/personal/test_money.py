@@ -420,13 +420,13 @@ def test_the_rest_of_an_account_can_be_asked_for_over_the_api(
     assert ask.status_code == 202, ask.content
     busy = sent(ada, "post", own_api("token/"), {"token": "refresh-1"})
     assert (busy.status_code, "change" in busy.json()) == (409, True), "one change at a time"
-    Command.objects.update(state="succeeded", settled_at=NOW)
+    Command.objects.update(state="succeeded", settled_at=timezone.now())
     assert sent(ada, "post", own_api("cap/")).status_code == 409, "once in five minutes"
     renewed = sent(ada, "post", own_api("token/"), {"token": "refresh-1"})
     assert renewed.status_code == 202
     assert "refresh-1" not in renewed.text
     assert Command.objects.filter(kind="personal.refresh_token").exists()
-    Command.objects.update(state="succeeded", settled_at=NOW)
+    Command.objects.update(state="succeeded", settled_at=timezone.now())
     assert sent(ada, "delete", own_api()).status_code == 202
     assert Command.objects.filter(kind="personal.delete_account").exists()
 

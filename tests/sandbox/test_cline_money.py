@@ -80,8 +80,9 @@ def test_auto_top_up_fires_when_the_balance_is_below_its_threshold(sandbox: Sand
     assert balance(sandbox) >= wanted["thresholdCents"] * 10_000
     (fresh,) = [one for one in payments(sandbox) if one["id"] not in known]
     assert (fresh["amountCents"], fresh["status"]) == (20_000, "completed")
-    (entry,) = sandbox.control.journal("_clock.auto_top_up", effect=True)
-    assert entry["target"] == fresh["id"]
+    # At some times of a day the world begins below its own threshold: then the first call has topped it up.
+    fired = [one["target"] for one in sandbox.control.journal("_clock.auto_top_up", effect=True)]
+    assert [one for one in fired if one not in known] == [fresh["id"]]
 
 
 def test_thirteen_months_of_payments_succeed_fail_and_refund(sandbox: SandboxServer) -> None:
