@@ -8,6 +8,7 @@ import base64
 import io
 import json
 import logging
+import subprocess
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -255,8 +256,10 @@ def scan_database(canaries: Canaries) -> None:
     if database.vendor == "sqlite":
         name = str(database.settings_dict["NAME"])
         for suffix in ("", "-wal"):
-            with open(name + suffix, "rb") as file:
-                assert not canaries.in_(file.read()), suffix
+            # In a process of its own: to close a file takes from this process all locks that SQLite holds
+            # on it, and another that looks in would then take the log away under our connections.
+            told = subprocess.run(["cat", name + suffix], check=True, capture_output=True)
+            assert not canaries.in_(told.stdout), suffix
 
 
 def paste(client: Client, provider: str, key: str) -> Any:
