@@ -22,8 +22,10 @@ def counted(what: Hashable, cap: int, count: Callable[[], int]) -> int:
     number = count()
     _until.pop(what, None)
     if number > cap:
-        while len(_until) >= MOST:
-            _until.pop(next(iter(_until)), None)  # another thread may have
+        for oldest in list(_until)[
+            : max(0, len(_until) - MOST + 1)
+        ]:  # a copy: other threads write too
+            _until.pop(oldest, None)
         _until[what] = now + SECONDS
     return number
 

@@ -94,6 +94,17 @@ def test_more_rows_than_are_counted_are_not_counted_again_for_a_minute(
     assert not asked()[0]
 
 
+def test_of_counts_that_are_remembered_the_oldest_go_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(plenty, "MOST", 2)
+    made: list[str] = []
+
+    def count(what: str) -> int:
+        return plenty.counted(what, 10, lambda: made.append(what) or 11)  # type: ignore[func-returns-value]  # notes it
+
+    assert [count(what) for what in "abcbca"] == [11] * 6
+    assert made == ["a", "b", "c", "a"]
+
+
 def test_htmx_gets_the_table_alone_and_the_count_for_screen_readers(
     alice: Grant, client: Client
 ) -> None:
