@@ -5,8 +5,9 @@ read again field by field, and only a row that lacks what we cannot do without i
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Hashable, Sequence
 from datetime import UTC, datetime
+from itertools import chain
 from typing import Annotated, Any, Generic, Protocol, TypeVar, get_args
 
 import msgspec
@@ -15,7 +16,14 @@ from django.utils.translation import gettext as _
 from apps.providers.errors import NOT_JSON, Unclear
 from apps.providers.http import Answer, garbled
 from apps.providers.masking import mask
-from apps.providers.records import InviteRecord, MemberRecord, Page, Record, Unreadable
+from apps.providers.records import (
+    InviteRecord,
+    MemberRecord,
+    Page,
+    Readings,
+    Record,
+    Unreadable,
+)
 
 # Characters; what the mirrors keep (the records).
 LONGEST_ID, LONGEST_EMAIL, LONGEST_NAME, LONGEST_ROLE, LONGEST_STATUS = 120, 254, 200, 60, 40
@@ -30,6 +38,7 @@ Row = TypeVar("Row", bound=Record)
 Addressed = TypeVar("Addressed", MemberRecord, InviteRecord)
 Struct = TypeVar("Struct", bound=msgspec.Struct)
 Fields = dict[str, Any]
+Rows = Sequence[bytes] | Sequence[msgspec.Raw]  # JSON, a row each
 
 LONG_ROW = 10_000  # bytes: a bucket of a report, of which few make megabytes
 ABSENT = object()
@@ -41,7 +50,7 @@ _FRACTION = re.compile(r"(\.\d{6})\d+")
 class Reader(Protocol[Row]):
     """Turns the rows of a list into records."""
 
-    def read(self, rows: list[msgspec.Raw]) -> tuple[list[Row], list[Unreadable]]:
+    def read(self, rows: Rows) -> Readings[Row]:
         """Records of the rows that can be read, and what is wrong with the others."""
 
 
@@ -77,7 +86,7 @@ class RowReader(Generic[Row]):
             if field.required
         ]
 
-    def read(self, rows: list[msgspec.Raw]) -> tuple[list[Row], list[Unreadable]]:
+    def read(self, rows: Rows) -> Readings[Row]:
         """Records of the rows that can be read, and what is wrong with the others."""
         if rows and len(rows[0]) > LONG_ROW:
             return self._read_one_by_one(rows)
@@ -88,7 +97,7 @@ class RowReader(Generic[Row]):
         except NOT_JSON:
             return self._read_one_by_one(rows)
 
-    def _read_one_by_one(self, rows: list[msgspec.Raw]) -> tuple[list[Row], list[Unreadable]]:
+    def _read_one_by_one(self, rows: Rows) -> Readings[Row]:
         records: list[Row] = []
         unreadable: list[Unreadable] = []
         for row in rows:
@@ -100,7 +109,7 @@ class RowReader(Generic[Row]):
 
     def read_one(self, row: bytes, answer: Answer) -> Row:
         """The record of ``answer``'s single row. Unclear if it cannot be read."""
-        records, unreadable = self._read_one_by_one([msgspec.Raw(row)])
+        records, unreadable = self._read_one_by_one([row])
         if unreadable:
             raise garbled(answer, unreadable[0].reason)
         return records[0]
@@ -198,15 +207,28 @@ def page_of(
     *,
     walk: "Walk",
     cursor: str | None,
-    next_cursor: Callable[[list[Row]], str | None],
+    next_cursor: Callable[[Page[Row]], str | None],
 ) -> Page[Row]:
-    """One page of a walk; ``next_cursor`` is told the records. Unclear if the walk goes in circles."""
-    records, unreadable = reader.read(rows)
-    following = next_cursor(records)
-    ids = [one.remote_id or str(hash(one)) for one in records]
-    ids += [str(hash(one.raw)) for one in unreadable]
-    walk.turn(cursor, ids, following)
-    return Page(records, following, unreadable)
+    """One page of a walk; ``next_cursor`` is told the page. Unclear if the walk goes in circles.
+
+    Short rows are read when somebody asks for them (``Page.but``), which is Unclear if they are
+    those of an earlier page, spelled in another way.
+    """
+    page: Page[Row]
+    names: Sequence[Hashable]
+    if rows and len(rows[0]) > LONG_ROW:  # at once, so that the answer is let go
+        found = reader.read(rows)
+        names, page = _names(found), Page(found[0], unreadable=found[1])
+    else:
+        names = raw = list(map(bytes, rows))
+        page = Page.unread(raw, reader.read, lambda read: walk.note(cursor, _names(read)))
+    page.next_cursor = next_cursor(page)
+    walk.turn(cursor, names, page.next_cursor)
+    return page
+
+
+def _names(found: Readings[Any]) -> list[Hashable]:
+    return [row.remote_id or hash(row) for row in chain(*found)]
 
 
 class Walk:
@@ -216,10 +238,10 @@ class Walk:
     """
 
     def __init__(self) -> None:
-        # cursor asked with -> hash of the ids that came, and how many
-        self._pages: dict[str, tuple[int, int]] = {}
+        # cursor asked with -> a hash of what came, and how many rows, by each way of telling rows apart
+        self._pages: dict[str, list[tuple[int, int]]] = {}
 
-    def turn(self, cursor: str | None, ids: list[str], next_cursor: str | None) -> None:
+    def turn(self, cursor: str | None, names: Sequence[Hashable], next_cursor: str | None) -> None:
         """Note the page that ``cursor`` brought. Unclear if the walk goes in circles."""
         asked = cursor or ""
         if cursor is None:
@@ -227,16 +249,20 @@ class Walk:
         elif asked in self._pages:
             for known in list(self._pages)[list(self._pages).index(asked) :]:
                 del self._pages[known]
-        if not ids and next_cursor is not None:
+        if not names and next_cursor is not None:
             raise Unclear(_("The provider sent an empty page and says that there is more."))
-        page = (hash(tuple(ids)), len(ids))
-        if ids and page in self._pages.values():
+        self.note(cursor, names)
+        if next_cursor is not None and next_cursor in self._pages:
+            raise Unclear(_("The provider's pages lead back to an earlier one."))
+
+    def note(self, cursor: str | None, names: Sequence[Hashable]) -> None:
+        """Note what the rows of one page are known by. Unclear if those of an earlier one were the same."""
+        page = (hash(tuple(names)), len(names))
+        if names and any(page in known for known in self._pages.values()):
             raise Unclear(
                 _("The provider keeps sending the same page; the list cannot be complete.")
             )
-        self._pages[asked] = page
-        if next_cursor is not None and next_cursor in self._pages:
-            raise Unclear(_("The provider's pages lead back to an earlier one."))
+        self._pages.setdefault(cursor or "", []).append(page)
 
     def check_total(self, total: int | None, *, complete: bool) -> None:
         """Unclear if the last page has come and the provider's own total says that rows are missing.
@@ -245,7 +271,7 @@ class Walk:
         """
         if not complete or total is None or "" not in self._pages:
             return
-        seen = sum(count for _page, count in self._pages.values())
+        seen = sum(known[0][1] for known in self._pages.values())
         if seen < total:
             raise Unclear(
                 _("The provider sent %(seen)s of %(total)s rows and said that this was all.")

@@ -18,13 +18,14 @@ from apps.providers.decoding import (
     LONGEST_NAME,
     Fields,
     Missing,
+    Rows,
     masked,
     moment,
     text,
 )
 from apps.providers.errors import NOT_JSON, Refused
 from apps.providers.money import UNITS, money
-from apps.providers.records import Unreadable
+from apps.providers.records import Readings, Unreadable
 
 Document = TypeVar("Document")
 CENT = Decimal("0.01")
@@ -203,7 +204,7 @@ class DocumentReader(Generic[Document]):
         self._build = build
         self._id_names = id_names
 
-    def read(self, rows: list[msgspec.Raw]) -> tuple[list[Document], list[Unreadable]]:
+    def read(self, rows: Rows) -> Readings[Document]:
         """Records of the rows that can be read, and what is wrong with the others."""
         records: list[Document] = []
         unreadable: list[Unreadable] = []

@@ -342,12 +342,11 @@ class _Walker(Errand):
                 if following in taken:
                     raise CutShort("The provider gave the same page twice.")
                 taken.add(following)
-            before = len(self.writer.seen)
-            self.writer.take(page, following)
+            news = self.writer.take(page, following)
             self.held_at = time.monotonic()
             if following is None:
                 return
-            if page.rows and len(self.writer.seen) == before and cursor is not None:
+            if not news and cursor is not None:
                 raise CutShort("The provider listed the same rows again.")
             cursor = following
 

@@ -96,6 +96,7 @@ class Writer:
         self.adds = database.vendor == "postgresql"
         self.since = _previous_start(resource)
         self.known: dict[str, int | None] = {}
+        self._same: dict[int, str] = {}  # ids of the rows that are present, by fingerprint
         self.seen: set[str] = set()
         self.before = 0  # rows that were present when the walk began
         self.nameless = 0  # unreadable rows without an id: any absent row might be one of them
@@ -123,6 +124,7 @@ class Writer:
                 [self.connection.pk],
             )
             self.known = dict(cursor.fetchall())
+        self._same = {held: name for name, held in self.known.items() if held is not None}
         self.before = len(self.known) - list(self.known.values()).count(None)
         if self.run.cursor:
             self._remember()
@@ -144,25 +146,33 @@ class Writer:
         )
         self.nameless = hidden.count()
 
-    def take(self, page: Page[Any], next_cursor: str | None) -> None:
-        """Compare a page, and write when enough has gathered or the time has come."""
-        known, pending = self.known, self._pending
-        ids = [record.remote_id for record in page.rows]
+    def take(self, page: Page[Any], next_cursor: str | None) -> bool:
+        """Compare a page, and write when enough has gathered or the time has come.
+
+        Whether it listed anything that was not listed before; also true of a page without rows.
+        """
+        pending = self._pending
+        same, (rows, unread) = page.but(self._held)
+        came = [record.remote_id for record in rows]
+        ids = same + came
         before = len(self.seen)
         self.seen.update(ids)
         all_new = len(self.seen) == before + len(ids)
-        digests = self.fingerprints([record.raw for record in page.rows])
-        for record, digest, held in zip(page.rows, digests, map(known.get, ids), strict=True):
+        digests = self.fingerprints([record.raw for record in rows])
+        for record, digest, held in zip(rows, digests, map(self.known.get, came), strict=True):
             if held != digest:
                 pending[record.remote_id] = Incoming(record.remote_id, record, digest)
             elif not all_new:  # perhaps listed twice, and the later word is what we hold
                 pending.pop(record.remote_id, None)
-        unreadable = [row.remote_id for row in page.unreadable if row.remote_id]
-        self.nameless += len(page.unreadable) - len(unreadable)
+        if not all_new:
+            for name in same:
+                pending.pop(name, None)
+        unreadable = [row.remote_id for row in unread if row.remote_id]
+        self.nameless += len(unread) - len(unreadable)
         self.seen.update(unreadable)
         ids += unreadable
         self._unsaved_ids.extend(ids)
-        self._unreadable.extend(page.unreadable)
+        self._unreadable.extend(unread)
         self.run.pages += 1
         self.run.requests += page.requests
         self.run.seen = len(self.seen)
@@ -170,6 +180,13 @@ class Writer:
         late = time.monotonic() - self._flushed >= FLUSH_SECONDS
         if next_cursor is None or late or len(pending) >= GATHER:
             self.flush(last=next_cursor is None)
+        return len(self.seen) > before or not (same or rows)
+
+    def _held(self, rows: list[bytes]) -> Sequence[str | None]:
+        """The ids of those that the mirror holds just so."""
+        if not self._same:
+            return [None] * len(rows)
+        return list(map(self._same.get, self.fingerprints(rows)))
 
     def flush(self, *, last: bool) -> None:
         """Write all that waits, bucket by bucket; with the last one, how far the walk has come."""
@@ -318,6 +335,10 @@ class Writer:
             self.run.returned += counts[What.RETURNED]
             if progress:
                 note_progress(self.run, now)
+        if self._same:
+            for row in bucket:
+                self._same.pop(self.known.get(row.remote_id) or 0, None)
+                self._same[row.fingerprint] = row.remote_id
         self.known.update((row.remote_id, row.fingerprint) for row in bucket)
 
     def _free(self, bucket: list[Incoming], counts: Counter[str], now: datetime) -> list[Incoming]:

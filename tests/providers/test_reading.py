@@ -456,6 +456,13 @@ ENDLESS: dict[str, tuple[str, list[Any]]] = {
         "cline",
         [cline_page(numbered(CLINE_MEMBER, 1), token=f"token-{n}") for n in range(30)],
     ),
+    "rows that come back under other names and tokens": (
+        "cline",
+        [
+            cline_page(numbered(CLINE_MEMBER, 1) | {"name": f"Person {n}"}, token=f"token-{n}")
+            for n in range(30)
+        ],
+    ),
     "tokens in a circle": (
         "cline",
         list(

@@ -77,6 +77,7 @@ class Remote:
         self.size = size
         self.before: dict[int, list[Callable[[], Page[Any] | None]]] = {}
         self.asked: list[str | None] = []
+        self.read: list[str] = []  # ids of the rows of whose JSON a record was made
         self.closed = False
 
     def fault(self, page: int, *what: Exception | Callable[[], Page[Any] | None]) -> "Remote":
@@ -109,7 +110,23 @@ class Remote:
             rows = self.rows if rows is self.rows else self.listed_invites
         chunk = rows[start : start + self.size]
         more = start + self.size < len(rows)
-        return Page(chunk, chunk[-1].remote_id if more else None, self.unreadable.get(number, []))
+        return self.unread(
+            [*chunk, *self.unreadable.get(number, [])], chunk[-1].remote_id if more else None
+        )
+
+    def unread(self, rows: list[Any], next_cursor: str | None) -> Page[Any]:
+        """A page as adapters give it: of JSON, read when somebody asks for its rows."""
+
+        def read(raw: list[bytes]) -> tuple[list[Any], list[Unreadable]]:
+            by_json = {row.raw: row for row in rows}
+            found = [by_json[one] for one in raw]
+            self.read += [row.remote_id for row in found]
+            bad = [row for row in found if isinstance(row, Unreadable)]
+            return [row for row in found if row not in bad], bad
+
+        page = Page.unread([row.raw for row in rows], read, lambda _: None)
+        page.next_cursor = next_cursor
+        return page
 
 
 def _raiser(error: Exception) -> Callable[[], Page[Any] | None]:

@@ -137,9 +137,9 @@ def test_a_wish_during_a_walk_is_not_lost(
 
     take = Writer.take
 
-    def wish(writer: Writer, *page: Any) -> None:
+    def wish(writer: Writer, *page: Any) -> bool:
         schedule.soon(connection, "members")
-        take(writer, *page)
+        return take(writer, *page)
 
     monkeypatch.setattr(Writer, "take", wish)
     walk_it(connection)
@@ -224,11 +224,12 @@ def half_walked(connection: Connection, remote: Remote) -> SyncRun:
 
     take = Writer.take
 
-    def die(writer: Writer, page: Any, following: str | None) -> None:
+    def die(writer: Writer, page: Any, following: str | None) -> bool:
         if writer.run.pages == 2:
             raise Killed
-        take(writer, page, following)
+        news = take(writer, page, following)
         writer.flush(last=False)
+        return news
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Writer, "take", die)

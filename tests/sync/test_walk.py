@@ -148,6 +148,42 @@ def test_a_row_listed_twice_is_one_row(connection: Connection, provider: Provide
     assert Member.objects.get(remote_id="user_00003").role == "developer"
 
 
+def test_a_row_that_is_as_it_was_is_not_read(connection: Connection, provider: Provider) -> None:
+    remote = provider(Remote(members(25)))
+    walk_it(connection)
+    assert len(remote.read) == 25
+    remote.read.clear()
+    remote.rows[7] = member(7, role="developer")
+    run = walk_it(connection)
+    assert remote.read == ["user_00007"]
+    assert (run.state, run.seen, run.changed, run.added) == (State.COMPLETE, 25, 1, 0)
+    remote.read.clear()
+    gone = remote.rows.pop(3)
+    assert walk_it(connection).gone == 1
+    remote.rows.insert(3, gone)
+    assert walk_it(connection).returned == 1
+    assert remote.read == [gone.remote_id]  # it is no more what is held of it
+
+
+@pytest.mark.parametrize("every_page", [False, True], ids=["written together", "page by page"])
+def test_of_a_row_listed_twice_the_later_word_counts(
+    connection: Connection,
+    provider: Provider,
+    monkeypatch: pytest.MonkeyPatch,
+    every_page: bool,
+) -> None:
+    remote = provider(Remote(members(20)))
+    walk_it(connection)
+    if every_page:
+        monkeypatch.setattr("apps.sync.writer.GATHER", 1)
+    changed, as_it_was = member(3, role="developer"), member(3)
+    remote.fault(0, lambda: remote.unread([*members(3), changed], "user_00003"))
+    remote.fault(0, lambda: remote.unread([as_it_was, *members(16, start=4)], None))
+    run = walk_it(connection)
+    assert (run.state, run.seen) == (State.COMPLETE, 20)
+    assert Member.objects.get(remote_id="user_00003").role == "user"
+
+
 def test_a_name_of_nothing_keeps_the_name_we_have(
     connection: Connection, provider: Provider
 ) -> None:
@@ -400,10 +436,10 @@ def test_a_walker_that_was_overtaken_writes_nothing_more(
     remote.rows = [member(number, name="Anew") for number in range(3, 25)]
     take = Writer.take
 
-    def overtaken(writer: Writer, rows: Page[object], following: str | None) -> None:
+    def overtaken(writer: Writer, rows: Page[object], following: str | None) -> bool:
         if writer.run.pages == page:
             Resource.objects.update(fence=F("fence") + 1)
-        take(writer, rows, following)
+        return take(writer, rows, following)
 
     monkeypatch.setattr(Writer, "take", overtaken)
     run = walk_it(connection)

@@ -146,7 +146,7 @@ class Client:
                 listing.data,
                 walk=walk,
                 cursor=value,
-                next_cursor=lambda records: _next(listing, records, answer),
+                next_cursor=lambda page: _next(listing, page, answer),
             )
         raise garbled(answer, problem)
 
@@ -171,7 +171,7 @@ def _response(send: Callable[[], Any]) -> httpx2.Response:
     raise Unclear(_("The connection was lost."))
 
 
-def _next(listing: _List, records: list[Row], answer: Answer) -> str | None:
+def _next(listing: _List, page: Page[Row], answer: Answer) -> str | None:
     """Where the next page begins; None where there is none."""
     if isinstance(listing.next_page, str | int) and listing.next_page != "":
         if listing.has_more is not False:
@@ -186,8 +186,8 @@ def _next(listing: _List, records: list[Row], answer: Answer) -> str | None:
         return None
     if listing.last_id is not None and listing.last_id != "":
         return str(listing.last_id)
-    if records and listing.next_page is msgspec.UNSET:
-        return records[-1].remote_id
+    if listing.next_page is msgspec.UNSET and page.rows:
+        return page.rows[-1].remote_id
     raise garbled(answer, _("it says that there is more, but not where"))
 
 

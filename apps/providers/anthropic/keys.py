@@ -1,6 +1,5 @@
 """API keys: what is known of them, their names and their states."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -108,7 +107,8 @@ class Keys(Client):
     def keys(self, cursor: str | None = None) -> Page[KeyRecord]:
         """listApiKeys: of every state and workspace."""
         page = self.list_api_keys(after_id=cursor)
-        return replace(page, rows=[self._marked(row) for row in page.rows])
+        rows = [self._marked(row) for row in page.rows]
+        return Page(rows, page.next_cursor, page.unreadable, page.requests)
 
     def key(self, remote_id: str) -> KeyRecord:
         """getApiKey."""

@@ -204,8 +204,9 @@ class Workspaces(Client):
         workspace_id, _colon, after_id = cursor.partition(":")
         listed = self.list_workspace_members(workspace_id, after_id=after_id or None)
         page = _in_workspace(workspace_id, listed)
-        place = page.next_cursor or following(workspace_id, self._live)
-        return replace(page, next_cursor=place, requests=page.requests + extra)
+        page.next_cursor = page.next_cursor or following(workspace_id, self._live)
+        page.requests += extra
+        return page
 
     def _live_workspaces(self) -> tuple[dict[str, str], int]:
         """Their names by id, sorted, and how many requests it took."""

@@ -1,6 +1,5 @@
 """What Cline's answers hold: the envelope, its payload, the rows of a list, the words of a refusal."""
 
-import dataclasses
 from typing import Any, NamedTuple
 
 import httpx2
@@ -171,7 +170,8 @@ def page_in(reader: Reader[Row], answer: Answer, walk: Walk, cursor: str | None)
         listing.rows,
         walk=walk,
         cursor=cursor,
-        next_cursor=lambda _records: listing.token,
+        next_cursor=lambda _page: listing.token,
     )
     walk.check_total(listing.total, complete=listing.token is None)
-    return dataclasses.replace(page, total=listing.total)
+    page.total = listing.total
+    return page

@@ -12,6 +12,7 @@ Rows that come by the thousand are msgspec structs: making 1,000 frozen dataclas
 is twice what reading their whole page takes.
 """
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -61,18 +62,72 @@ class Unreadable:
     raw: bytes
 
 
-@dataclass(frozen=True, slots=True)
+Readings = tuple[list[Row], list[Unreadable]]
+
+
 class Page(Generic[Row]):
     """One page of a walk. ``next_cursor`` is None on the last page, and only there.
 
     ``total``: rows in all pages, where the provider says so. A complete walk has at least that many.
     """
 
-    rows: list[Row]
-    next_cursor: str | None
-    unreadable: list[Unreadable] = field(default_factory=list)
-    requests: int = 1
-    total: int | None = None
+    def __init__(
+        self,
+        rows: Sequence[Row],
+        next_cursor: str | None = None,
+        unreadable: Sequence[Unreadable] = (),
+        requests: int = 1,
+        total: int | None = None,
+    ) -> None:
+        self.next_cursor = next_cursor
+        self.requests = requests
+        self.total = total
+        self._raw: list[bytes] = []
+        self._read: Callable[[list[bytes]], Readings[Row]] | None = None  # None: it is read
+        self._check: Callable[[Readings[Row]], None] | None = None
+        self._readings: Readings[Row] = (list(rows), list(unreadable))
+
+    @classmethod
+    def unread(
+        cls,
+        raw: list[bytes],
+        read: Callable[[list[bytes]], Readings[Row]],
+        check: Callable[[Readings[Row]], None],
+    ) -> "Page[Row]":
+        """A page of ``raw`` rows that ``read`` reads, and ``check`` looks over, when they are asked for."""
+        page = cls([])
+        page._raw, page._read, page._check = raw, read, check
+        return page
+
+    @property
+    def rows(self) -> list[Row]:
+        """The records of the rows that can be read."""
+        return self._whole()[0]
+
+    @property
+    def unreadable(self) -> list[Unreadable]:
+        """What is wrong with the others."""
+        return self._whole()[1]
+
+    def but(
+        self, known: Callable[[list[bytes]], Sequence[str | None]]
+    ) -> tuple[list[str], Readings[Row]]:
+        """The ids of those rows that ``known`` finds by their very JSON, and what the others say.
+
+        ``known`` gives an id or None for each row. Of rows that have been read it is not asked.
+        """
+        if self._read is None:
+            return [], self._readings
+        ids = known(self._raw)
+        others = [raw for raw, remote_id in zip(self._raw, ids, strict=True) if remote_id is None]
+        return list(filter(None, ids)), self._read(others)
+
+    def _whole(self) -> Readings[Row]:
+        if self._read is not None and self._check is not None:
+            readings = self._read(self._raw)
+            self._check(readings)
+            self._readings, self._read, self._raw = readings, None, []
+        return self._readings
 
 
 @dataclass(frozen=True, slots=True)
