@@ -37,7 +37,7 @@ from apps.keys.api import FindingViewSet, KeyViewSet
 from apps.members.api import MemberViewSet, PersonViewSet, RoleViewSet
 from apps.notices.api import NoticeViewSet, OwnView
 from apps.notices.webhook_api import DeliveryViewSet, WebhookViewSet
-from apps.organizations.api import ConnectionViewSet, OrganizationViewSet, TokenViewSet
+from apps.organizations.api import ConnectionViewSet, OrganizationViewSet
 from apps.organizations.audit_api import EntryViewSet, VerificationView
 from apps.organizations.colleague_api import (
     ColleaguesView,
@@ -45,6 +45,8 @@ from apps.organizations.colleague_api import (
     InvitationViewSet,
 )
 from apps.organizations.desk_api import SavedViewViewSet, SettingsViewSet
+from apps.organizations.profile_api import ProfileView, SessionViewSet
+from apps.organizations.token_api import TokenMakingViewSet
 from apps.personal.api import AccountViewSet
 from apps.personal.own_api import (
     OwnAllowancesView,
@@ -91,6 +93,14 @@ app_name = "api"
 urlpatterns: list[URLPattern] = [
     path("schema/", SpectacularAPIView.as_view(), name="schema"),
     path("docs/", docs, name="docs"),
+    path("me/", ProfileView.as_view(), name="profile"),
+    path("me/sessions/", SessionViewSet.as_view({"get": "list"}), name="sessions"),
+    path(
+        "me/sessions/others/",
+        SessionViewSet.as_view({"delete": "destroy_others"}),
+        name="other_sessions",
+    ),
+    path("me/sessions/<int:pk>/", SessionViewSet.as_view({"delete": "destroy"}), name="session"),
     path("organizations/", OrganizationViewSet.as_view({"get": "list"}), name="organizations"),
     path(
         ONE,
@@ -160,10 +170,24 @@ urlpatterns: list[URLPattern] = [
         EntryViewSet.as_view({"get": "retrieve"}),
         name="audit_entry",
     ),
-    path(f"{ONE}tokens/", TokenViewSet.as_view({"get": "list"}), name="tokens"),
+    path(
+        f"{ONE}tokens/",
+        TokenMakingViewSet.as_view({"get": "list", "post": "create"}),
+        name="tokens",
+    ),
+    path(
+        f"{ONE}tokens/own/",
+        TokenMakingViewSet.as_view({"delete": "destroy_own"}),
+        name="own_tokens",
+    ),
+    path(
+        f"{ONE}tokens/service/",
+        TokenMakingViewSet.as_view({"post": "create_service"}),
+        name="service_tokens",
+    ),
     path(
         f"{ONE}tokens/<str:key>/",
-        TokenViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
+        TokenMakingViewSet.as_view({"patch": "partial_update", "delete": "destroy"}),
         name="token",
     ),
     path(f"{ONE}connections/", ConnectionViewSet.as_view({"get": "list"}), name="connections"),
@@ -536,8 +560,26 @@ urlpatterns: list[URLPattern] = [
         NoticeViewSet.as_view({"post": "acknowledge"}),
         name="notice_acknowledge",
     ),
-    path(f"{ONE}webhooks/", WebhookViewSet.as_view({"get": "list"}), name="webhooks"),
-    path(f"{ONE}webhooks/<int:pk>/", WebhookViewSet.as_view({"get": "retrieve"}), name="webhook"),
+    path(
+        f"{ONE}webhooks/",
+        WebhookViewSet.as_view({"get": "list", "post": "create"}),
+        name="webhooks",
+    ),
+    path(
+        f"{ONE}webhooks/<int:pk>/",
+        WebhookViewSet.as_view({"get": "retrieve", "patch": "partial_update", "delete": "destroy"}),
+        name="webhook",
+    ),
+    path(
+        f"{ONE}webhooks/<int:pk>/pause/",
+        WebhookViewSet.as_view({"put": "pause", "delete": "resume"}),
+        name="webhook_pause",
+    ),
+    path(
+        f"{ONE}webhooks/<int:pk>/secret/",
+        WebhookViewSet.as_view({"post": "secret"}),
+        name="webhook_secret",
+    ),
     path(
         f"{ONE}webhooks/<int:pk>/test/",
         WebhookViewSet.as_view({"post": "test"}),

@@ -414,6 +414,7 @@ SPECTACULAR_SETTINGS = {
     "SERVE_PERMISSIONS": ["rest_framework.permissions.IsAuthenticated"],
     # Lists of states have names of their own in generated clients.
     "ENUM_NAME_OVERRIDES": {
+        "TokenKindEnum": "apps.organizations.models.ApiToken.Kind",
         "TokenScopeEnum": "apps.organizations.models.ApiToken.Scope",
         "ScopeEnum": "apps.budgets.models.Scope",
         "RoleEnum": "apps.organizations.models.Role",

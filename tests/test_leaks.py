@@ -149,7 +149,9 @@ class Broker:
         """Every key and value that Redis holds."""
         for key in self.redis.scan_iter(count=1000):
             self._look_over(key)
-            self._look_over(self.redis.dump(key) or b"")
+            # A dump is packed, so that a text in it may not stand there in one piece.
+            plain = self.redis.type(key) == b"string"
+            self._look_over((self.redis.get(key) if plain else self.redis.dump(key)) or b"")
 
     def _look_over(self, data: bytes) -> None:
         assert not self.canaries.in_(data), data
@@ -505,6 +507,61 @@ def test_a_new_keys_secret_is_in_one_answer_alone(
     for command in Command.objects.all():
         page = f"/admin/sync/command/{command.pk}/change/"
         assert support.get(page).status_code == 200
+    finish(everything, written, broker)
+
+
+def test_what_is_made_over_the_api_shows_itself_in_one_answer_alone(
+    acme: Organization,
+    owner: User,
+    alice: Watched,
+    broker: Broker,
+    written: io.StringIO,
+) -> None:
+    base = "/api/v1/organizations/acme/"
+    browser = Client()
+    sign_in(browser, owner)
+
+    def ask(client: Client, path: str, body: Any, key: str = "") -> Any:
+        headers = {"Idempotency-Key": key} if key else {}
+        return client.post(base + path, body, content_type="application/json", headers=headers)
+
+    hook = {"name": "Ours", "url": "https://hooks.example/in"}
+    asked = [
+        ("tokens/", {"name": "Mine"}),
+        ("tokens/service/", {"name": "Job"}),
+        ("webhooks/", hook),
+    ]
+    made = [ask(browser, path, body, path) for path, body in asked]
+    asked.append((f"webhooks/{made[-1].json()['id']}/secret/", {}))
+    made.append(ask(browser, *asked[-1], asked[-1][0]))
+    secrets = []
+    for answer in made:
+        assert answer.status_code in (200, 201), answer.content
+        assert answer["Cache-Control"] == "no-store"
+        told = answer.json()
+        secrets.append(told.get("token") or told["signing_secret"])
+    assert len(set(secrets)) == 4
+    assert Canaries(*secrets).in_(made[0].content) == {"plain"}
+    # What signs is what stands behind the mark of the kind.
+    everything = Canaries(*secrets, *(one.rpartition("_")[2] for one in secrets))
+    alice.canaries = broker.canaries = everything
+    for path, body in asked:
+        assert ask(alice, path, body, path).status_code in (200, 201)  # the same again
+        assert ask(alice, path, {**body, "name": 1}, path).status_code == 422
+        assert ask(alice, path, {"wrong": True}).status_code in (200, 400)
+    script = Watched(headers={"Authorization": f"Bearer {secrets[0]}"})
+    script.canaries = everything
+    assert script.get(f"{base}people/").status_code == 200
+    assert ask(script, "tokens/", {"name": "Child"}).status_code == 403
+    look_around(alice)
+    pages = ["tokens/", "tokens/organization/", "notices/webhooks/", "notices/deliveries/"]
+    for page in [*(f"/o/acme/{one}" for one in pages), f"{base}tokens/", f"{base}webhooks/"]:
+        assert alice.get(page).status_code == 200, page
+    support = Watched()
+    support.canaries = everything
+    sign_in(support, UserFactory.create(is_staff=True, is_superuser=True, second_factor=True))
+    for model in ("organizations/apitoken", "notices/endpoint", "audit/entry"):
+        assert support.get(f"/admin/{model}/").status_code == 200, model
     finish(everything, written, broker)
 
 

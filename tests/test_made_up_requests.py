@@ -91,11 +91,10 @@ def test_made_up_requests_are_answered_as_the_file_says(world: World, name: str)
     path, method = OPERATIONS[name]
     key = ADDRESSES[re.sub(r"\{[^}]+\}", "{}", path)]
     page = row(key)
-    actor, arguments = "owner", {}
+    actor = insider(page) if isinstance(page, Api) else "owner"
+    arguments = parameters(world, page, actor)
     if isinstance(page, Api):
-        actor = insider(page)
-        slug = world.acme.organization.slug
-        arguments = {"slug": slug, **parameters(world, page, actor)}
+        arguments["slug"] = world.acme.organization.slug
     client, address = world.browser_of(actor), address_of(OURS[key], arguments)
     if method == "get":
         plain = client.get(address)

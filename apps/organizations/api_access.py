@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from rest_framework import exceptions
+from rest_framework.permissions import SAFE_METHODS
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.settings import api_settings
@@ -20,7 +21,7 @@ from rest_framework.views import exception_handler
 from apps.accounts.models import User
 from apps.organizations.access import closed_to_viewers
 from apps.organizations.api_answering import AnsweringMixin
-from apps.organizations.api_tokens import ApiTokenAuthentication
+from apps.organizations.api_tokens import ApiTokenAuthentication, role_of_token
 from apps.organizations.demand import factor_is_missing
 from apps.organizations.models import ApiToken, Organization, Role
 from apps.organizations.policy import POLICY, is_of_one, role_may, role_of, shown_to_viewers
@@ -52,6 +53,12 @@ class FreshSignInNeeded(exceptions.PermissionDenied):
     default_detail = gettext_lazy(
         "This asks for a sign-in of the last five minutes: do it on the portal's pages."
     )
+
+
+class SignInNeeded(exceptions.PermissionDenied):
+    """The act is of one person, and no token's."""
+
+    default_detail = gettext_lazy("No token does this: sign in to the portal with a browser.")
 
 
 class TooLong(exceptions.APIException):
@@ -123,6 +130,33 @@ class DeskAPIMixin(AnsweringMixin):
     def may(self, action: str) -> bool:
         """Whether the caller's role allows ``action`` of the policy."""
         return role_may(self.role, action)
+
+
+class OwnAPIMixin(AnsweringMixin):
+    """Mix into an API view of the caller's own account, which belongs to no organization.
+
+    It is for whoever has signed in. With ``read_by_token`` somebody's own token may look, as long as it may
+    do anything; an organization's token is nobody's own, and none changes anything here.
+    """
+
+    read_by_token: ClassVar[bool] = False
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """After signing in and before the view."""
+        super().initial(request, *args, **kwargs)
+        token = request.auth
+        if not isinstance(token, ApiToken):
+            return  # sessions are held up by MFADemandMiddleware
+        looks = self.read_by_token and request.method in SAFE_METHODS
+        if not looks or token.is_service or role_of_token(token) is None:
+            raise SignInNeeded
+        if factor_is_missing(self.actor):
+            raise SecondFactorMissing
+
+    @property
+    def actor(self) -> User:
+        """Whose account it is: nobody comes this far without signing in."""
+        return cast("User", self.request.user)
 
 
 def problem(error: Exception, context: dict[str, Any]) -> Response | None:

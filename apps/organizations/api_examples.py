@@ -38,10 +38,13 @@ _TOLD: dict[str, Any] = {
     "remote_request_id": "req_018EeWyXxfu5pfWkrYcMdjWG",
     "role": "developer",
     "settled": True,
+    "signing_secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
     "slug": "northgate",
     "state": "succeeded",
     "summary": "Invite ada@northgate.example as developer",
+    "time_zone": "Europe/Berlin",
     "title": "Invite 100 people",
+    "token": "odk_…",
     "url": _CHANGE,
     "workspace": "wrkspc_01JwQvzr7rXLA5AGx3HKfFUJ",
 }

@@ -1,7 +1,7 @@
 """The same request sent twice is one: ``Idempotency-Key``.
 
 Changes at a provider keep it as their nonce, for ever. What the portal makes of its own is unique by its name
-or content anyway: there the key brings the same answer again, for a day.
+or content anyway: there the key brings the same answer again, for a day, but for what is shown once.
 """
 
 import hashlib
@@ -109,7 +109,29 @@ def answered_once(act: Act[P]) -> Act[P]:
     kept: it may be sent again. The cache holds the answers; if it loses one, the act is done anew, as
     without a key.
     """
+    return _once_but(act, ())
 
+
+def shown_once(*fields: str) -> Callable[[Act[P]], Act[P]]:
+    """The same for an act whose answer shows, in ``fields``, what nothing shows again.
+
+    That is kept nowhere: neither by whoever passes the answer on, nor for the same key, which is given the
+    first answer with null in these fields.
+    """
+
+    def decorate(act: Act[P]) -> Act[P]:
+        @wraps(act)
+        def shown(view: Any, request: Request, *args: P.args, **kwargs: P.kwargs) -> Response:
+            answer = act(view, request, *args, **kwargs)
+            answer["Cache-Control"] = "no-store"
+            return answer
+
+        return _once_but(cast("Act[P]", shown), fields)
+
+    return decorate
+
+
+def _once_but(act: Act[P], hidden: tuple[str, ...]) -> Act[P]:
     @wraps(act)
     def answered(view: Any, request: Request, *args: P.args, **kwargs: P.kwargs) -> Response:
         if "Idempotency-Key" not in request.headers:
@@ -123,7 +145,8 @@ def answered_once(act: Act[P]) -> Act[P]:
         except BaseException:  # whatever it was: the same may be sent again
             cache.delete(place)
             raise
-        body = None if answer.data is None else JSONRenderer().render(answer.data)
+        kept = {**answer.data, **dict.fromkeys(hidden)} if hidden else answer.data
+        body = None if kept is None else JSONRenderer().render(kept)
         cache.set(place, (this.content, (answer.status_code, body)), KEPT)
         return answer
 

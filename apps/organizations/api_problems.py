@@ -41,11 +41,11 @@ PROBLEMS: dict[Any, Any] = {
 }
 
 
-def answers(shape: Any, status: int = 200) -> dict[Any, Any]:
-    """What an act on the portal's own things answers with: ``shape``, or a problem."""
-    return {status: shape} | {
-        (code, PROBLEM): PROBLEMS[code, PROBLEM] for code in (400, 403, 404, 409)
-    }
+def answers(
+    shape: Any, status: int = 200, codes: tuple[int, ...] = (400, 403, 404, 409)
+) -> dict[Any, Any]:
+    """What an act on the portal's own things answers with: ``shape``, or a problem of one of ``codes``."""
+    return {status: shape} | {(code, PROBLEM): PROBLEMS[code, PROBLEM] for code in codes}
 
 
 class Conflict(exceptions.APIException):

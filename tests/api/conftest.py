@@ -1,6 +1,10 @@
 """A client with a token, and an outbox that no worker empties."""
 
+from typing import Any
+
 import pytest
+from django.core.cache import cache
+from django.test import Client
 from rest_framework.test import APIClient
 
 from apps.organizations.models import Connection, Grant, Role
@@ -19,12 +23,38 @@ def client_for(grant: Grant) -> APIClient:
     return client
 
 
+def send(client: Client, method: str, address: str, body: Any = None, key: str = "") -> Any:
+    """A request with JSON."""
+    headers = {"Idempotency-Key": key} if key else {}
+    return getattr(client, method)(address, body, content_type="application/json", headers=headers)
+
+
+def pointers(answer: Any) -> set[str]:
+    """Where a 400 finds something wrong."""
+    assert answer.status_code == 400, answer.content
+    return {one["pointer"] for one in answer.json()["errors"]}
+
+
 @pytest.fixture(autouse=True)
 def kicked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Ids that the workers were told of."""
     ids: list[int] = []
     monkeypatch.setattr(requests, "kick", lambda *pks: ids.extend(pks))
     return ids
+
+
+@pytest.fixture
+def cached(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What is put into the cache, from now on: (key, value, …)."""
+    put: list[Any] = []
+    real = cache.set
+
+    def put_down(*args: Any, **kwargs: Any) -> None:
+        put.append(args)
+        real(*args, **kwargs)
+
+    monkeypatch.setattr(cache, "set", put_down)
+    return put
 
 
 @pytest.fixture

@@ -5,20 +5,14 @@ from typing import Any
 
 import pytest
 from django.core import mail
-from django.test import Client
 from rest_framework.test import APIClient
 
 from apps.organizations.models import ColleagueInvitation, Grant, Role
+from tests.api.conftest import send
 from tests.browsing import at_desk
 from tests.factories import GrantFactory
 
 pytestmark = pytest.mark.django_db
-
-
-def send(browser: Client, method: str, address: str, body: Any = None, key: str = "") -> Any:
-    """A request with JSON."""
-    headers = {"Idempotency-Key": key} if key else {}
-    return getattr(browser, method)(address, body, content_type="application/json", headers=headers)
 
 
 def test_a_colleague_is_invited_once_and_the_link_is_in_the_mail_alone(
