@@ -27,6 +27,7 @@ from apps.centres.api import AllocationsView, MonthsView, StatementsView
 from apps.centres.change_api import CentreViewSet, ClosingView, RuleViewSet
 from apps.configuration.api import (
     ConfigurationViewSet,
+    OpenedOrganizationViewSet,
     RemoteOrganizationViewSet,
     VersionViewSet,
 )
@@ -44,6 +45,7 @@ from apps.organizations.colleague_api import (
     ColleagueViewSet,
     InvitationViewSet,
 )
+from apps.organizations.connecting_api import DraftViewSet, ProvidersView
 from apps.organizations.desk_api import SavedViewViewSet, SettingsViewSet
 from apps.organizations.profile_api import ProfileView, SessionViewSet
 from apps.organizations.token_api import TokenMakingViewSet
@@ -60,6 +62,7 @@ from apps.personal.own_api import (
 from apps.reports.api import ReportViewSet
 from apps.sync.api import ChangeViewSet
 from apps.sync.decision_api import BatchViewSet, DecisionViewSet
+from apps.sync.outbox.restored_api import StopView
 from apps.sync.walk_api import ListingViewSet, LossViewSet, RemoteChangeViewSet, UnreadableViewSet
 from apps.usage.api import CodingView, UsageView
 from apps.usage.backfill_api import BackfillViewSet
@@ -191,6 +194,37 @@ urlpatterns: list[URLPattern] = [
         name="token",
     ),
     path(f"{ONE}connections/", ConnectionViewSet.as_view({"get": "list"}), name="connections"),
+    path(f"{ONE}connections/providers/", ProvidersView.as_view(), name="connection_providers"),
+    path(
+        f"{ONE}connections/drafts/",
+        DraftViewSet.as_view({"get": "list", "post": "create"}),
+        name="connection_drafts",
+    ),
+    path(
+        f"{ONE}connections/drafts/<uuid:uid>/",
+        DraftViewSet.as_view({"get": "retrieve", "delete": "destroy"}),
+        name="connection_draft",
+    ),
+    path(
+        f"{ONE}connections/drafts/<uuid:uid>/key/",
+        DraftViewSet.as_view({"put": "paste"}),
+        name="connection_draft_key",
+    ),
+    path(
+        f"{ONE}connections/drafts/<uuid:uid>/organization/",
+        DraftViewSet.as_view({"put": "choose"}),
+        name="connection_draft_organization",
+    ),
+    path(
+        f"{ONE}connections/drafts/<uuid:uid>/check/",
+        DraftViewSet.as_view({"post": "check"}),
+        name="connection_draft_check",
+    ),
+    path(
+        f"{ONE}connections/drafts/<uuid:uid>/confirm/",
+        DraftViewSet.as_view({"post": "confirm"}),
+        name="connection_draft_confirm",
+    ),
     path(
         f"{ONE}connections/<uuid:uid>/",
         ConnectionViewSet.as_view(
@@ -202,6 +236,11 @@ urlpatterns: list[URLPattern] = [
         f"{ONE}connections/<uuid:uid>/check/",
         ConnectionViewSet.as_view({"post": "check"}),
         name="connection_check",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/new-key/",
+        ConnectionViewSet.as_view({"put": "rotate", "delete": "keep_key"}),
+        name="connection_new_key",
     ),
     path(
         f"{ONE}connections/<uuid:uid>/pause/",
@@ -305,6 +344,11 @@ urlpatterns: list[URLPattern] = [
             }
         ),
         name="remote_organization",
+    ),
+    path(
+        f"{ONE}connections/<uuid:uid>/organization/opened/<uuid:change>/",
+        OpenedOrganizationViewSet.as_view({"post": "connect"}),
+        name="opened_organization",
     ),
     path(f"{ONE}accounts/", AccountViewSet.as_view({"get": "list"}), name="accounts"),
     path(
@@ -503,6 +547,7 @@ urlpatterns: list[URLPattern] = [
         for act in ("acknowledge", "resolve", "mute", "take_up")
     ),
     path(f"{ONE}limits/", LimitViewSet.as_view({"get": "list"}), name="limits"),
+    path(f"{ONE}changes/stop/", StopView.as_view(), name="stop"),
     path(f"{ONE}changes/", ChangeViewSet.as_view({"get": "list"}), name="changes"),
     path(f"{ONE}changes/<uuid:uid>/", ChangeViewSet.as_view({"get": "retrieve"}), name="change"),
     path(

@@ -423,6 +423,8 @@ SPECTACULAR_SETTINGS = {
         "InviteState": "apps.invites.models.Invite.State",
         "WorkspaceState": "apps.workspaces.models.Workspace.State",
         "ConnectionState": "apps.organizations.models.Connection.State",
+        "CheckState": "apps.organizations.api_probing.STATES",
+        "CheckProblemKind": "apps.organizations.api_probing.KINDS",
         "WalkState": "apps.sync.models.SyncRun.State",
         "DeliveryState": "apps.notices.models.Delivery.State",
         "ReportRunState": "apps.reports.models.Run.State",

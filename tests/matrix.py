@@ -979,6 +979,25 @@ PAGES: dict[str, Page] = {
         methods={"PATCH": "connections.change", "DELETE": "connections.disconnect"},
         objects={"uid": "connection"},
     ),
+    "api:connection_providers": Api(read="connections.change"),
+    "api:connection_drafts": Api(read="connections.change", change="connections.connect"),
+    "api:connection_draft": Api(
+        read="connections.change",
+        methods={"DELETE": "connections.connect"},
+        objects={"uid": "draft"},
+    ),
+    "api:connection_draft_key": Api(
+        methods={"PUT": "connections.connect"}, objects={"uid": "draft"}
+    ),
+    "api:connection_draft_organization": Api(
+        methods={"PUT": "connections.connect"}, objects={"uid": "draft"}
+    ),
+    "api:connection_draft_check": Api(change="connections.change", objects={"uid": "draft"}),
+    "api:connection_draft_confirm": Api(change="connections.connect", objects={"uid": "draft"}),
+    "api:connection_new_key": Api(
+        methods={"PUT": "connections.rotate", "DELETE": "connections.rotate"},
+        objects={"uid": "connection"},
+    ),
     "api:connection_check": Api(change="connections.change", objects={"uid": "connection"}),
     "api:connection_pause": Api(
         methods={"PUT": "connections.pause", "DELETE": "connections.pause"},
@@ -1076,6 +1095,13 @@ PAGES: dict[str, Page] = {
         },
         objects={"uid": "remote_organization.connection.uid"},
     ),
+    "api:opened_organization": Api(
+        change="connections.connect",
+        objects={
+            "uid": "opened_organization.connection.uid",
+            "change": "opened_organization.uid",
+        },
+    ),
     "api:configuration": Api(
         read="configuration.read",
         methods={"PUT": "configuration.change"},
@@ -1142,6 +1168,7 @@ PAGES: dict[str, Page] = {
     "api:incident_mute": Api(change="incidents.change", objects={"pk": "incident"}),
     "api:incident_take_up": Api(change="incidents.change", objects={"pk": "incident"}),
     "api:limits": Api(read="limits.read"),
+    "api:stop": Api(read="activity.read", methods={"DELETE": "organization.resume_sending"}),
     "api:changes": Api(read="activity.read"),
     "api:change": Api(read="activity.read", objects={"uid": "command"}),
     "api:change_secret": Api(change="activity.read", objects={"uid": "command"}),

@@ -11,7 +11,7 @@ import logging
 import subprocess
 import threading
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from typing import Any
 
@@ -30,6 +30,7 @@ from apps.invites.services import Guest, invite
 from apps.organizations import connections
 from apps.organizations.models import Connection, Organization
 from apps.organizations.tasks import tidy_connections
+from apps.organizations.token_services import create_token
 from apps.providers.anthropic import AnthropicAdapter
 from apps.sync.models import Command
 from apps.sync.outbox import secrets as outbox_secrets
@@ -72,6 +73,8 @@ PAGES = [
     "/o/acme/settings/",
     "/api/v1/organizations/",
     "/api/v1/organizations/acme/connections/",
+    "/api/v1/organizations/acme/connections/drafts/",
+    "/api/v1/organizations/acme/audit/",
     "/o/acme/people/?export=csv",
     "/o/acme/people/?export=xlsx",
     "/o/acme/invites/?export=csv",
@@ -268,6 +271,24 @@ def paste(client: Client, provider: str, key: str) -> Any:
     return client.post(f"/o/acme/connections/new/{provider}/", {"credential": key})
 
 
+API = "/api/v1/organizations/acme/connections/"
+
+
+def by_api(client: Client, method: str, path: str, body: Any = None, once: str = "") -> Any:
+    """A request with JSON, repeated where it may be: the second answer is one that was kept."""
+    sent = {
+        "content_type": "application/json",
+        "headers": {"Idempotency-Key": once} if once else {},
+    }
+    for _time in range(2 if once else 1):
+        answer = getattr(client, method)(f"{API}{path}", body, **sent)
+    return answer
+
+
+def paste_by_api(client: Client, provider: str, key: Any, **more: Any) -> Any:
+    return by_api(client, "post", "drafts/", {"provider": provider, "key": key, **more})
+
+
 def look_around(alice: Client) -> None:
     """Every page, export and support page, and each connection's own."""
     for page in PAGES:
@@ -419,6 +440,85 @@ def test_a_key_that_is_refused_before_it_is_sealed_leaves_no_trace(
     finish(canaries, written, broker)
 
 
+def test_a_key_pasted_over_the_api_leaves_no_trace_refused_or_accepted(
+    acme: Organization,
+    alice: Watched,
+    broker: Broker,
+    sandbox: SandboxServer,
+    canaries: Canaries,
+    other_key: str,
+    written: io.StringIO,
+) -> None:
+    for number, key in enumerate((WRONG, sandbox.anthropic_key)):
+        sent = {"provider": "anthropic", "key": key}
+        answer = by_api(alice, "post", "drafts/", sent, once=f"k{number}")
+        assert answer.status_code == 202
+    assert broker.run() == 2
+    assert set(Connection.objects.values_list("probe", flat=True)) == {"failed", "found"}
+    look_around(alice)
+    refused = Connection.objects.get(probe="failed")
+    answer = by_api(alice, "put", f"drafts/{refused.uid}/key/", {"key": WRONG})
+    assert answer.status_code == 202
+    broker.run()
+    assert by_api(alice, "post", f"drafts/{refused.uid}/check/").status_code == 409
+    assert by_api(alice, "delete", f"drafts/{refused.uid}/").status_code == 204
+    draft = Connection.objects.get()
+    confirmed = by_api(alice, "post", f"drafts/{draft.uid}/confirm/", {"name": "Anthropic"})
+    assert confirmed.status_code == 200
+    assert broker.run()
+
+    for key in (INFERENCE, sandbox.cline_key()):
+        assert by_api(alice, "put", f"{draft.uid}/new-key/", {"key": key}).status_code == 400
+    for key, state in ((WRONG, "failed"), (other_key, "found")):
+        assert by_api(alice, "put", f"{draft.uid}/new-key/", {"key": key}).status_code == 202
+        broker.run()
+        assert alice.get(f"{API}{draft.uid}/").json()["check"]["state"] == state
+        look_around(alice)
+    draft.refresh_from_db()
+    assert draft.credential_hint == f"…{other_key[-4:]}"
+    assert by_api(alice, "delete", f"{draft.uid}/").status_code == 200
+    look_around(alice)
+    finish(canaries, written, broker)
+
+
+def test_a_key_that_the_api_does_not_take_leaves_no_trace(
+    acme: Organization,
+    owner: User,
+    alice: Watched,
+    broker: Broker,
+    canaries: Canaries,
+    sandbox: SandboxServer,
+    written: io.StringIO,
+) -> None:
+    key = sandbox.anthropic_key
+    for wrong in (INFERENCE, f"{WRONG} and some words", sandbox.cline_key(), [key], {"a": key}):
+        assert paste_by_api(alice, "anthropic", wrong).status_code == 400
+    assert paste_by_api(alice, key, key).status_code == 400
+    assert paste_by_api(alice, "anthropic", key, base_url=key).status_code == 400
+    assert paste_by_api(alice, "anthropic", key, kye=key).status_code == 400
+    for raw, kind in (
+        (f'{{"provider": "anthropic", "key": "{key}"', "application/json"),
+        (f"provider=anthropic&key={key}", "application/x-www-form-urlencoded"),
+    ):
+        answer = alice.post(f"{API}drafts/", raw.encode(), content_type=kind)
+        assert answer.status_code in (400, 415)
+    stale, stranger = Watched(), Watched()
+    forged = Watched(enforce_csrf_checks=True)
+    for client in (stale, stranger, forged):
+        client.canaries = canaries
+    sign_in(stale, owner, fresh=False)
+    sign_in(forged, owner)
+    assert paste_by_api(stale, "anthropic", key).status_code == 403
+    assert paste_by_api(stranger, "anthropic", key).status_code == 401
+    assert paste_by_api(forged, "anthropic", key).status_code == 403
+    _token, secret = create_token(organization=acme, user=owner, name="script", days=None)
+    stranger.defaults["HTTP_AUTHORIZATION"] = f"Bearer {secret}"
+    assert paste_by_api(stranger, "anthropic", key).status_code == 403
+    assert not Connection.objects.exists()
+    finish(canaries, written, broker)
+
+
+@pytest.mark.parametrize("paste", [paste, paste_by_api])
 @pytest.mark.parametrize("debug", [True, False])
 def test_a_page_that_breaks_with_a_key_in_its_hands_does_not_show_it(
     acme: Organization,
@@ -430,6 +530,7 @@ def test_a_page_that_breaks_with_a_key_in_its_hands_does_not_show_it(
     monkeypatch: Any,
     written: io.StringIO,
     debug: bool,
+    paste: Callable[..., Any],
 ) -> None:
     settings.DEBUG = debug
 

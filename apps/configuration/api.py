@@ -15,7 +15,10 @@ from apps.configuration.models import RemoteConfiguration, RemoteOrganization, V
 from apps.members.api import ASKING
 from apps.organizations.api_access import DeskAPIMixin
 from apps.organizations.api_once import once
+from apps.organizations.api_probing import probing_answers
 from apps.organizations.api_shapes import Moment, NewestFirst, Shape, written
+from apps.organizations.api_waiting import PREFER
+from apps.organizations.connecting_api import DraftSerializer, DraftViewSet
 from apps.organizations.models import Connection
 from apps.sync.api import ASKING_ANSWERS, AskingMixin
 
@@ -146,7 +149,10 @@ class RemoteOrganizationViewSet(
         responses=ASKING_ANSWERS,
     )
     def create(self, request: Request, slug: str, uid: str) -> Response:
-        """Open another organization with this connection's credential. It is not connected by that."""
+        """Open another organization with this connection's credential. It is not connected by that.
+
+        Once the change has succeeded, `…/organization/opened/{change}/` goes on to connect it.
+        """
         connection, this = self._connection(uid), once(request)
         asked = self.earlier(this)
         if asked is None:
@@ -173,6 +179,27 @@ class RemoteOrganizationViewSet(
         wanted.is_valid(raise_exception=True)
         name: str = wanted.validated_data["name"]
         return name
+
+
+@extend_schema(tags=["configuration"])
+class OpenedOrganizationViewSet(_OfConnection, DraftViewSet):
+    """An organization that a change has opened."""
+
+    actions: ClassVar[dict[str, str]] = {"connect": "connections.connect"}
+
+    @extend_schema(
+        operation_id="remote_organization_connect",
+        parameters=[PREFER],
+        request=None,
+        responses=probing_answers(DraftSerializer),
+    )
+    def connect(self, request: Request, slug: str, uid: str, change: str) -> Response:
+        """Begin to connect it with the key that opened it: a draft, to be confirmed. Not by token.
+
+        Sent again it is the same draft.
+        """
+        opened = get_object_or_404(services.opened_with(self._connection(uid)), uid=change)
+        return self.asked(services.begin_opened(opened=opened, actor=self.actor))
 
 
 @extend_schema(tags=["configuration"])

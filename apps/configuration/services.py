@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
@@ -9,10 +10,11 @@ from apps.configuration.checking import faults
 from apps.configuration.mirror import digest
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization
 from apps.configuration.sealed import as_arguments
+from apps.organizations import connections
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
 from apps.providers.settings import Configuration
-from apps.sync.models import Command
+from apps.sync.models import Command, CommandState
 from apps.sync.outbox.requests import Refusal, Wish, ask
 
 LONGEST_NAME = 200
@@ -72,6 +74,26 @@ def create(*, connection: Connection, name: str, actor: User, nonce: str) -> Com
         arguments={"name": name},
     )
     return ask(wish, actor=actor, nonce=nonce)
+
+
+def opened_with(connection: Connection) -> QuerySet[Command]:
+    """Changes that have opened another organization with this connection's credential, its id in each."""
+    return Command.objects.filter(
+        connection=connection,
+        kind="configuration.create_organization",
+        state=CommandState.SUCCEEDED,
+        remote_id__isnull=False,
+    ).select_related("connection")
+
+
+def begin_opened(*, opened: Command, actor: User) -> Connection:
+    """A draft for the organization that a change has opened, with the key that opened it. Raises Refused."""
+    return connections.begin_beside(
+        connection=opened.connection,
+        actor=actor,
+        remote_organization_id=str(opened.remote_id),
+        name=opened.label,
+    )
 
 
 def change(

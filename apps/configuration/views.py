@@ -16,7 +16,6 @@ from apps.configuration import services
 from apps.configuration.forms import DeleteForm, NameForm
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization, Version
 from apps.configuration.reading import by_section
-from apps.organizations import connections
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.organizations.services import Refused
@@ -229,22 +228,10 @@ def new(request: DeskRequest, uid: Any) -> HttpResponse:
 @require_POST
 def connect_new(request: DeskRequest, uid: Any, command: Any) -> HttpResponse:
     """Connect the organization that a change has opened, with the key that opened it: on to the wizard."""
-    made = get_object_or_404(
-        Command.objects.visible_to(request.user),
-        uid=command,
-        connection=connection_of(request, uid),
-        kind="configuration.create_organization",
-        state=CommandState.SUCCEEDED,
-        remote_id__isnull=False,
-    )
+    made = get_object_or_404(services.opened_with(connection_of(request, uid)), uid=command)
     slug = request.organization.slug
     try:
-        draft = connections.begin_beside(
-            connection=made.connection,
-            actor=request.user,
-            remote_organization_id=str(made.remote_id),
-            name=made.label,
-        )
+        draft = services.begin_opened(opened=made, actor=request.user)
     except Refused as refused:
         messages.error(request, str(refused))
         return redirect("sync:command", slug, made.uid)

@@ -18,9 +18,10 @@ from apps.members.search import containing
 from apps.organizations.api_access import DeskAPIMixin
 from apps.organizations.api_once import IDEMPOTENCY_KEY, once
 from apps.organizations.api_shapes import Cursors, Moment, Shape, address, asked_of_list, written
+from apps.organizations.api_waiting import PREFER
 from apps.organizations.models import Connection, Organization
 from apps.providers.protocol import RoleOption
-from apps.sync.api import ASKING_ANSWERS, PREFER, AskingMixin
+from apps.sync.api import ASKING_ANSWERS, AskingMixin
 
 ASKING = [IDEMPOTENCY_KEY, PREFER]
 MANY = 10_000  # hits of a search from which on reading through in order is quicker

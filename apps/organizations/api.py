@@ -14,13 +14,23 @@ from apps.accounts.models import User
 from apps.organizations import connections
 from apps.organizations.api_access import DeskAPIMixin
 from apps.organizations.api_answering import AnsweringMixin
+from apps.organizations.api_probing import (
+    CheckSerializer,
+    PastedKey,
+    ProbingMixin,
+    check_of,
+    probing_answers,
+    secret_of,
+)
 from apps.organizations.api_problems import RefusingMixin, answers
 from apps.organizations.api_shapes import Cursors, Moment, Shape, sent, written
 from apps.organizations.api_tokens import role_of_token
+from apps.organizations.api_waiting import PREFER
 from apps.organizations.health import Health, health_of, with_freshness
 from apps.organizations.models import ApiToken, Connection, Organization, Role
 from apps.organizations.services import Refused
 from apps.organizations.token_services import rename_token, revoke_token, visible_tokens
+from apps.providers.catalogue import PROVIDERS
 
 
 class OrganizationSerializer(serializers.Serializer[Organization]):
@@ -80,6 +90,7 @@ class ConnectionSerializer(serializers.Serializer[Connection]):
     remote_organization_id = serializers.CharField()
     remote_organization_name = serializers.CharField()
     health = serializers.SerializerMethodField()
+    check = serializers.SerializerMethodField()
     capabilities = serializers.DictField(child=CapabilitySerializer())
     synced_at = Moment(
         allow_null=True, help_text="The oldest of its listings' last complete walks."
@@ -92,6 +103,11 @@ class ConnectionSerializer(serializers.Serializer[Connection]):
         """Worked out of what workers have noted."""
         return dict(HealthSerializer(health_of(row)).data)
 
+    @extend_schema_field(CheckSerializer)
+    def get_check(self, row: Connection) -> dict[str, Any]:
+        """How far the worker is, of a new key too."""
+        return check_of(row)
+
 
 class ConnectionChange(Shape):
     """What is to be otherwise."""
@@ -100,7 +116,7 @@ class ConnectionChange(Shape):
 
 
 @extend_schema(tags=["connections"])
-class ConnectionViewSet(RefusingMixin, DeskAPIMixin, viewsets.GenericViewSet[Connection]):
+class ConnectionViewSet(RefusingMixin, ProbingMixin, viewsets.GenericViewSet[Connection]):
     """Remote accounts of an organization."""
 
     actions: ClassVar[dict[str, str]] = {
@@ -111,18 +127,22 @@ class ConnectionViewSet(RefusingMixin, DeskAPIMixin, viewsets.GenericViewSet[Con
         "check": "connections.change",
         "pause": "connections.pause",
         "resume": "connections.pause",
+        "rotate": "connections.rotate",
+        "keep_key": "connections.rotate",
     }
     serializer_class = ConnectionSerializer
     pagination_class = Cursors
     lookup_field = "uid"
     refusals = (Refused,)
+    place = "connection"
 
     def get_queryset(self) -> QuerySet[Connection]:
         """The confirmed ones, the disconnected too."""
         found = Connection.objects.visible_to(self.request.user)
         return with_freshness(found.filter(organization=self.organization).confirmed())
 
-    def _shown(self, uid: str) -> Response:
+    def shown(self, uid: object) -> Response:
+        """The connection as it is now."""
         return Response(ConnectionSerializer(get_object_or_404(self.get_queryset(), uid=uid)).data)
 
     def _act(
@@ -131,7 +151,7 @@ class ConnectionViewSet(RefusingMixin, DeskAPIMixin, viewsets.GenericViewSet[Con
         connection = get_object_or_404(self.get_queryset(), uid=uid)
         given = sent(body, self.request) if body else {}
         service(connection=connection, actor=self.actor, **given)
-        return self._shown(uid)
+        return self.shown(uid)
 
     @extend_schema(operation_id="connections_list")
     def list(self, request: Request, slug: str) -> Response:
@@ -142,7 +162,7 @@ class ConnectionViewSet(RefusingMixin, DeskAPIMixin, viewsets.GenericViewSet[Con
     @extend_schema(operation_id="connections_retrieve")
     def retrieve(self, request: Request, slug: str, uid: str) -> Response:
         """One connection."""
-        return self._shown(uid)
+        return self.shown(uid)
 
     @extend_schema(
         operation_id="connections_change",
@@ -159,11 +179,37 @@ class ConnectionViewSet(RefusingMixin, DeskAPIMixin, viewsets.GenericViewSet[Con
         return self._act(uid, connections.disconnect)
 
     @extend_schema(
-        operation_id="connections_check", request=None, responses=answers(ConnectionSerializer)
+        operation_id="connections_check",
+        parameters=[PREFER],
+        request=None,
+        responses=probing_answers(ConnectionSerializer),
     )
     def check(self, request: Request, slug: str, uid: str) -> Response:
-        """Have a worker ask the provider what its key can do now."""
-        return self._act(uid, connections.ask_again)
+        """Have a worker ask the provider what its key can do now; a new key that is kept is tried again."""
+        connection = get_object_or_404(self.get_queryset(), uid=uid)
+        connections.ask_again(connection=connection, actor=self.actor)
+        return self.asked(connection)
+
+    @extend_schema(
+        operation_id="connections_rotate",
+        parameters=[PREFER],
+        request=PastedKey,
+        responses=probing_answers(ConnectionSerializer),
+    )
+    def rotate(self, request: Request, slug: str, uid: str) -> Response:
+        """Paste a new key. It takes the place of the one in use once it has passed. Not by token."""
+        connection = get_object_or_404(self.get_queryset(), uid=uid)
+        connections.rotate(
+            connection=connection,
+            actor=self.actor,
+            credential=secret_of(sent(PastedKey, request), PROVIDERS[connection.provider]),
+        )
+        return self.asked(connection)
+
+    @extend_schema(operation_id="connections_keep_key", responses=answers(ConnectionSerializer))
+    def keep_key(self, request: Request, slug: str, uid: str) -> Response:
+        """Forget a new key that is tried or has failed; the one in use stays. Not by token."""
+        return self._act(uid, connections.drop_new_key)
 
     @extend_schema(
         operation_id="connections_pause", request=None, responses=answers(ConnectionSerializer)
@@ -205,7 +251,7 @@ class TokenChange(Shape):
 
 @extend_schema(tags=["tokens"])
 class TokenViewSet(DeskAPIMixin, viewsets.GenericViewSet[ApiToken]):
-    """Tokens: the caller's own; for owners and admins the organization's too. Pages alone make them."""
+    """Tokens: the caller's own; for owners and admins the organization's too."""
 
     actions: ClassVar[dict[str, str]] = {"*": "tokens.own"}
     serializer_class = TokenSerializer

@@ -14,6 +14,7 @@ from typing import Any, Concatenate, ParamSpec, cast
 
 from django.core.cache import cache
 from django.db.models import QuerySet
+from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from drf_spectacular.types import OpenApiTypes
@@ -107,7 +108,8 @@ def answered_once(act: Act[P]) -> Act[P]:
 
     KeyReused for other content, Conflict while the first is still being answered. What was refused is not
     kept: it may be sent again. The cache holds the answers; if it loses one, the act is done anew, as
-    without a key.
+    without a key. What is kept of the content is a keyed hash: a key that somebody pasted cannot be
+    guessed from it.
     """
     return _once_but(act, ())
 
@@ -137,9 +139,10 @@ def _once_but(act: Act[P], hidden: tuple[str, ...]) -> Act[P]:
         if "Idempotency-Key" not in request.headers:
             return act(view, request, *args, **kwargs)
         this = once(request)
+        content = salted_hmac("orgdesk.api-once", this.content, algorithm="sha256").hexdigest()
         place = f"api-once:{view.organization.pk}:{this.key}"
-        if not cache.add(place, (this.content, None), AT_WORK) and (before := cache.get(place)):
-            return _again(before, this)
+        if not cache.add(place, (content, None), AT_WORK) and (before := cache.get(place)):
+            return _again(before, content)
         try:
             answer = act(view, request, *args, **kwargs)
         except BaseException:  # whatever it was: the same may be sent again
@@ -147,15 +150,15 @@ def _once_but(act: Act[P], hidden: tuple[str, ...]) -> Act[P]:
             raise
         kept = {**answer.data, **dict.fromkeys(hidden)} if hidden else answer.data
         body = None if kept is None else JSONRenderer().render(kept)
-        cache.set(place, (this.content, (answer.status_code, body)), KEPT)
+        cache.set(place, (content, (answer.status_code, body)), KEPT)
         return answer
 
     return cast("Act[P]", answered)
 
 
-def _again(before: Any, this: Once) -> Response:
-    content, answer = before
-    if content != this.content:
+def _again(before: Any, content: str) -> Response:
+    earlier, answer = before
+    if content != earlier:
         raise KeyReused
     if answer is None:
         raise Conflict(_("The same request is being answered. Send it again in a moment."))

@@ -60,14 +60,8 @@ def _draft(request: DeskRequest, uid: UUID) -> Connection:
     return get_object_or_404(_visible(request), uid=uid, state=State.DRAFT)
 
 
-def _offered(request: DeskRequest) -> list[Provider]:
-    """Accounts of persons are connected on their own desks, those of organizations on the others."""
-    personal = request.organization.is_personal
-    return [one for one in PROVIDERS.values() if one.is_personal == personal]
-
-
 def _known(request: DeskRequest, key: str) -> Provider:
-    found = next((one for one in _offered(request) if one.key == key), None)
+    found = next((one for one in services.offered(request.organization) if one.key == key), None)
     if found is None:
         raise Http404
     return found
@@ -158,7 +152,11 @@ def detail(request: DeskRequest, uid: UUID) -> HttpResponse:
 @require_http_methods(["GET", "HEAD"])
 def pick(request: DeskRequest) -> HttpResponse:
     """First step: which provider."""
-    return render(request, "organizations/connections/pick.html", {"providers": _offered(request)})
+    return render(
+        request,
+        "organizations/connections/pick.html",
+        {"providers": services.offered(request.organization)},
+    )
 
 
 @desk_view("connections.connect", posts_secret=True)

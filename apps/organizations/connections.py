@@ -23,6 +23,7 @@ from apps.organizations.policy import must as _must
 from apps.organizations.sealing import SealBroken, Secret
 from apps.organizations.services import Refused
 from apps.providers.catalogue import PROVIDERS
+from apps.providers.protocol import Provider
 
 DRAFT_HOURS = 24
 PROBE_LOST_SECONDS = 180  # a probe that takes longer has lost its worker
@@ -38,6 +39,17 @@ on_disconnected: list[Callable[[Connection, User | None], None]] = []
 
 
 # --- The wizard ----------------------------------------------------------------------------------
+
+
+class NotReached(Refused):
+    """An organization was chosen that the key does not reach."""
+
+    field = "remote_organization_id"
+
+
+def offered(organization: Organization) -> list[Provider]:
+    """Accounts of persons are connected on their own desks, those of organizations on the others."""
+    return [one for one in PROVIDERS.values() if one.is_personal == organization.is_personal]
 
 
 @transaction.atomic(durable=True)
@@ -158,7 +170,7 @@ def choose_organization(
     _must(actor, "connections.connect", draft.organization)
     reached = {one["id"]: one["name"] for one in draft.probe_result.get("organizations", [])}
     if remote_organization_id not in reached:
-        raise Refused(_("The key does not reach that organization. Choose one of those shown."))
+        raise NotReached(_("The key does not reach that organization. Choose one of those shown."))
     _must_be_new(draft, remote_organization_id)
     draft.remote_organization_id = remote_organization_id
     draft.remote_organization_name = reached[remote_organization_id][:200]
@@ -166,6 +178,22 @@ def choose_organization(
     draft.save()
     kick_probe(draft.pk)
     return draft
+
+
+def why_not_yet(draft: Connection) -> str:
+    """Why a draft cannot be made a connection (yet), "" if it can. What is connected already is found later."""
+    if draft.probe == Probe.FAILED:
+        return _("Nothing was found with this key. Try again, or paste another one.")
+    if draft.probe == Probe.FOUND and not draft.remote_organization_id:
+        return _("Choose first which of the organizations that the key reaches is meant.")
+    if draft.probe != Probe.FOUND:
+        return _("The provider has not said yet what this key can do. Wait a moment.")
+    needs = PROVIDERS[draft.provider].needs
+    if not draft.can(needs):
+        return _("This key may not read what there is to show: %(reason)s") % {
+            "reason": draft.why_not(needs)
+        }
+    return ""
 
 
 def connect(*, connection: Connection, actor: User, name: str) -> Connection:
@@ -181,14 +209,8 @@ def connect(*, connection: Connection, actor: User, name: str) -> Connection:
 def _connect(connection: Connection, actor: User, name: str) -> Connection:
     draft = _locked(connection, State.DRAFT)
     _must(actor, "connections.connect", draft.organization)
-    if draft.probe != Probe.FOUND or not draft.remote_organization_id:
-        raise Refused(_("The provider has not said yet what this key can do. Wait a moment."))
-    needs = PROVIDERS[draft.provider].needs
-    if not draft.can(needs):
-        raise Refused(
-            _("This key may not read what there is to show: %(reason)s")
-            % {"reason": draft.why_not(needs)}
-        )
+    if why := why_not_yet(draft):
+        raise Refused(why)
     _must_be_new(draft, draft.remote_organization_id)
     draft.name = name
     draft.state = State.ACTIVE

@@ -1,18 +1,12 @@
 """The API's way to changes: asking for one, waiting for its outcome, looking at it, deciding on it."""
 
-import re
 from collections.abc import Callable
 from typing import Any, ClassVar, cast
 
 from django.db.models import QuerySet
 from django.shortcuts import get_object_or_404
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import (
-    OpenApiParameter,
-    OpenApiResponse,
-    extend_schema,
-    extend_schema_field,
-)
+from drf_spectacular.utils import OpenApiResponse, extend_schema, extend_schema_field
 from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -28,6 +22,7 @@ from apps.organizations.api_shapes import (
     asked_of_list,
     written,
 )
+from apps.organizations.api_waiting import patience
 from apps.organizations.policy import role_may, role_of
 from apps.providers.masking import mask
 from apps.sync.models import OPEN_STATES, Batch, Command, CommandEvent, CommandState
@@ -35,16 +30,6 @@ from apps.sync.outbox import requests, secrets
 from apps.sync.outbox.kinds import kind_of, page_opened_by
 from apps.sync.outbox.requests import RequestRefused, TargetBusy
 from apps.sync.outbox.word import await_word
-
-LONGEST_WAIT = 10  # seconds
-
-PREFER = OpenApiParameter(
-    "Prefer",
-    OpenApiTypes.STR,
-    OpenApiParameter.HEADER,
-    description=f"`wait=N`: answer once it is settled, or after N seconds (at most {LONGEST_WAIT}).",
-)
-
 
 # --- Shapes --------------------------------------------------------------------------------------
 
@@ -206,12 +191,6 @@ DECIDING_ANSWERS: dict[Any, Any] = {200: ChangeDetailSerializer} | {
 
 
 # --- Asking --------------------------------------------------------------------------------------
-
-
-def patience(request: Request) -> int | None:
-    """Seconds that the caller prefers to wait, None if nothing was said (RFC 7240)."""
-    asked = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", request.headers.get("Prefer", ""))
-    return min(int(asked.group(1)), LONGEST_WAIT) if asked else None
 
 
 class AskingMixin(DeskAPIMixin):

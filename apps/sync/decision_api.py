@@ -12,9 +12,9 @@ from rest_framework.response import Response
 from apps.organizations.api_once import IDEMPOTENCY_KEY, once
 from apps.organizations.api_problems import answers
 from apps.organizations.api_shapes import NewestFirst, Shape, sent, written
+from apps.organizations.api_waiting import PREFER
 from apps.sync.api import (
     ASKING_ANSWERS,
-    PREFER,
     AskingMixin,
     BatchSerializer,
     ChangeSerializer,

@@ -106,9 +106,6 @@ def test_what_can_be_sent_is_named_one_by_one() -> None:
 
 # What the pages can do and the API cannot, and why.
 NOT_BY_API = {
-    "connections.connect": "fresh",
-    "connections.rotate": "fresh",
-    "organization.resume_sending": "fresh",
     "tokens.end_service": "the API's list of tokens ends them, of either kind, as ``tokens.own``",
     "tokens.service": "the API's list of tokens shows them to whom they are shown here",
 }

@@ -5,6 +5,7 @@ happened long ago. ``marks`` knows what was sent; where the database lacks one o
 back. The reasons stand in docs/decisions/outbox.md.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -15,10 +16,11 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.audit.record import record
-from apps.organizations.models import Organization
+from apps.organizations.models import Connection, Organization
 from apps.sync.models import Command, CommandEvent, CommandState
 from apps.sync.outbox import marks
 from apps.sync.outbox.marks import Mark
+from apps.sync.schedule import freshness
 
 log = structlog.get_logger(__name__)
 S = CommandState
@@ -138,3 +140,30 @@ def _after_the_call(now: datetime, *, money: bool) -> datetime:
     """When a call that another worker may be making this moment has certainly come to its end."""
     quiet = settings.OUTBOX_MONEY_QUIET_SECONDS if money else settings.OUTBOX_QUIET_SECONDS
     return now + timedelta(seconds=settings.PROVIDER_CALL_DEADLINE + quiet)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What to look at before changes go on: how many are checked, wait, and need a decision; and
+    connections that were not synced since it was noticed, whose pages may be as old as the backup."""
+
+    checking: int
+    waiting: int
+    undecided: int
+    behind: list[Connection]
+
+
+def standing(organization: Organization) -> Standing:
+    """How things stand now. Four queries."""
+    mine = Command.objects.filter(organization=organization)
+    put_back = organization.put_back_at
+    return Standing(
+        checking=mine.filter(state=S.UNKNOWN).count(),
+        waiting=mine.filter(state__in=[S.QUEUED, S.RETRY]).count(),
+        undecided=mine.filter(state=S.OPERATOR).count(),
+        behind=[
+            fresh.connection
+            for fresh in freshness(organization)
+            if put_back and (fresh.synced_at is None or fresh.synced_at < put_back)
+        ],
+    )

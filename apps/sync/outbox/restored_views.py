@@ -1,7 +1,5 @@
 """What pages say while changes are stopped because the database was put back, and the way on."""
 
-from typing import Any
-
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -12,10 +10,8 @@ from django.views.decorators.http import require_http_methods
 
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.services import Refused, resume_sending
-from apps.sync.models import Command, CommandState
-from apps.sync.schedule import freshness
+from apps.sync.outbox.restored import standing
 
-S = CommandState
 RESUME = "organization.resume_sending"
 
 
@@ -40,22 +36,5 @@ def stopped(request: DeskRequest) -> HttpResponse:
         except Refused as refused:
             messages.info(request, str(refused))
         return redirect("sync:activity", slug=request.organization.slug)
-    return render(request, "sync/stopped.html", _standing(request))
-
-
-def _standing(request: DeskRequest) -> dict[str, Any]:
-    organization = request.organization
-    mine = Command.objects.filter(organization=organization)
-    put_back = organization.put_back_at
-    behind = [
-        fresh.connection
-        for fresh in freshness(organization)
-        if put_back and (fresh.synced_at is None or fresh.synced_at < put_back)
-    ]
-    return {
-        "checking": mine.filter(state=S.UNKNOWN).count(),
-        "waiting": mine.filter(state__in=[S.QUEUED, S.RETRY]).count(),
-        "undecided": mine.filter(state=S.OPERATOR).count(),
-        "behind": behind,
-        "may_resume": request.may(RESUME),
-    }
+    context = {"standing": standing(request.organization), "may_resume": request.may(RESUME)}
+    return render(request, "sync/stopped.html", context)

@@ -12,13 +12,15 @@ from django.core.management import call_command
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.audit.models import Entry
 from apps.members.models import Member
 from apps.members.services import change_role, remove_member
 from apps.organizations.models import Grant, Organization, Role
 from apps.organizations.services import Refused, resume_sending
-from apps.sync.models import Command, CommandState
+from apps.sync.models import Command, CommandState, Resource
 from apps.sync.outbox import marks, requests, restored, word
-from tests.browsing import at_desk
+from tests.api.conftest import client_for
+from tests.browsing import at_desk, tired
 from tests.factories import GrantFactory
 from tests.sync.outbox.conftest import Remote, carry
 
@@ -239,6 +241,48 @@ def test_pages_say_so_and_an_owner_lets_changes_go_on(
     assert "Changes are stopped" not in browser.get(activity).content.decode()
     organization.refresh_from_db()
     assert organization.sending_stopped_at is None
+
+
+def test_the_api_says_so_and_an_owner_who_is_there_lets_changes_go_on(
+    sent: Command, owner: Grant, organization: Organization
+) -> None:
+    browser = at_desk(owner.user)
+    here = f"/api/v1/organizations/{organization.slug}/changes/stop/"
+    before = browser.get(here).json()
+    assert (before["stopped_at"], before["put_back_at"], before["behind"]) == (None, None, [])
+    listing = Resource.objects.create(connection=sent.connection, name="members")
+    put_back(sent)
+    restored.look_everywhere()
+    organization.refresh_from_db()
+
+    for client in (browser, client_for(owner)):
+        told = client.get(here).json()
+        assert told["stopped_at"] is not None
+        assert (told["checking"], told["waiting"], told["undecided"]) == (1, 0, 0)
+        name = sent.connection.name
+        assert told["behind"] == [{"id": str(sent.connection.uid), "name": name}]
+    Resource.objects.filter(pk=listing.pk).update(completed_at=timezone.now())
+    assert browser.get(here).json()["behind"] == []
+
+    admin = GrantFactory(organization=organization, role=Role.ADMIN)
+    for client in (at_desk(admin.user), tired(at_desk(owner.user)), client_for(owner)):
+        assert client.delete(here).status_code == 403
+    assert at_desk(GrantFactory().user).delete(here).status_code == 404
+    organization.refresh_from_db()
+    assert organization.sending_stopped_at is not None
+
+    gone_on = browser.delete(here)
+    assert (gone_on.status_code, gone_on.json()["stopped_at"]) == (200, None)
+    assert gone_on.json()["put_back_at"] is not None
+    organization.refresh_from_db()
+    assert organization.sending_stopped_at is None
+    entry = Entry.objects.get(verb="organizations.resume_sending")
+    assert entry.actor == owner.user.email
+    again = browser.delete(here)
+    assert (again.status_code, again.json()["detail"]) == (
+        409,
+        "Changes are not stopped (any more).",
+    )
 
 
 def test_the_command_line_stops_and_lifts(
