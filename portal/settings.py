@@ -252,12 +252,15 @@ else:
     # A connection has a statement planned for good when it comes for the sixth time (apps/ui/prepared.py).
     _db.setdefault("OPTIONS", {}).setdefault("prepare_threshold", 5)
     if not TESTING:  # a test database must not be held open when it is dropped
+        from portal.pooled import PooledConnection
+
         # Celery closes connections around every task: into a pool, or it would connect each time.
         _db["OPTIONS"]["pool"] = {
             "min_size": 1,
             "max_size": env.int("DATABASE_POOL_SIZE", default=12),  # of each process
             # Seconds to wait for a free one; a page waits as long to say that the database is away.
             "timeout": 4,
+            "connection_class": PooledConnection,
         }
 
 # --- Redis, Celery -----------------------------------------------------------------------------

@@ -230,9 +230,19 @@ def _cursor() -> Any:
 @cache
 def _bound_cursor() -> Any:
     import psycopg  # not installed everywhere
+    from psycopg.pq import Format
+
+    # Times by psycopg's own loader. Django's does the same in Python, for connections that are not in UTC.
+    at = psycopg.adapters.types["timestamptz"].oid
+    times = psycopg.adapters.get_loader(at, Format.TEXT)
 
     class Bound(psycopg.Cursor[Any]):
         """Knows what it has asked of a statement that was planned before too: logs of queries want it."""
+
+        def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+            super().__init__(connection)
+            if times is not None:
+                self.adapters.register_loader(at, times)
 
         def _send_query_prepared(self, name: bytes, pgq: Any, **kwargs: Any) -> None:
             self._query = pgq
