@@ -38,7 +38,7 @@ _TOLD: dict[str, Any] = {
     "remote_request_id": "req_018EeWyXxfu5pfWkrYcMdjWG",
     "role": "developer",
     "settled": True,
-    "signing_secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "signing_secret": "whsec_…",
     "slug": "northgate",
     "state": "succeeded",
     "summary": "Invite ada@northgate.example as developer",
