@@ -496,6 +496,16 @@ def test_a_key_that_the_api_does_not_take_leaves_no_trace(
     assert paste_by_api(alice, key, key).status_code == 400
     assert paste_by_api(alice, "anthropic", key, base_url=key).status_code == 400
     assert paste_by_api(alice, "anthropic", key, kye=key).status_code == 400
+    assert paste_by_api(alice, "anthropic", WRONG, **{key: 1}).status_code == 400
+    for other in ("webhooks/", "tokens/"):  # in a field of choices, and beside all fields
+        body = {"name": "x", "speaks": key, "scope": key, "topics": [key], "url": key, key: key}
+        answer = alice.post(f"/api/v1/organizations/acme/{other}", body, "application/json")
+        assert answer.status_code == 400
+    profile = {"theme": key, "time_zone": key[:60], key: key}
+    assert alice.patch("/api/v1/me/", profile, "application/json").status_code == 400
+    for asked in (f"fields={key}", f"fields=id,{key}"):
+        assert alice.get(f"{API}?{asked}").status_code == 400
+    assert alice.get(f"/api/v1/organizations/acme/audit/?{key}=1").status_code == 400
     for raw, kind in (
         (f'{{"provider": "anthropic", "key": "{key}"', "application/json"),
         (f"provider=anthropic&key={key}", "application/x-www-form-urlencoded"),

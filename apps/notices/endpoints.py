@@ -5,7 +5,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from django.core.exceptions import PermissionDenied
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -19,9 +19,19 @@ from apps.organizations.credentials import Resealed, hint_of
 from apps.organizations.models import Organization
 from apps.organizations.policy import may
 from apps.organizations.sealing import SealBroken, Secret, seal, sealed_with, unseal
+from apps.organizations.services import Refused
 
 FIELD = "webhook"
 SECRET_BYTES = 32
+
+
+class NameTaken(Refused):
+    """Another webhook there has that name."""
+
+    field = "name"
+
+    def __init__(self) -> None:
+        super().__init__(_("There is a webhook of this name already."))
 
 
 def must(actor: User, action: str, organization: Organization) -> None:
@@ -54,6 +64,15 @@ def unseal_secret(endpoint: Endpoint) -> Secret:
     )
 
 
+def _locked(endpoint: Endpoint) -> Endpoint:
+    # What is deleted in another tab is neither changed nor deleted again. On SQLite the IMMEDIATE
+    # transaction is the lock.
+    current = Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
+    if current is None:
+        raise Refused(_("It was deleted meanwhile."))
+    return current
+
+
 def _new_secret(endpoint: Endpoint) -> Secret:
     secret = Secret(f"whsec_{base64.b64encode(os.urandom(SECRET_BYTES)).decode()}")
     endpoint.secret, endpoint.secret_hint = _sealed(endpoint, secret), hint_of(secret)
@@ -69,8 +88,9 @@ def create_endpoint(
     topics: Sequence[str],
     speaks: str = Endpoint.Speaks.SIGNED,
 ) -> tuple[Endpoint, Secret]:
-    """Make a webhook; its secret is here to be shown, once. AddressRefused where it may not go.
+    """Make a webhook; its secret is here to be shown, once.
 
+    AddressRefused where it may not go, NameTaken where another there is called so.
     ``topics`` are names of topics; none means all. ``speaks``: what reads it, an ``Endpoint.Speaks``.
     """
     must(actor, "notices.webhooks", organization)
@@ -83,17 +103,21 @@ def create_endpoint(
         created_by=actor,
     )
     secret = _new_secret(endpoint)
-    with transaction.atomic(durable=True):
-        endpoint.save()
-        told = {"url": abridged(url), "topics": endpoint.topics, "speaks": endpoint.speaks}
-        _record(endpoint, actor, "create", told)
+    try:
+        with transaction.atomic(durable=True):
+            endpoint.save()
+            told = {"url": abridged(url), "topics": endpoint.topics, "speaks": endpoint.speaks}
+            _record(endpoint, actor, "create", told)
+    except IntegrityError:
+        # Sent twice at once: the other was first.
+        raise NameTaken from None
     return endpoint, secret
 
 
 def change_endpoint(
     *, endpoint: Endpoint, actor: User, name: str, url: str, topics: Sequence[str], speaks: str
 ) -> None:
-    """Change name, address, topics or what reads it. AddressRefused where it may not go."""
+    """Change name, address, topics or what reads it. AddressRefused or NameTaken as above; Refused once it is gone."""
     must(actor, "notices.webhooks", endpoint.organization)
     wanted = {"name": name, "url": checked(url), "topics": list(topics), "speaks": speaks}
     changes = {
@@ -107,16 +131,21 @@ def change_endpoint(
         setattr(endpoint, field, after)
     if "url" in changes:
         changes["url"] = [abridged(one) for one in changes["url"]]
-    with transaction.atomic(durable=True):
-        endpoint.save(update_fields=list(changes))
-        _record(endpoint, actor, "change", changes)
+    try:
+        with transaction.atomic(durable=True):
+            _locked(endpoint)
+            endpoint.save(update_fields=list(changes))
+            _record(endpoint, actor, "change", changes)
+    except IntegrityError:
+        raise NameTaken from None
 
 
 def renew_secret(*, endpoint: Endpoint, actor: User) -> Secret:
-    """Replace the secret; what is sent from now on is signed with the new one, shown once."""
+    """Replace the secret; what is sent from now on is signed with the new one, shown once. Refused once it is gone."""
     must(actor, "notices.webhooks", endpoint.organization)
     secret = _new_secret(endpoint)
     with transaction.atomic(durable=True):
+        _locked(endpoint)
         endpoint.save(update_fields=["secret", "secret_hint"])
         _record(endpoint, actor, "renew_secret", {})
     return secret
@@ -125,10 +154,10 @@ def renew_secret(*, endpoint: Endpoint, actor: User) -> Secret:
 def pause_endpoint(*, endpoint: Endpoint, actor: User, paused: bool) -> None:
     """Send nothing there for the time being, or send again; what waits goes on waiting."""
     must(actor, "notices.webhooks", endpoint.organization)
-    if bool(endpoint.paused_at) == paused:
-        return
-    endpoint.paused_at = timezone.now() if paused else None
     with transaction.atomic(durable=True):
+        if bool(_locked(endpoint).paused_at) == paused:
+            return
+        endpoint.paused_at = timezone.now() if paused else None
         endpoint.save(update_fields=["paused_at"])
         _record(endpoint, actor, "pause" if paused else "resume", {})
 
@@ -137,6 +166,7 @@ def delete_endpoint(*, endpoint: Endpoint, actor: User) -> None:
     """End a webhook, with what still waits for it and its log."""
     must(actor, "notices.webhooks", endpoint.organization)
     with transaction.atomic(durable=True):
+        _locked(endpoint)
         _record(endpoint, actor, "delete", {"url": abridged(endpoint.url)})
         endpoint.delete()
 
@@ -145,6 +175,7 @@ def try_endpoint(*, endpoint: Endpoint, actor: User) -> Delivery:
     """Send a test there; the delivery's log shows what came of it."""
     must(actor, "notices.send_again", endpoint.organization)
     with transaction.atomic(durable=True):
+        _locked(endpoint)
         Endpoint.objects.filter(pk=endpoint.pk).update(rests_until=None)
         # Each test is a subject of its own: the delivery's number, once it has one.
         delivery = Delivery.objects.create(
@@ -162,8 +193,7 @@ def try_endpoint(*, endpoint: Endpoint, actor: User) -> Delivery:
 
 
 def _next_test(endpoint: Endpoint) -> int:
-    # Locked, so that two who press at once do not take the same number.
-    Endpoint.objects.select_for_update().get(pk=endpoint.pk)
+    # The webhook is locked, so that two who press at once do not take the same number.
     last = Delivery.objects.filter(kind=TEST, endpoint=endpoint).order_by("-subject_id").first()
     return last.subject_id + 1 if last else 1
 

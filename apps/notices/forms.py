@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 from django.utils.translation import gettext_lazy as _
 
+from apps.notices.endpoints import NameTaken
 from apps.notices.models import Endpoint, Rhythm
 from apps.notices.targets import AddressRefused, checked
 from apps.notices.topics import Topic, open_to
@@ -55,7 +56,7 @@ class EndpointForm(forms.Form):
         """Refuse a name that another webhook has."""
         name: str = self.cleaned_data["name"]
         if self._others.filter(name=name).exists():
-            raise forms.ValidationError(_("There is a webhook of this name already."))
+            raise forms.ValidationError(str(NameTaken()))
         return name
 
     def clean_url(self) -> str:

@@ -16,7 +16,7 @@ from apps.notices.models import Attempt, Channel, Delivery, Endpoint
 from apps.notices.targets import abridged
 from apps.organizations.api_access import DeskAPIMixin
 from apps.organizations.api_once import IDEMPOTENCY_KEY, answered_once, shown_once
-from apps.organizations.api_problems import Conflict, answers, of_form
+from apps.organizations.api_problems import Conflict, RefusingMixin, answers, of_form
 from apps.organizations.api_shapes import (
     Cursors,
     Moment,
@@ -26,6 +26,7 @@ from apps.organizations.api_shapes import (
     sent,
     written,
 )
+from apps.organizations.services import Refused
 
 
 class WebhookSerializer(serializers.Serializer[Endpoint]):
@@ -130,7 +131,7 @@ class DeliveriesAsked(Shape):
 
 
 @extend_schema(tags=["notices"])
-class WebhookViewSet(DeskAPIMixin, viewsets.GenericViewSet[Endpoint]):
+class WebhookViewSet(RefusingMixin, DeskAPIMixin, viewsets.GenericViewSet[Endpoint]):
     """Webhooks of an organization. Setting one up or changing it asks for a fresh sign-in."""
 
     actions: ClassVar[dict[str, str]] = {
@@ -141,6 +142,7 @@ class WebhookViewSet(DeskAPIMixin, viewsets.GenericViewSet[Endpoint]):
     }
     serializer_class = WebhookSerializer
     pagination_class = Cursors
+    refusals = (Refused,)
 
     def get_queryset(self) -> QuerySet[Endpoint]:
         """Those of the organization."""

@@ -1,5 +1,7 @@
 """Pages of webhooks and of the log of deliveries."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.contrib import messages
@@ -17,6 +19,7 @@ from apps.notices.models import Delivery, Endpoint
 from apps.notices.topics import TOPICS
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.sealing import Secret
+from apps.organizations.services import Refused
 
 LATELY = 20
 
@@ -46,6 +49,22 @@ def _endpoint(request: DeskRequest, pk: int) -> Endpoint:
     return get_object_or_404(mine.select_related("organization"), pk=pk)
 
 
+def _while_there(
+    view: Callable[[DeskRequest, int], HttpResponse],
+) -> Callable[[DeskRequest, int], HttpResponse]:
+    """Say on the list that a webhook was deleted in another tab meanwhile."""
+
+    @wraps(view)
+    def tried(request: DeskRequest, pk: int) -> HttpResponse:
+        try:
+            return view(request, pk)
+        except Refused as refused:
+            messages.error(request, str(refused))
+            return redirect("notices:webhooks", slug=request.organization.slug)
+
+    return tried
+
+
 def _form(request: DeskRequest, endpoint: Endpoint | None = None) -> EndpointForm:
     initial: dict[str, Any] = {}
     if endpoint is not None:
@@ -66,13 +85,17 @@ def new(request: DeskRequest) -> HttpResponse:
     """Set a webhook up; the answer shows its secret, and nothing shows it again."""
     form = _form(request)
     if request.method == "POST" and form.is_valid():
-        endpoint, secret = endpoints.create_endpoint(
-            organization=request.organization, actor=request.user, **form.cleaned_data
-        )
-        if endpoint.is_signed:
-            return _shown(request, endpoint, secret)
-        messages.success(request, _("It is set up. Send a test to see whether it arrives."))
-        return redirect("notices:webhook", slug=request.organization.slug, pk=endpoint.pk)
+        try:
+            endpoint, secret = endpoints.create_endpoint(
+                organization=request.organization, actor=request.user, **form.cleaned_data
+            )
+        except endpoints.NameTaken as taken:
+            form.add_error(taken.field, str(taken))
+        else:
+            if endpoint.is_signed:
+                return _shown(request, endpoint, secret)
+            messages.success(request, _("It is set up. Send a test to see whether it arrives."))
+            return redirect("notices:webhook", slug=request.organization.slug, pk=endpoint.pk)
     context = {
         "title": _("A new webhook"),
         "form": form,
@@ -113,6 +136,7 @@ def webhook(request: DeskRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @desk_view("notices.webhooks")
+@_while_there
 def change(request: DeskRequest, pk: int) -> HttpResponse:
     """Another name, address or choice of topics."""
     endpoint = _endpoint(request, pk)
@@ -120,12 +144,16 @@ def change(request: DeskRequest, pk: int) -> HttpResponse:
     page = reverse("notices:webhook", kwargs={"slug": request.organization.slug, "pk": pk})
     if request.method == "POST" and form.is_valid():
         was_signed = endpoint.is_signed
-        endpoints.change_endpoint(endpoint=endpoint, actor=request.user, **form.cleaned_data)
-        if endpoint.is_signed and not was_signed:
-            messages.info(
-                request, _("What is sent there is signed now. Replace its secret to see it.")
-            )
-        return redirect(page)
+        try:
+            endpoints.change_endpoint(endpoint=endpoint, actor=request.user, **form.cleaned_data)
+        except endpoints.NameTaken as taken:
+            form.add_error(taken.field, str(taken))
+        else:
+            if endpoint.is_signed and not was_signed:
+                messages.info(
+                    request, _("What is sent there is signed now. Replace its secret to see it.")
+                )
+            return redirect(page)
     context = {
         "title": _("Change this webhook"),
         "form": form,
@@ -143,6 +171,7 @@ def _asking(request: DeskRequest, endpoint: Endpoint, **words: Any) -> HttpRespo
 @never_cache
 @require_http_methods(["GET", "HEAD", "POST"])
 @desk_view("notices.webhooks")
+@_while_there
 def renew_secret(request: DeskRequest, pk: int) -> HttpResponse:
     """Ask, then replace the secret and show the new one, once."""
     endpoint = _endpoint(request, pk)
@@ -163,6 +192,7 @@ def renew_secret(request: DeskRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @desk_view("notices.webhooks")
+@_while_there
 def pause(request: DeskRequest, pk: int) -> HttpResponse:
     """Send nothing there for the time being, or send again."""
     endpoint = _endpoint(request, pk)
@@ -179,6 +209,7 @@ def pause(request: DeskRequest, pk: int) -> HttpResponse:
 
 @require_POST
 @desk_view("notices.send_again")
+@_while_there
 def test(request: DeskRequest, pk: int) -> HttpResponse:
     """Send a test there; the log on the page shows what comes of it."""
     endpoint = _endpoint(request, pk)
@@ -192,6 +223,7 @@ def test(request: DeskRequest, pk: int) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @desk_view("notices.webhooks")
+@_while_there
 def delete(request: DeskRequest, pk: int) -> HttpResponse:
     """Ask, then end a webhook."""
     endpoint = _endpoint(request, pk)

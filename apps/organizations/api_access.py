@@ -25,6 +25,7 @@ from apps.organizations.api_tokens import ApiTokenAuthentication, role_of_token
 from apps.organizations.demand import factor_is_missing
 from apps.organizations.models import ApiToken, Organization, Role
 from apps.organizations.policy import POLICY, is_of_one, role_may, role_of, shown_to_viewers
+from apps.providers.masking import mask_text
 
 
 class ApiTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # theirs has no types
@@ -51,7 +52,8 @@ class FreshSignInNeeded(exceptions.PermissionDenied):
     """The act asks for a sign-in of the last five minutes, which a token cannot give."""
 
     default_detail = gettext_lazy(
-        "This asks for a sign-in of the last five minutes: do it on the portal's pages."
+        "This asks for a sign-in of the last five minutes with a browser: sign in to the portal again. "
+        "No token can show one."
     )
 
 
@@ -163,7 +165,8 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
     """Every error of the API as ``application/problem+json`` (RFC 9457).
 
     What is wrong with what was sent stands under ``errors``: ``pointer`` is its place in the body, or
-    the parameter's name, as a JSON pointer ("#/0/email"), ``detail`` says why.
+    the parameter's name, as a JSON pointer ("#/0/email"), ``detail`` says why. A key that was sent where
+    none belongs, even as a field's name, is masked in both.
     """
     if isinstance(error, RequestDataTooBig):
         error = TooLong()
@@ -177,7 +180,7 @@ def problem(error: Exception, context: dict[str, Any]) -> Response | None:
         # Word for word the same, whether it never was or is another tenant's.
         body["detail"] = _("There is nothing here. See /api/v1/docs/ for what there is.")
     elif isinstance(given, dict) and set(given) == {"detail"}:
-        body["detail"] = str(given["detail"])
+        body["detail"] = mask_text(str(given["detail"]))
     else:
         body["detail"] = _("Some of what was sent cannot be used.")
         body["errors"] = list(_pointed(given, "#"))
@@ -198,4 +201,4 @@ def _pointed(given: Any, pointer: str) -> Iterator[dict[str, str]]:
             at = f"{pointer}/{number}" if isinstance(inner, dict | list) else pointer
             yield from _pointed(inner, at)
     else:
-        yield {"pointer": pointer, "detail": str(given)}
+        yield {"pointer": mask_text(pointer), "detail": mask_text(str(given))}

@@ -321,7 +321,11 @@ class DraftViewSet(RefusingMixin, ProbingMixin, viewsets.GenericViewSet[Connecti
         found = get_object_or_404(self._visible(), uid=uid)
         if found.state == Connection.State.DRAFT:
             name = given.get("name", found.name)
-            connections.connect(connection=found, actor=self.actor, name=name)
+            try:
+                connections.connect(connection=found, actor=self.actor, name=name)
+            except Refused:  # perhaps because another request was faster
+                if not self._visible().confirmed().filter(uid=uid).exists():
+                    raise
         connected = with_freshness(self._visible()).get(uid=uid)
         place = address(request, "connection", slug, uid=uid)
         return Response(ConnectionSerializer(connected).data, headers={"Location": place})

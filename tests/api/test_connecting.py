@@ -84,6 +84,22 @@ def pointers(answer: Any) -> list[str]:
 # --- The wizard ----------------------------------------------------------------------------------
 
 
+def test_confirmed_twice_in_the_same_moment_it_is_connected_once(
+    olga: Caller, worker: Worker, begun: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    draft, real = begun(), connections.connect
+    worker.run()
+
+    def somebody_is_faster(**given: Any) -> Connection:
+        real(**given | {"name": "Theirs"})
+        return real(**given)
+
+    monkeypatch.setattr(connections, "connect", somebody_is_faster)
+    answer = olga("post", f"{draft['url']}confirm/", {"name": "Mine"})
+    assert (answer.status_code, answer.json()["name"]) == (200, "Theirs")
+    assert Entry.objects.filter(verb="connections.connect").count() == 1
+
+
 def test_a_key_is_pasted_checked_and_confirmed(
     olga: Caller, worker: Worker, sandbox: SandboxServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

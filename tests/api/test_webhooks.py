@@ -1,12 +1,15 @@
 """Webhooks over the API: set up and changed by whoever is there, never by token; the secret is shown once."""
 
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from apps.audit.models import Entry
+from apps.notices import endpoints
 from apps.notices.endpoints import unseal_secret
 from apps.notices.models import Endpoint
 from apps.notices.topics import TOPICS, Topic, register
@@ -193,3 +196,57 @@ def test_it_takes_the_role_and_somebody_who_has_just_signed_in(base: str, owner:
     assert statuses(at_desk(GrantFactory().user), one) == {404}
     assert list(Endpoint.objects.order_by("pk")) == [endpoint, theirs]
     assert not Entry.objects.filter(verb__startswith="notices").exists()
+
+
+def test_of_two_that_are_given_one_name_in_the_same_moment_the_second_is_told_where(
+    olga: Client, base: str, owner: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = EndpointFactory(organization=owner.organization)
+
+    def somebody_is_faster(url: str) -> str:
+        EndpointFactory(organization=owner.organization, name="Ours")
+        return url
+
+    body = {"name": "Ours", "url": "https://hooks.example/in"}
+    for method, address in (("post", f"{base}webhooks/"), ("patch", f"{base}webhooks/{mine.pk}/")):
+        with monkeypatch.context() as patch:
+            patch.setattr(endpoints, "checked", somebody_is_faster)
+            refused = send(olga, method, address, body, "k")
+        assert pointers(refused) == {"#/name"}
+        assert "of this name already" in refused.json()["errors"][0]["detail"]
+        Endpoint.objects.get(name="Ours").delete()
+    assert not Entry.objects.exists()
+    assert send(olga, "post", f"{base}webhooks/", body, "k").status_code == 201, "not kept as done"
+
+
+def test_one_that_goes_in_the_same_moment_is_neither_changed_nor_deleted_again(
+    olga: Client, base: str, owner: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for method, act in (
+        ("patch", ""),
+        ("post", "secret/"),
+        ("put", "pause/"),
+        ("post", "test/"),
+        ("delete", ""),
+    ):
+        one = EndpointFactory(organization=owner.organization)
+        with monkeypatch.context() as patch:
+            patch.setattr(endpoints, "must", lambda *_asked: Endpoint.objects.all().delete())
+            refused = send(olga, method, f"{base}webhooks/{one.pk}/{act}", {"name": "New"})
+        assert (refused.status_code, refused.json().get("detail")) == (
+            409,
+            "It was deleted meanwhile.",
+        ), (method, act)
+    assert not Entry.objects.exists()
+
+
+def test_paused_twice_in_the_same_moment_it_is_told_once(
+    olga: Client, base: str, owner: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = EndpointFactory(organization=owner.organization)
+    first = Endpoint.objects.filter(pk=one.pk)
+    at = timezone.now() - timedelta(seconds=1)
+    monkeypatch.setattr(endpoints, "must", lambda *_asked: first.update(paused_at=at))
+    assert send(olga, "put", f"{base}webhooks/{one.pk}/pause/").status_code == 200
+    assert first.get().paused_at == at
+    assert not Entry.objects.exists()

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from apps.notices import services
+from apps.notices import endpoints, services
 from apps.notices.models import Choice, Delivery, Endpoint, Hearing, Notice
 from apps.notices.topics import Topic, register
 from apps.organizations.models import Grant, Role
@@ -166,3 +166,42 @@ def test_a_webhook_is_paused_tried_and_deleted(owner: Grant, desk: Client) -> No
     assert endpoint.url in text(desk.get(url(owner, "delete_webhook", pk=endpoint.pk)))
     desk.post(url(owner, "delete_webhook", pk=endpoint.pk))
     assert not Endpoint.objects.exists()
+
+
+def test_of_two_webhooks_given_one_name_in_the_same_moment_the_second_form_says_so(
+    owner: Grant, desk: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = factories.EndpointFactory(organization=owner.organization)
+
+    def somebody_is_faster(address: str) -> str:
+        factories.EndpointFactory(organization=owner.organization, name="Ours")
+        return address
+
+    body = {"name": "Ours", "speaks": "signed", "url": "https://hooks.example/in"}
+    for address in (url(owner, "new_webhook"), url(owner, "change_webhook", pk=mine.pk)):
+        with monkeypatch.context() as patch:
+            patch.setattr(endpoints, "checked", somebody_is_faster)
+            page = desk.post(address, body)
+        assert page.status_code == 200
+        assert "There is a webhook of this name already." in text(page)
+        assert "https://hooks.example/in" in page.content.decode(), "what was typed stays"
+        Endpoint.objects.get(name="Ours").delete()
+
+
+def test_a_webhook_that_goes_in_the_same_moment_is_said_to_have_gone(
+    owner: Grant, desk: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = {"name": "New", "speaks": "signed", "url": "https://hooks.example/in"}
+    for name in (
+        "change_webhook",
+        "renew_secret",
+        "pause_webhook",
+        "test_webhook",
+        "delete_webhook",
+    ):
+        one = factories.EndpointFactory(organization=owner.organization)
+        with monkeypatch.context() as patch:
+            patch.setattr(endpoints, "must", lambda *_asked: Endpoint.objects.all().delete())
+            page = desk.post(url(owner, name, pk=one.pk), body, follow=True)
+        assert page.status_code == 200, name
+        assert "It was deleted meanwhile." in text(page), name
