@@ -182,6 +182,11 @@ class Confirmation(Shape):
     name = serializers.CharField(
         max_length=80, required=False, help_text="Unless said, as the draft has it."
     )
+    remote_organization_id = serializers.CharField(
+        max_length=120,
+        required=False,
+        help_text="Which organization is meant: refused where a key that was pasted meanwhile leads to another.",
+    )
 
 
 @extend_schema(tags=["connections"])
@@ -320,9 +325,9 @@ class DraftViewSet(RefusingMixin, ProbingMixin, viewsets.GenericViewSet[Connecti
         given = sent(Confirmation, request)
         found = get_object_or_404(self._visible(), uid=uid)
         if found.state == Connection.State.DRAFT:
-            name = given.get("name", found.name)
+            name, seen = given.get("name", found.name), given.get("remote_organization_id")
             try:
-                connections.connect(connection=found, actor=self.actor, name=name)
+                connections.connect(connection=found, actor=self.actor, name=name, seen=seen)
             except Refused:  # perhaps because another request was faster
                 if not self._visible().confirmed().filter(uid=uid).exists():
                     raise

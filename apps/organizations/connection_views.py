@@ -235,7 +235,10 @@ def wizard(request: DeskRequest, uid: UUID) -> HttpResponse:
     if _accepted(
         form,
         lambda: services.connect(
-            connection=draft, actor=request.user, name=form.cleaned_data["name"]
+            connection=draft,
+            actor=request.user,
+            name=form.cleaned_data["name"],
+            seen=request.POST.get("seen"),
         ),
     ):
         return _after_connecting(request, draft)

@@ -196,21 +196,33 @@ def why_not_yet(draft: Connection) -> str:
     return ""
 
 
-def connect(*, connection: Connection, actor: User, name: str) -> Connection:
-    """Make a probed draft an active connection and have its listings walked."""
+def connect(
+    *, connection: Connection, actor: User, name: str, seen: str | None = None
+) -> Connection:
+    """Make a probed draft an active connection and have its listings walked.
+
+    ``seen``: the id of the remote organization that the actor was shown. Refused where a key that was
+    pasted meanwhile leads to another one.
+    """
     try:
-        return _connect(connection, actor, name)
+        return _connect(connection, actor, name, seen)
     except IntegrityError:
         # Two people connected the same account in the same moment.
         raise Refused(_("This account has just been connected by somebody else.")) from None
 
 
 @transaction.atomic(durable=True)
-def _connect(connection: Connection, actor: User, name: str) -> Connection:
+def _connect(connection: Connection, actor: User, name: str, seen: str | None) -> Connection:
     draft = _locked(connection, State.DRAFT)
     _must(actor, "connections.connect", draft.organization)
     if why := why_not_yet(draft):
         raise Refused(why)
+    if seen is not None and seen != draft.remote_organization_id:
+        raise Refused(
+            _(
+                "Another key was pasted meanwhile, and it leads elsewhere. Look at what was found now."
+            )
+        )
     _must_be_new(draft, draft.remote_organization_id)
     draft.name = name
     draft.state = State.ACTIVE

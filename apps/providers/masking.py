@@ -39,6 +39,8 @@ _KEY_SHAPES = re.compile(
     | \bAIza[\w\-]{30,}                                 # Google
     | \bgh[pousr]_\w{20,}                               # GitHub
     | \bxox[abeoprs]-[\w\-]{10,}                        # Slack
+    | \bodk_[0-9a-f]{16,}                              # this portal's own tokens
+    | \bwhsec_[A-Za-z0-9+/=]{16,}                      # what signs webhooks
     | (?<=://)[^/?\#\s:@]+:[^/?\#\s@]+(?=@)               # a name and password in an address
     | -----BEGIN[ ][A-Z ]*PRIVATE[ ]KEY-----.*?(?:-----END[ ][A-Z ]*PRIVATE[ ]KEY-----|\Z)
     """,

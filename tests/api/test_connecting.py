@@ -154,6 +154,20 @@ def test_a_key_is_pasted_checked_and_confirmed(
     assert not any(sandbox.anthropic_key in one.text for one in olga.told)
 
 
+def test_what_leads_elsewhere_than_was_seen_is_not_connected(
+    olga: Caller, worker: Worker, begun: Any, sandbox: SandboxServer
+) -> None:
+    draft = begun()
+    worker.run()
+    where = f"{draft['url']}confirm/"
+    refused = olga("post", where, {"remote_organization_id": "seen before another key was pasted"})
+    assert refused.status_code == 409
+    assert "leads elsewhere" in refused.json()["detail"]
+    assert Connection.objects.get().state == Connection.State.DRAFT
+    meant = {"remote_organization_id": sandbox.anthropic_organization}
+    assert olga("post", where, meant).status_code == 200
+
+
 def test_the_name_that_the_draft_has_is_the_connections_where_none_is_said(
     olga: Caller, worker: Worker, begun: Any
 ) -> None:

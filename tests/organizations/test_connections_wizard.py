@@ -89,6 +89,25 @@ def test_an_admin_key_is_pasted_checked_and_connected(
     ]
 
 
+def test_what_leads_elsewhere_than_the_page_showed_is_not_connected(
+    alice: Client, worker: Worker, sandbox: SandboxServer
+) -> None:
+    address = paste(alice, "anthropic", sandbox.anthropic_key).url
+    worker.run()
+    shown = f'name="seen" value="{sandbox.anthropic_organization}"'
+    assert shown in page_of(alice)
+    # Another tab: the same draft, with a key of another organization.
+    Connection.objects.update(remote_organization_id="another", remote_organization_name="Another")
+    answer = alice.post(address, {"name": "Main", "seen": sandbox.anthropic_organization})
+    assert answer.status_code == 422
+    assert "leads elsewhere" in answer.text
+    assert 'value="another"' in answer.text
+    assert "Main" in answer.text, "what was typed is kept"
+    assert the_draft().state == "draft"
+    alice.post(address, {"name": "Main", "seen": "another"})
+    assert the_draft().state == "active"
+
+
 def test_a_key_that_reaches_several_organizations_asks_which(
     alice: Client, worker: Worker, sandbox: SandboxServer
 ) -> None:

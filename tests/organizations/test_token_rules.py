@@ -1,6 +1,7 @@
 """What a token may do: its role, its scope, its kind, and its maker's Grant."""
 
 import zlib
+from base64 import b64encode
 from datetime import timedelta
 
 import pytest
@@ -19,6 +20,7 @@ from apps.organizations.models import ApiToken, Connection, Grant, Role
 from apps.organizations.policy import POLICY, at_most, may, role_may, support_may
 from apps.organizations.tasks import tidy_tokens
 from apps.organizations.token_services import create_token, new_secret
+from apps.providers.masking import MASK, mask_text
 from apps.sync.models import Command
 from tests.browsing import at_desk, tired
 from tests.factories import ConnectionFactory, GrantFactory, MemberFactory, NoticeFactory
@@ -277,3 +279,12 @@ def test_a_tokens_notices_are_those_of_its_role_and_organization(owner: Grant) -
     assert seen(Role.OWNER) == {told.pk, money.pk}
     # What a viewer may not read is not read by a viewer's token either, whoever made it.
     assert seen(Role.VIEWER) == {told.pk}
+
+
+def test_what_this_portal_hands_out_itself_is_hidden_like_a_providers_key() -> None:
+    made = {"token": new_secret(), "signing": f"whsec_{b64encode(b'x' * 32).decode()}"}
+    for name, text in made.items():
+        assert mask_text(f"sent with {text}, twice") == f"sent with {MASK}, twice", name
+    assert mask_text("a token begins with odk_, a secret with whsec_") == (
+        "a token begins with odk_, a secret with whsec_"
+    )
