@@ -323,7 +323,8 @@ class _Walker(Errand):
     def work(self) -> str:
         begin = self.run.cursor or None
         with open_adapter(self.connection) as adapter:
-            listing = _Listing(self.mirror, adapter, begin)
+            first = self.resource.completed_at is None
+            listing = _Listing(self.mirror, adapter, begin, read=first)
             with closing(Fetcher(listing.following)) as fetcher:
                 fetcher.ask(listing.at(begin))
                 self.writer.load()  # while the first pages are on their way
@@ -352,16 +353,26 @@ class _Walker(Errand):
 
 
 class _Listing:
-    """The pages of one listing, one after the other, from ``begin`` on."""
+    """The pages of one listing, one after the other, from ``begin`` on.
 
-    def __init__(self, mirror: Mirror, adapter: Adapter, begin: str | None) -> None:
+    ``read``: their rows are read where they are fetched, while others are written. Where most are held
+    already, whoever compares them reads the others.
+    """
+
+    def __init__(self, mirror: Mirror, adapter: Adapter, begin: str | None, *, read: bool) -> None:
         self.mirror = mirror
         self.adapter = adapter
+        self.read = read
         self.asked = {begin}
 
     def at(self, cursor: str | None) -> Callable[[], Page[Any]]:
         """What asks for the page at ``cursor``."""
-        return lambda: self.mirror.fetch(self.adapter, cursor)
+
+        def fetch() -> Page[Any]:
+            page = self.mirror.fetch(self.adapter, cursor)
+            return page.whole() if self.read else page
+
+        return fetch
 
     def following(self, page: Page[Any]) -> Callable[[], Page[Any]] | None:
         """What asks for the page after ``page``; None after the last, and where it was asked for before."""

@@ -102,12 +102,20 @@ class Page(Generic[Row]):
     @property
     def rows(self) -> list[Row]:
         """The records of the rows that can be read."""
-        return self._whole()[0]
+        return self.whole()._readings[0]
 
     @property
     def unreadable(self) -> list[Unreadable]:
         """What is wrong with the others."""
-        return self._whole()[1]
+        return self.whole()._readings[1]
+
+    def whole(self) -> "Page[Row]":
+        """The same page, its rows read."""
+        if self._read is not None and self._check is not None:
+            readings = self._read(self._raw)
+            self._check(readings)
+            self._readings, self._read, self._raw = readings, None, []
+        return self
 
     def but(
         self, known: Callable[[list[bytes]], Sequence[str | None]]
@@ -121,13 +129,6 @@ class Page(Generic[Row]):
         ids = known(self._raw)
         others = [raw for raw, remote_id in zip(self._raw, ids, strict=True) if remote_id is None]
         return list(filter(None, ids)), self._read(others)
-
-    def _whole(self) -> Readings[Row]:
-        if self._read is not None and self._check is not None:
-            readings = self._read(self._raw)
-            self._check(readings)
-            self._readings, self._read, self._raw = readings, None, []
-        return self._readings
 
 
 @dataclass(frozen=True, slots=True)
