@@ -154,6 +154,9 @@ class Writer:
         pending = self._pending
         same, (rows, unread) = page.but(self._held)
         came = [record.remote_id for record in rows]
+        if came and not set(came).isdisjoint(same):  # listed twice on this page: the order counts
+            same, rows, unread = [], page.rows, page.unreadable
+            came = [record.remote_id for record in rows]
         ids = same + came
         before = len(self.seen)
         self.seen.update(ids)

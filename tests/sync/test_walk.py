@@ -184,6 +184,19 @@ def test_of_a_row_listed_twice_the_later_word_counts(
     assert Member.objects.get(remote_id="user_00003").role == "user"
 
 
+@pytest.mark.parametrize("later", ["user", "developer"])
+def test_of_a_row_listed_twice_on_one_page_the_later_word_counts(
+    connection: Connection, provider: Provider, later: str
+) -> None:
+    remote = provider(Remote(members(5)))
+    walk_it(connection)
+    words = sorted([member(3), member(3, role="developer")], key=lambda one: one.role == later)
+    remote.fault(0, lambda: remote.unread([*members(3), *words, member(4)], None))
+    run = walk_it(connection)
+    assert (run.state, run.seen) == (State.COMPLETE, 5)
+    assert Member.objects.get(remote_id="user_00003").role == later
+
+
 def test_a_name_of_nothing_keeps_the_name_we_have(
     connection: Connection, provider: Provider
 ) -> None:
