@@ -1,6 +1,6 @@
 """Money over the API: exact strings, nothing of anybody else's, and paying for who is there alone."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -29,8 +29,10 @@ from tests.factories import (
 from tests.usage.rolled import read, report, used
 
 pytestmark = pytest.mark.django_db
-TODAY = datetime.now(UTC).date()
-NOW = timezone.now()
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
 
 
 @pytest.fixture
@@ -40,7 +42,7 @@ def account(owner: Grant) -> Connection:
         ConnectionFactory(organization=owner.organization, provider="cline", name="Cline")
     )
     made.save()
-    days = [TODAY - timedelta(days=at) for at in range(70)]
+    days = [today() - timedelta(days=at) for at in range(70)]
     report(made, days[-1], hourly=False)
     read(made, *days)
     for day in days[:3]:
@@ -61,7 +63,7 @@ def test_credit_is_told_with_how_long_it_lasts_and_what_it_was(
     assert (told["amount"], told["why"]) == (None, "Not read yet.")
     CreditFactory(connection=account, micros=7_000_001)
     for back, micros in ((2, -5), (1, 7_000_001)):
-        moment = NOW - timedelta(days=back)
+        moment = timezone.now() - timedelta(days=back)
         CreditPoint.objects.create(connection=account, at=moment, day=day_of(moment), micros=micros)
     (told,) = ask(api, f"{base}credit/?connection={account.uid}")
     assert told["amount"] == "7.000001"
@@ -76,11 +78,11 @@ def test_payments_are_narrowed_and_one_tells_its_way(
 ) -> None:
     PaymentFactory(connection=account, credits_micros=12_345_678)
     failed = PaymentFactory(connection=account, status="failed", failure_reason="expired_card")
-    PaymentFactory(connection=account, status="odd", at=NOW - timedelta(days=9))
+    PaymentFactory(connection=account, status="odd", at=timezone.now() - timedelta(days=9))
     rows = ask(api, f"{base}payments/?status=completed")["results"]
     assert [(one["credits"], one["currency"]) for one in rows] == [("12.345678", "USD")]
     assert len(ask(api, f"{base}payments/?status=other")["results"]) == 1
-    since = (NOW - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    since = (timezone.now() - timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     assert len(ask(api, f"{base}payments/?since={since}")["results"]) == 2
     assert api.get(f"{base}payments/?state=failed").status_code == 400
     one = ask(api, f"{base}payments/{failed.pk}/")
@@ -111,7 +113,11 @@ def test_a_payment_page_is_for_whoever_may_buy(
 def test_promotions_plans_seats_and_the_card_are_told(
     api: APIClient, base: str, account: Connection
 ) -> None:
-    seen: dict[str, Any] = {"connection": account, "first_seen_at": NOW, "changed_at": NOW}
+    seen: dict[str, Any] = {
+        "connection": account,
+        "first_seen_at": timezone.now(),
+        "changed_at": timezone.now(),
+    }
     Promotion.objects.create(remote_id="p", name="Launch", credits_micros=25_000_000, **seen)
     Plan.objects.create(remote_id="pln", name="Teams", seat_micros=20_000_000, **seen)
     PlanPeriod.objects.create(remote_id="was", plan_name="Starter", seats=3, **seen)
@@ -136,17 +142,17 @@ def test_spend_and_reconciliation_say_what_their_pages_say(
     told = ask(api, f"{base}spend/")
     lines = {one["provider"]: one for one in told["connections"]}
     months = sum(
-        day.month == TODAY.month for day in (TODAY - timedelta(days=at) for at in range(3))
+        day.month == today().month for day in (today() - timedelta(days=at) for at in range(3))
     )
     assert float(lines["cline"]["this_month"]) == pytest.approx(months * 1.000001)
     assert lines["cline"]["prepaid"]
     assert lines["anthropic"]["this_month"] is None
     (total,) = told["totals"]
     assert total["this_month"] == total["prepaid"]["this_month"]
-    begin = midnight(day_of(TODAY - timedelta(days=2)))
+    begin = midnight(day_of(today() - timedelta(days=2)))
     for moment, micros in ((begin, 10_000_000), (begin + timedelta(hours=9), 7_999_998)):
         CreditPoint.objects.create(connection=account, at=moment, day=day_of(moment), micros=micros)
-    first, last = TODAY - timedelta(days=2), TODAY - timedelta(days=1)
+    first, last = today() - timedelta(days=2), today() - timedelta(days=1)
     found = ask(api, f"{base}spend/reconciliation/?from={first}&to={last}&connection={account.uid}")
     (statement,) = found["credit"]
     assert statement["charged"] == "2.000002"
@@ -159,17 +165,19 @@ def test_spend_and_reconciliation_say_what_their_pages_say(
 def test_who_holds_seats_is_told_with_their_last_use(
     api: APIClient, base: str, account: Connection
 ) -> None:
-    MemberFactory(connection=account, email="ada@x.example", remote_id="u1", joined_at=NOW)
-    long_ago = NOW - timedelta(days=200)
+    MemberFactory(
+        connection=account, email="ada@x.example", remote_id="u1", joined_at=timezone.now()
+    )
+    long_ago = timezone.now() - timedelta(days=200)
     idle = MemberFactory(
         connection=account, email="bo@x.example", remote_id="u2", joined_at=long_ago
     )
-    MemberFactory(connection=account, email="cy@x.example", gone_at=NOW)
-    used(account, TODAY, account="u1", counts={"output": 1})
+    MemberFactory(connection=account, email="cy@x.example", gone_at=timezone.now())
+    used(account, today(), account="u1", counts={"output": 1})
     address = f"{base}seats/members/"
     rows = ask(api, address)["results"]
     assert [(one["email"], one["last_used"]) for one in rows] == [
-        ("ada@x.example", TODAY.isoformat()),
+        ("ada@x.example", today().isoformat()),
         ("bo@x.example", None),
     ]
     assert [one["id"] for one in ask(api, f"{address}?idle_days=30")["results"]] == [idle.pk]
@@ -237,7 +245,11 @@ def test_whoever_is_there_buys_once_and_is_told_where_to_look(
 def test_whoever_is_there_changes_card_and_plan(
     base: str, account: Connection, owner: Grant
 ) -> None:
-    seen: dict[str, Any] = {"connection": account, "first_seen_at": NOW, "changed_at": NOW}
+    seen: dict[str, Any] = {
+        "connection": account,
+        "first_seen_at": timezone.now(),
+        "changed_at": timezone.now(),
+    }
     Plan.objects.create(remote_id="pln", name="Teams", seat_micros=20_000_000, **seen)
     bea = at_desk(GrantFactory(organization=owner.organization, role=Role.BILLING).user)
     one = f"{base}connections/{account.uid}/"
@@ -255,13 +267,13 @@ def test_whoever_is_there_changes_card_and_plan(
         assert bought.status_code == 202, bought.content
     command = Command.objects.get()
     assert (command.kind, command.arguments["cents"]) == ("billing.subscribe", 6_000)
-    command.state, command.settled_at = "succeeded", NOW
+    command.state, command.settled_at = "succeeded", timezone.now()
     command.save()
     SubscriptionFactory(connection=account)
     assert send("post", "plan/", {"plan": "pln", "seats": 4}).status_code == 409, "one is held"
     assert send("patch", "plan/", {"seats": 0}).status_code == 400
     assert send("patch", "plan/", {"seats": 12}).status_code == 202
-    Command.objects.update(state="succeeded", settled_at=NOW)
+    Command.objects.update(state="succeeded", settled_at=timezone.now())
     assert send("delete", "plan/").status_code == 202
     assert send("post", "card/").status_code == 202
     kinds = set(Command.objects.values_list("kind", flat=True))
@@ -274,7 +286,11 @@ def test_lists_take_the_same_queries_however_many_there_are(
     paths = ("credit/", "payments/", "promotions/", "plans/", "seats/", "cards/")
     counts: list[dict[str, int]] = []
     for number in (2, 30):
-        seen: dict[str, Any] = {"connection": account, "first_seen_at": NOW, "changed_at": NOW}
+        seen: dict[str, Any] = {
+            "connection": account,
+            "first_seen_at": timezone.now(),
+            "changed_at": timezone.now(),
+        }
         for model in (Promotion, Plan):
             model.objects.bulk_create(
                 model(remote_id=f"{number}-{at}", name="n", **seen) for at in range(number)

@@ -33,9 +33,20 @@ from tests.factories import (
 from tests.usage.rolled import read, report, used
 
 At = Callable[..., str]
-TODAY = timezone.now().astimezone(UTC).date()
-FIRST = TODAY.replace(day=1)
-BEFORE = (FIRST - timedelta(days=1)).replace(day=1)
+
+
+def today() -> date:
+    return timezone.now().astimezone(UTC).date()
+
+
+def first() -> date:
+    """The month's first day."""
+    return today().replace(day=1)
+
+
+def before() -> date:
+    """The first day of the month before."""
+    return (first() - timedelta(days=1)).replace(day=1)
 
 
 @pytest.fixture
@@ -71,7 +82,7 @@ def at(account: Connection) -> At:
 
 def all_read(connection: Connection, *, but: date | None = None) -> None:
     """Read every day of both months, and as many before as a forecast looks at."""
-    days = [TODAY - timedelta(days=at) for at in range(70)]
+    days = [today() - timedelta(days=at) for at in range(70)]
     report(connection, days[-1], hourly=False)
     read(connection, *(day for day in days if day != but))
 
@@ -97,10 +108,10 @@ def point(connection: Connection, at: datetime, micros: int) -> None:
 def test_what_is_spent_is_counted_once_and_told_apart(
     bea: Client, at: At, account: Connection, console: Connection
 ) -> None:
-    used(account, FIRST, cost="10.000001")
-    used(account, BEFORE, cost="7")
-    used(console, FIRST, cost="5.25000000000001")
-    PaymentFactory(connection=account, at=midnight(day_of(FIRST)), amount_micros=99_000_000)
+    used(account, first(), cost="10.000001")
+    used(account, before(), cost="7")
+    used(console, first(), cost="5.25000000000001")
+    PaymentFactory(connection=account, at=midnight(day_of(first())), amount_micros=99_000_000)
     PaymentFactory(connection=account, status="failed", amount_micros=77_000_000)
     CreditFactory(connection=account, micros=40_000_000)
     SubscriptionFactory(connection=account)
@@ -114,7 +125,7 @@ def test_what_is_spent_is_counted_once_and_told_apart(
     usage = f"/o/{account.organization.slug}/usage/"
     assert f"{usage}?range=month&amp;connection={account.pk}" in page
     (row,) = [one for one in lines(bea.get(at("?export=csv"))) if one["Connection"] == "Claude"]
-    assert Decimal(row[f"This month so far (from {FIRST})"]) == Decimal("5.25000000000001")
+    assert Decimal(row[f"This month so far (from {first()})"]) == Decimal("5.25000000000001")
     assert row["Paid"] == "metered"
 
 
@@ -122,11 +133,11 @@ def test_a_day_that_is_not_read_is_no_zero(bea: Client, at: At, account: Connect
     page = body(bea.get(at()))
     assert "$0.00" in page, "read, and nothing was used"
     other = ConnectionFactory(organization=account.organization, provider="anthropic", name="New")
-    used(account, FIRST, cost="3")
+    used(account, first(), cost="3")
     page = body(bea.get(at()))
     assert "Not read yet." in page
     assert "≥ $3.00" in page
-    all_read(other, but=FIRST)
+    all_read(other, but=first())
     page = body(bea.get(at()))
     assert "1 day is not read yet" in page
 
@@ -143,11 +154,11 @@ def test_a_key_that_may_not_read_costs_says_so(bea: Client, at: At, account: Con
 def test_each_connections_forecast_rests_on_its_own_days(
     account: Connection, console: Connection
 ) -> None:
-    ReadDay.objects.filter(connection=console, report="costs", day=day_of(TODAY) - 3).delete()
-    ReadDay.objects.filter(connection=account, day=day_of(TODAY)).update(
-        through=day_of(TODAY) * 24 + 7
+    ReadDay.objects.filter(connection=console, report="costs", day=day_of(today()) - 3).delete()
+    ReadDay.objects.filter(connection=account, day=day_of(today())).update(
+        through=day_of(today()) * 24 + 7
     )
-    last = day_of(TODAY)
+    last = day_of(today())
     each = known_days_of_each([account, console], last - 9, last)
     for one in (account, console):
         assert each[one.pk] == known_days([one], last - 9, last)
@@ -169,10 +180,10 @@ def test_many_rows_take_the_queries_of_few(
     counts = []
     for number in (1, 12):
         for back in range(number):
-            moment = midnight(day_of(BEFORE)) + timedelta(hours=back)
+            moment = midnight(day_of(before())) + timedelta(hours=back)
             point(account, moment, back)
             PaymentFactory(connection=account, at=moment)
-        used(account, BEFORE + timedelta(days=number % 20), cost="1", model=f"m{number}")
+        used(account, before() + timedelta(days=number % 20), cost="1", model=f"m{number}")
         bea.get(at(path))
         with CaptureQueriesContext(database) as captured:
             assert bea.get(at(path)).status_code == 200
@@ -183,35 +194,43 @@ def test_many_rows_take_the_queries_of_few(
 
 # --- Reconciliation -------------------------------------------------------------------------------
 
-BEGIN = midnight(day_of(BEFORE))
-END = midnight(day_of(FIRST))
 LAST_MONTH = "reconciliation/?range=last_month"
+
+
+def begin() -> datetime:
+    """When the month before began."""
+    return midnight(day_of(before()))
+
+
+def end() -> datetime:
+    """When it was over."""
+    return midnight(day_of(first()))
 
 
 def settled(account: Connection) -> None:
     """Last month: 100 at its beginning, 50 bought, 20 given, 30.5 used, 139.5 at its end."""
-    point(account, BEGIN - timedelta(days=2), 100_000_000)
+    point(account, begin() - timedelta(days=2), 100_000_000)
     PaymentFactory(
         connection=account,
-        at=BEGIN + timedelta(days=3),
+        at=begin() + timedelta(days=3),
         amount_micros=50_000_000,
         credits_micros=50_000_000,
     )
-    PaymentFactory(connection=account, at=END + timedelta(hours=1))  # the next month's
-    seen = {"first_seen_at": BEGIN, "changed_at": BEGIN}
+    PaymentFactory(connection=account, at=end() + timedelta(hours=1))  # the next month's
+    seen = {"first_seen_at": begin(), "changed_at": begin()}
     Promotion.objects.create(
         connection=account,
         remote_id="p",
         name="Launch credit",
         credits_micros=20_000_000,
         remaining_micros=20_000_000,
-        created_at=BEGIN + timedelta(days=4),
+        created_at=begin() + timedelta(days=4),
         **seen,
     )
-    used(account, BEFORE, cost="30.25")
-    used(account, BEFORE + timedelta(days=9), cost="0.25")
-    used(account, FIRST, cost="1000")
-    point(account, BEGIN + timedelta(days=9, hours=5), 139_500_000)
+    used(account, before(), cost="30.25")
+    used(account, before() + timedelta(days=9), cost="0.25")
+    used(account, first(), cost="1000")
+    point(account, begin() + timedelta(days=9, hours=5), 139_500_000)
 
 
 def test_what_came_in_and_went_out_is_what_became_of_the_credit(
@@ -232,34 +251,34 @@ def test_a_difference_is_shown_and_what_could_explain_it(
     bea: Client, at: At, account: Connection
 ) -> None:
     settled(account)
-    point(account, BEGIN + timedelta(days=20), 132_000_000)
+    point(account, begin() + timedelta(days=20), 132_000_000)
     page = body(bea.get(at(LAST_MONTH)))
     assert "−$7.50" in page
     assert "nothing explains it" in page
-    point(account, END + timedelta(hours=2), 224_000_000)
+    point(account, end() + timedelta(hours=2), 224_000_000)
     page = body(bea.get(at(LAST_MONTH)))
     assert "can be explained" in page, "nobody looked at the month's end"
     assert "Up to $8.00." in page, "without the payment that is known to be the next month's"
-    CreditPoint.objects.filter(at__gt=END).delete()
-    PaymentFactory(connection=account, at=BEGIN + timedelta(days=5), status="refunded")
+    CreditPoint.objects.filter(at__gt=end()).delete()
+    PaymentFactory(connection=account, at=begin() + timedelta(days=5), status="refunded")
     assert "was given back" in body(bea.get(at(LAST_MONTH)))
-    PaymentFactory(connection=account, at=BEGIN + timedelta(days=5), status="settling")
+    PaymentFactory(connection=account, at=begin() + timedelta(days=5), status="settling")
     assert "not final yet" in body(bea.get(at(LAST_MONTH)))
-    Promotion.objects.update(expires_at=BEGIN + timedelta(days=8))
+    Promotion.objects.update(expires_at=begin() + timedelta(days=8))
     assert "has ended in the period" in body(bea.get(at(LAST_MONTH)))
 
 
 def test_a_purchase_seen_after_the_months_end_explains_all_that_it_brought(
     bea: Client, at: At, account: Connection
 ) -> None:
-    point(account, BEGIN, 100_000_000)
+    point(account, begin(), 100_000_000)
     PaymentFactory(
         connection=account,
-        at=END - timedelta(hours=1),
+        at=end() - timedelta(hours=1),
         amount_micros=50_000_000,
         credits_micros=50_000_000,
     )
-    point(account, END + timedelta(hours=1), 140_000_000)  # ten were used since, in the new month
+    point(account, end() + timedelta(hours=1), 140_000_000)  # ten were used since, in the new month
     page = body(bea.get(at(LAST_MONTH)))
     assert "−$50.00" in page
     assert "can be explained" in page
@@ -267,8 +286,8 @@ def test_a_purchase_seen_after_the_months_end_explains_all_that_it_brought(
 
 
 def test_days_that_are_not_read_leave_it_open(bea: Client, at: At, account: Connection) -> None:
-    point(account, BEGIN, 10_000_000)
-    point(account, BEGIN + timedelta(days=1), 9_000_000)
+    point(account, begin(), 10_000_000)
+    point(account, begin() + timedelta(days=1), 9_000_000)
     account.usage_reports.all().delete()
     page = body(bea.get(at(LAST_MONTH)))
     assert "have not been read" in page
@@ -278,11 +297,11 @@ def test_days_that_are_not_read_leave_it_open(bea: Client, at: At, account: Conn
 def test_credit_that_was_first_read_within_the_period_is_reckoned_from_then_on(
     bea: Client, at: At, account: Connection
 ) -> None:
-    first = BEGIN + timedelta(days=3, hours=12)
+    first = begin() + timedelta(days=3, hours=12)
     point(account, first, 5_000_000)
     PaymentFactory(connection=account, at=first - timedelta(hours=1))
-    used(account, BEFORE, cost="2")
-    used(account, BEFORE + timedelta(days=3), cost="1.5")
+    used(account, before(), cost="2")
+    used(account, before() + timedelta(days=3), cost="1.5")
     page = body(bea.get(at(LAST_MONTH)))
     assert "The credit was first read on" in page
     assert "+$1.50" in page
@@ -308,8 +327,8 @@ def billed(connection: Connection, day: date, amount: str) -> None:
 def test_usage_is_held_against_the_cost_report_day_by_day(
     bea: Client, at: At, console: Connection
 ) -> None:
-    next_day = BEFORE + timedelta(days=1)
-    for day, shared in ((BEFORE, "1.000000000000001"), (next_day, "2")):
+    next_day = before() + timedelta(days=1)
+    for day, shared in ((before(), "1.000000000000001"), (next_day, "2")):
         used(console, day, cost=shared)
         billed(console, day, shared)
     page = body(bea.get(at(f"{LAST_MONTH}&connection={console.pk}")))

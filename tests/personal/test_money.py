@@ -36,7 +36,6 @@ from tests.sandbox_server import SandboxServer, call
 
 At = Callable[..., str]
 S = CommandState
-NOW = timezone.now()
 
 
 @pytest.fixture
@@ -56,7 +55,7 @@ def lost_purchase(connection: Connection, person: User) -> Command:
         state="operator",
         is_money=True,
         attempts=1,
-        sent_at=NOW - timedelta(hours=1),
+        sent_at=timezone.now() - timedelta(hours=1),
         error="No payment of this amount has appeared.",
     )
     return made
@@ -140,15 +139,17 @@ def test_a_plan_of_ones_own_is_mirrored_without_seats(
 
 
 def test_the_pace_of_own_credit_is_what_it_fell_by(connection: Connection) -> None:
-    today = day_of(NOW)
+    today = day_of(timezone.now())
 
     def look(days_ago: int, micros: int) -> None:
-        at = NOW - timedelta(days=days_ago)
+        at = timezone.now() - timedelta(days=days_ago)
         CreditPoint.objects.create(
             connection=connection, at=at, day=today - days_ago, micros=micros
         )
 
-    read = Resource.objects.create(connection=connection, name=CREDIT.name, completed_at=NOW)
+    read = Resource.objects.create(
+        connection=connection, name=CREDIT.name, completed_at=timezone.now()
+    )
     assert paces([connection])[connection.pk].read == 0
     look(10, 50_000_000)
     look(9, 47_000_000)  # three dollars used
@@ -160,7 +161,9 @@ def test_the_pace_of_own_credit_is_what_it_fell_by(connection: Connection) -> No
     look(40, 60_000_000)  # watched for longer: what it fell by since is used too
     pace = paces([connection])[connection.pk]
     assert (pace.spent, pace.read) == (Decimal(18), DAYS)
-    read.completed_at = NOW - timedelta(days=3)  # nobody has looked since: no days without use
+    read.completed_at = timezone.now() - timedelta(
+        days=3
+    )  # nobody has looked since: no days without use
     read.save()
     pace = paces([connection])[connection.pk]
     assert (pace.spent, pace.read) == (Decimal(13), DAYS - 3)
@@ -255,7 +258,7 @@ def test_who_decides_alone_has_the_evidence_before_them_and_signs_in_anew(
     connection = account.connection
     command = lost_purchase(connection, person)
     since = factories.PaymentFactory(
-        connection=connection, amount_micros=25_000_000, at=NOW - timedelta(minutes=30)
+        connection=connection, amount_micros=25_000_000, at=timezone.now() - timedelta(minutes=30)
     )
     factories.PaymentFactory(connection=connection, amount_micros=77_000_000)
     slug = connection.organization.slug
@@ -269,7 +272,7 @@ def test_who_decides_alone_has_the_evidence_before_them_and_signs_in_anew(
     resend = {"decision": "resend"}
     refused = ada.post(f"{address}decide/", resend, follow=True).text
     assert "have not been read since it was sent" in refused
-    Resource.objects.create(connection=connection, name="payments", completed_at=NOW)
+    Resource.objects.create(connection=connection, name="payments", completed_at=timezone.now())
     assert "All payments were read after it was sent" in ada.get(address).text
     assert "reauthenticate" in tired(ada).post(f"{address}decide/", resend)["Location"]
     assert Command.objects.count() == 1
@@ -291,7 +294,12 @@ def test_a_page_costs_the_same_however_much_there_is(
             for at in range(number)
         )
         CreditPoint.objects.bulk_create(
-            CreditPoint(connection=connection, at=NOW, day=day_of(NOW) - at % 100, micros=at)
+            CreditPoint(
+                connection=connection,
+                at=timezone.now(),
+                day=day_of(timezone.now()) - at % 100,
+                micros=at,
+            )
             for at in range(number)
         )
         ada.get(money(path))
@@ -307,7 +315,10 @@ def test_a_failed_payment_leads_to_pages_of_the_account(
     connection = account.connection
     me = {"connection": connection, "creator": connection.remote_organization_id}
     failed = factories.PaymentFactory(
-        **me, status="failed", failure_reason="card declined", at=NOW - timedelta(hours=2)
+        **me,
+        status="failed",
+        failure_reason="card declined",
+        at=timezone.now() - timedelta(hours=2),
     )
     page = ada.get(money(f"payments/{failed.pk}/")).text
     assert f'href="{money("buy/")}?connection={connection.pk}"' in page
@@ -319,12 +330,12 @@ def test_a_failed_payment_leads_to_pages_of_the_account(
 
 def test_of_own_money_nothing_is_told_as_of_an_organizations(account: Account) -> None:
     connection = account.connection
-    seen = {"connection": connection, "first_seen_at": NOW, "changed_at": NOW}
+    seen = {"connection": connection, "first_seen_at": timezone.now(), "changed_at": timezone.now()}
     Card.objects.create(remote_id="pm", last4="4242", expires_month=1, expires_year=2020, **seen)
-    factories.PaymentFactory(connection=connection, status="failed", detailed_at=NOW)
+    factories.PaymentFactory(connection=connection, status="failed", detailed_at=timezone.now())
     for name in (CARD, PAYMENTS):
         for look in mirrors.listeners(name.name):
-            look(connection, NOW)
+            look(connection, timezone.now())
     assert not Notice.objects.exists(), "its pages would be an organization's, and nobody hears it"
 
 

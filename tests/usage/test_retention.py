@@ -46,7 +46,9 @@ def test_days_whose_hours_are_not_kept_are_exact_and_corrections_are_noted(
     connection = usage_desk.connections["anthropic"]
     read(connection, "costs", "usage")
     today = day_of(timezone.now())
-    assert days_with_hours(connection) == [today - 3, today - 2, today - 1, today]
+    kept = days_with_hours(connection)
+    assert kept[:3] == [today - 3, today - 2, today - 1]
+    assert kept[3:] in ([today], []), "right after midnight nothing is told of the day yet"
     assert tokens_found(connection) == tokens_told(usage_desk)
     first, last = settled_days()
     with pytest.raises(reads.BadQuestion, match="hours are kept from"):
