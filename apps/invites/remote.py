@@ -60,7 +60,7 @@ def _read_invite(adapter: Adapter, command: Command) -> Verdict:
     """Exactly one new pending invite, or a new member: done. None: not done. Several: a person decides."""
     email = command.arguments["email"]
     known = set(command.baseline.get("ids", []))
-    since = (command.sent_at or command.created_at) - CLOCK_TOLERANCE
+    since = command.first_sent_at - CLOCK_TOLERANCE
     found = [
         record
         for record in adapter.pending_invites(email)

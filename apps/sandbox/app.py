@@ -256,12 +256,15 @@ class App:
         with self.lock:
             fault = self.faults.pick(found.operation_id, request)
             self.requests[found.operation_id] += 1
+            self.faults.catch_up(found.operation_id)
         query = dict(parse_qsl(request.query, keep_blank_values=True))
         call = Call(self.state, request, params, query, self.state.now())
         if fault:
             fault.prepare(call)
         if fault and not fault.has_effect:
             response, payload = self._untouched(api, found, call, fault, request_id)
+        elif fault and fault.kind == "late":
+            response, payload = self._put_off(api, found, call, fault, request_id)
         else:
             response, payload = self._serve(api, found, call, fault, request_id)
         if fault:
@@ -322,6 +325,15 @@ class App:
             return refused_as(api, refusal, headers, request_id), api.error(refusal, request_id)
         body = b"" if answer.status == 204 else msgspec.json.encode(answer.payload)
         return Response(answer.status, body, headers), answer.payload
+
+    def _put_off(
+        self, api: Api, found: Operation, call: Call, fault: Fault, request_id: str
+    ) -> tuple[Response, Any]:
+        with self.lock:
+            self.faults.put_off(
+                found.operation_id, lambda: self._serve(api, found, call, fault, request_id)
+            )
+        return Response(200), {}
 
     def _journal(
         self,

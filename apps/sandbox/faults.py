@@ -10,7 +10,7 @@ contracts; the portal never uses it).
      "skip": 0,                       matching requests let through first
      "match": {"method": "", "path": "", "query": "", "body": ""},  substrings, all optional
      "effect": null,                  true/false: does the change happen; null: the kind's own
-     "seconds": 5.0,                  for delay, timeout and drip
+     "seconds": 5.0,                  for delay, timeout, late and drip
      "retry_after": null,             seconds, for 429 and 503; null: no such header
      "field": null, "value": null,    for the kinds that spoil a row
      "rows": "first"}                 "first" or "all" rows of the answer
@@ -25,6 +25,7 @@ kind                effect  what the caller sees
 reset_before        no      connection reset (RST), no byte; nothing happened
 reset_after         yes     connection reset (RST), no byte; it happened
 timeout             yes     nothing for ``seconds``, then the connection closes
+late                yes     as timeout, but it happens when the operation is next called, before that
 delay               yes     the true answer, ``seconds`` late
 drip                yes     the true answer, a few bytes at a time over ``seconds``
 cut                 yes     headers promise the whole body, half of it comes, then it closes
@@ -99,6 +100,7 @@ KINDS = {
     "reset_before": False,
     "reset_after": True,
     "timeout": True,
+    "late": True,
     "delay": True,
     "drip": True,
     "cut": True,
@@ -139,11 +141,12 @@ WIRES = {
     "reset_before": "reset",
     "reset_after": "reset",
     "timeout": "silence",
+    "late": "silence",
     "delay": "plain",
     "drip": "drip",
     "cut": "cut",
 }
-NO_ANSWER = ("reset_before", "reset_after", "timeout")
+NO_ANSWER = ("reset_before", "reset_after", "timeout", "late")
 
 # (status, message, machine code or "") -> the body of an error in the API's own form
 ErrorBody = Callable[[int, str, str], Any]
@@ -210,6 +213,7 @@ class FaultBoard:
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
+        self._late: dict[str, list[Callable[[], object]]] = {}
         self._ids = 0
         self._dice = random.Random(7)  # the same throws in every run
 
@@ -223,7 +227,18 @@ class FaultBoard:
         left = [one for one in self.faults if fault_id is not None and one.id != fault_id]
         found = len(left) < len(self.faults)
         self.faults = left
+        if fault_id is None:
+            self._late.clear()
         return found
+
+    def put_off(self, operation_id: str, happen: Callable[[], object]) -> None:
+        """Have it happen when the operation is next called; not at all once all faults are cleared."""
+        self._late.setdefault(operation_id, []).append(happen)
+
+    def catch_up(self, operation_id: str) -> None:
+        """Let happen what was put off."""
+        for happen in self._late.pop(operation_id, []):
+            happen()
 
     def pick(self, operation_id: str, request: "Request") -> Fault | None:
         for fault in self.faults:
@@ -246,7 +261,7 @@ def spoil(fault: Fault, error_body: ErrorBody, response: "Response", payload: An
     kind = fault.kind
     if kind in WIRES:
         response.wire = WIRES[kind]
-        response.delay = fault.seconds if kind in ("timeout", "delay", "drip") else 0
+        response.delay = fault.seconds if kind in ("timeout", "late", "delay", "drip") else 0
     elif kind in STATUS_KINDS or kind in ("conflict", "html_error", "success_false"):
         _refuse(fault, error_body, response)
     elif kind in ("garbage", "truncated_json", "empty_body"):

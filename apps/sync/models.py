@@ -1,6 +1,7 @@
 """Mirror rows, the walks that keep them true, and the Commands that carry changes out."""
 
 import uuid
+from datetime import datetime
 from typing import TYPE_CHECKING, ClassVar, Self, TypeVar
 
 from django.conf import settings
@@ -426,6 +427,11 @@ class Command(models.Model):
     is_money = models.BooleanField(default=False)
     # The database was put back since: ask the provider before sending, it may have happened.
     in_doubt = models.BooleanField(default=False)
+    # When the step under way was first sent, once it has been read back: whatever was on its way then
+    # may still take effect, so a refusal from now on is read back before it counts.
+    unclear_since = models.DateTimeField(null=True, blank=True)
+    # It was refused after that; ``error`` and what belongs to it hold the provider's words until read back.
+    refused = models.BooleanField(default=False)
     approval_hash = models.CharField(max_length=64, blank=True)
     approved_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, related_name="+"
@@ -492,6 +498,11 @@ class Command(models.Model):
     def is_open(self) -> bool:
         """Whether its outcome is still to come."""
         return self.state in OPEN_STATES
+
+    @property
+    def first_sent_at(self) -> datetime:
+        """The earliest moment at which the step under way may have been sent, however often it was since."""
+        return self.unclear_since or self.sent_at or self.created_at
 
     @property
     def tone(self) -> str:

@@ -87,7 +87,7 @@ def _send_new(adapter: Adapter, command: Command) -> Json:
 def _read_new(adapter: Adapter, command: Command) -> Verdict:
     """One new workspace of that name: done. Names may repeat, so anything else is for a person."""
     known = set(command.baseline.get("ids", []))
-    since = (command.sent_at or command.created_at) - CLOCK_TOLERANCE
+    since = command.first_sent_at - CLOCK_TOLERANCE
     found = [
         record
         for record in with_workspaces(adapter).workspaces_named(command.arguments["name"])

@@ -134,6 +134,15 @@ class Change:
                 found[operation] += bool(entry["effect"] or found[operation])
         return +found
 
+    def heard(self) -> bool:
+        """Whether the remote has carried out or refused all that was sent of it.
+
+        On a busy machine a call may come there after its deadline and quiet time are over.
+        """
+        journal = self.desk.sandbox.control.journal(after=self.began)
+        calls = [entry for entry in journal if entry["operation_id"] in self.operations]
+        return len(calls) >= self.command.attempts
+
     def _is_about_us(self, entry: dict[str, Any]) -> bool:
         acted_on = bool(self.old_id) and entry["target"] == self.old_id
         return acted_on or self.email in json.dumps(entry["arguments"])

@@ -3,7 +3,7 @@
 import os
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import quote
 
@@ -57,8 +57,11 @@ class Workers:
             while self.kicked:
                 delivery.carry(self.kicked.popleft())
 
-    def settle(self, *commands: Command) -> None:
-        """Carry and sweep until every one of them has settled or waits for a person."""
+    def settle(self, *commands: Command, heard: Callable[[], bool] | None = None) -> None:
+        """Carry and sweep until every one of them has settled or waits for a person.
+
+        ``heard``: whether the remote has heard what was sent, which must come before a read-back.
+        """
         until = time.monotonic() + PATIENCE
         open_ones = list(commands)
         while True:
@@ -71,6 +74,9 @@ class Workers:
             if not open_ones:
                 return
             assert time.monotonic() < until, timeline(open_ones[0])
+            if heard is not None and not heard() and until - time.monotonic() > PATIENCE / 2:
+                time.sleep(0.02)
+                continue
             turns.hand_out_everywhere()
             if not self.kicked:
                 time.sleep(_until_something_is_due(open_ones))

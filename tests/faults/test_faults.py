@@ -95,11 +95,28 @@ def test_it_happens_exactly_once_whatever_becomes_of_the_answer(
     change = ask(desk, kind, provider)
     desk.sandbox.control.fault(change.operations[step], trouble.kind, **trouble.options)
 
-    workers.settle(change.command)
+    workers.settle(change.command, heard=change.heard)
 
     assert desk.sandbox.control.faults()[0]["hits"] == 1, "the fault was not met"
     assert_settled_once(change, S.SUCCEEDED, "done")
     change.assert_done()
+
+
+@pytest.mark.parametrize(("kind", "provider", "step"), CALLS)
+def test_a_call_that_takes_effect_after_its_read_back_is_not_lost(
+    desk: Desk, workers: Workers, kind: str, provider: str, step: int
+) -> None:
+    change = ask(desk, kind, provider)
+    operation = change.operations[step]
+    desk.sandbox.control.fault(operation, "late", seconds=0.05)
+
+    workers.settle(change.command)
+
+    calls = desk.sandbox.control.journal(operation, after=change.began)
+    assert [bool(call["fault"]) for call in calls] == [True, False], "sent twice, late at first"
+    assert calls[0]["effect"], "it came in the end"
+    assert_settled_once(change, S.SUCCEEDED, "done")
+    change.assert_mirrored()
 
 
 @pytest.mark.crossed("kind", "trouble")
@@ -197,7 +214,7 @@ def test_a_read_back_that_sees_nothing_concludes_nothing(
     read = READS[kind, provider]
     desk.sandbox.control.fault(read, trouble.kind, count=4, skip=skip, **trouble.options)
 
-    workers.settle(change.command)
+    workers.settle(change.command, heard=change.heard)
 
     assert_settled_once(change, S.SUCCEEDED, "done")
     change.assert_done()

@@ -158,6 +158,32 @@ def test_a_refusal_is_told_and_makes_nothing(desk: Desk, workers: Workers, troub
     assert not command.secret
 
 
+def test_a_refusal_after_a_lost_key_was_taken_back_counts_at_once(
+    desk: Desk, workers: Workers
+) -> None:
+    command = ask(desk)
+    desk.sandbox.control.fault("create_api_key", "reset_after")
+    desk.sandbox.control.fault("create_api_key", "400", count=None)
+    workers.settle(command)
+    assert (command.state, command.error) == (S.REJECTED, "Invalid request format")
+    assert command.attempts == 2
+    assert remote_ids(desk, command.label) == []
+
+
+def test_a_refusal_of_what_a_person_has_sent_again_is_told_to_them(
+    desk: Desk, workers: Workers
+) -> None:
+    command = ask(desk)
+    desk.sandbox.control.fault("create_api_key", "reset_before")
+    workers.settle(command)
+    assert command.state == S.OPERATOR, timeline(command)
+    desk.sandbox.control.fault("create_api_key", "400", count=None)
+    requests.resend(command=command, actor=desk.owner)
+    workers.settle(command)
+    assert (command.state, command.error) == (S.REJECTED, "Invalid request format")
+    assert command.attempts == 2
+
+
 @pytest.mark.parametrize("trouble", ["reset_after", "429", "500", "garbage"])
 def test_the_taking_back_survives_its_own_troubles(
     desk: Desk, workers: Workers, trouble: str

@@ -9,7 +9,7 @@ from apps.sync.models import CommandState
 from tests.desk import Desk
 from tests.doomed import Nursery
 from tests.faults.changes import OPERATIONS, RESEND, Change, ask
-from tests.faults.conftest import Workers, wait_until_due
+from tests.faults.conftest import Workers, timeline, wait_until_due
 from tests.faults.test_faults import CALLS, assert_settled_once
 
 S = CommandState
@@ -73,6 +73,38 @@ def killed(
         desk.sandbox.control.clear()
         workers.settle(change.command)
     raise AssertionError(f"no worker came to where it should die: {death}")
+
+
+@pytest.mark.parametrize("death", ["failed", "reading back", "read back"])
+@pytest.mark.parametrize("step", [0, 1])
+def test_a_worker_killed_with_a_refusal_that_has_to_be_read_back(
+    desk: Desk, workers: Workers, nursery: Nursery, step: int, death: str
+) -> None:
+    change = ask(desk, RESEND, "anthropic")
+    workers.kicked.clear()
+    operation = change.operations[step]
+    desk.sandbox.control.fault(operation, "late", seconds=0.05)
+
+    def carry_until(*states: CommandState) -> None:
+        for _ in range(20):
+            wait_until_due(change.command)
+            if change.command.state in states:
+                return
+            nursery.carry([change.command.pk])
+        raise AssertionError(timeline(change.command))
+
+    carry_until(S.RETRY)  # sent, and read back too early
+    if death != "failed":
+        carry_until(S.UNKNOWN)
+        assert change.command.refused
+    assert nursery.carry([change.command.pk], die_at=death) == [-signal.SIGKILL]
+
+    workers.settle(change.command)
+
+    assert_settled_once(change, S.SUCCEEDED, "done")
+    change.assert_mirrored()
+    calls = desk.sandbox.control.journal(operation, after=change.began)
+    assert [bool(call["effect"]) for call in calls] == [True, False], "the refused one was the last"
 
 
 def test_killing_one_worker_after_the_other_gets_there_in_the_end(

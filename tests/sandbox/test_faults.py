@@ -56,6 +56,31 @@ def test_a_timeout_outlasts_an_impatient_caller(sandbox: SandboxServer) -> None:
     assert happened(sandbox)
 
 
+def test_what_is_late_happens_right_before_the_operation_is_called_again(
+    sandbox: SandboxServer,
+) -> None:
+    sandbox.control.fault("createInvite", "late", seconds=0.05)
+    with pytest.raises(http.client.RemoteDisconnected):
+        invite(sandbox)
+    sandbox.anthropic("GET", "/invites")
+    assert not sandbox.control.journal()
+    assert invite(sandbox)[0] == 400, "there is one already"
+    entries = sandbox.control.journal(operation="createInvite")
+    assert [(one["fault"], one["status"], bool(one["effect"])) for one in entries] == [
+        ("late", 200, True),
+        (None, 400, False),
+    ]
+
+
+def test_what_is_late_never_happens_once_faults_are_cleared(sandbox: SandboxServer) -> None:
+    sandbox.control.fault("createInvite", "late", seconds=0.05)
+    with pytest.raises(http.client.RemoteDisconnected):
+        invite(sandbox)
+    sandbox.control.clear_faults()
+    assert invite(sandbox)[0] == 200
+    assert len(sandbox.control.journal()) == 1
+
+
 @pytest.mark.parametrize("kind", STATUS_KINDS)
 def test_a_status_is_answered_and_nothing_happens(sandbox: SandboxServer, kind: str) -> None:
     sandbox.control.fault("createInvite", kind)

@@ -194,7 +194,7 @@ def _send(command: Command) -> None:
     seen = _look(command, step)
     if seen is None:
         return
-    baseline, now = step.baseline(command) | seen, timezone.now()
+    baseline, now = _baseline(command, step, seen), timezone.now()
     with transaction.atomic(durable=True):
         move(
             command,
@@ -204,6 +204,7 @@ def _send(command: Command) -> None:
             sent_at=now,
             deadline_at=now + timedelta(seconds=settings.PROVIDER_CALL_DEADLINE),
             in_doubt=False,
+            refused=False,
             **_lease(),
         )
     if not marks.note(command):
@@ -225,6 +226,17 @@ def _send(command: Command) -> None:
     finally:
         health.note_success(command.connection)  # after the word that a page waits for
     checkpoint("settled", command)
+
+
+def _baseline(command: Command, step: Step, seen: Json) -> Json:
+    """What was there before the step was first sent: what the mirror learned since may be its doing.
+
+    Where the kind looks at the remote itself, what it has just seen counts.
+    """
+    before: Json = command.baseline
+    if command.unclear_since and before and step.look is None:
+        return before
+    return step.baseline(command) | seen
 
 
 def _look(command: Command, step: Step) -> Json | None:
@@ -264,11 +276,13 @@ def _failed(command: Command, error: ProviderError) -> None:
             _("Waiting: the provider refuses the key."),
             seconds=settings.OUTBOX_HOLD_SECONDS,
         )
-    elif isinstance(error, Forbidden):
-        outcome.rejected(command, error)
-        health.ask_for_probe(connection)
-    elif isinstance(error, Refused | NotFound):
-        outcome.rejected(command, error)
+    elif isinstance(error, DEFINITE):
+        if command.unclear_since:
+            outcome.refused_in_doubt(command, error)
+        else:
+            outcome.rejected(command, error)
+        if isinstance(error, Forbidden):
+            health.ask_for_probe(connection)
     else:
         health.note_failure(connection, error)
         outcome.unclear(command, error.message, error.request_id)
@@ -299,7 +313,14 @@ def _read_back(command: Command) -> None:
         return
     fence = command.fence + 1
     with transaction.atomic(durable=True):
-        move(command, S.UNKNOWN, note=_("Checking at the provider."), fence=fence, **_lease())
+        move(
+            command,
+            S.UNKNOWN,
+            note=_("Checking at the provider."),
+            fence=fence,
+            unclear_since=command.first_sent_at,
+            **_lease(),
+        )
     checkpoint("reading back", command)
     step = outcome.current_step(command)
     verdict = _asked(command, lambda adapter: step.read_back(adapter, command))

@@ -58,7 +58,12 @@ def happened(
     with transaction.atomic(durable=True):
         if not (command.is_money or isinstance(brought, Brought) or actor):
             without_disk()  # forgotten in a crash, it is still SENDING, and read back
-        changes: dict[str, Any] = {"results": results, "step": command.step + 1}
+        changes: dict[str, Any] = {
+            "results": results,
+            "step": command.step + 1,
+            "unclear_since": None,
+            "refused": False,
+        }
         if isinstance(brought, Brought):
             changes |= secrets.kept(command, brought.secret)
         if result.get("remote_id"):
@@ -68,6 +73,7 @@ def happened(
         else:
             changes |= {
                 "tries": 0,
+                "baseline": {},
                 "leased_until": timezone.now() + timedelta(seconds=settings.OUTBOX_LEASE_SECONDS),
             }
             move(command, S.CLAIMED, note=note or str(step.words), **changes)
@@ -123,8 +129,13 @@ def _end(
         transaction.on_commit(lambda: announce(command), robust=True)
 
 
-def try_later(command: Command, error: ProviderError, *, counts: bool = True) -> None:
-    """Nothing has happened: try again after a while, or give up after the last try."""
+def try_later(
+    command: Command, error: ProviderError, *, counts: bool = True, clear: bool = False
+) -> None:
+    """Nothing has happened: try again after a while, or give up after the last try.
+
+    ``clear``: what was sent before is known to have come to its end.
+    """
     tries = command.tries + (1 if counts else 0)
     with transaction.atomic(durable=True):
         move(
@@ -133,6 +144,8 @@ def try_later(command: Command, error: ProviderError, *, counts: bool = True) ->
             note=error.message,
             tries=tries,
             in_doubt=False,
+            unclear_since=None if clear else command.unclear_since,
+            refused=False,
             error=error.message,
             error_code=error.code,
             remote_request_id=error.request_id,
@@ -179,41 +192,85 @@ def hold(command: Command, why: str, *, seconds: float) -> None:
 def unclear(command: Command, words: str, request_id: str = "") -> None:
     """It may have happened: wait past the deadline and a quiet time, then read back."""
     deadline = command.deadline_at or timezone.now()
+    _ask_later(
+        command,
+        note=words,
+        error=words,
+        remote_request_id=request_id,
+        due_at=max(deadline, timezone.now()) + quiet_time(command),
+    )
+
+
+def refused_in_doubt(command: Command, error: ProviderError) -> None:
+    """The provider said no, but to a step that may have happened by an earlier sending: that could be why.
+
+    Its words are kept; after a quiet time a read-back decides whether they count.
+    """
+    why = _("Refused, but an earlier sending may have happened: checking at the provider.")
+    _ask_later(
+        command,
+        note=f"{error.message} {why}",
+        refused=True,
+        error=error.message,
+        error_code=error.code,
+        remote_request_id=error.request_id,
+        due_at=timezone.now() + quiet_time(command),
+    )
+
+
+def _ask_later(command: Command, **changes: Any) -> None:
+    """Nobody knows: let it rest until ``due_at``, then read back."""
     with transaction.atomic(durable=True):
-        move(
-            command,
-            S.UNKNOWN,
-            note=words,
-            error=words,
-            remote_request_id=request_id,
-            due_at=max(deadline, timezone.now()) + quiet_time(command),
-            leased_until=None,
-            kicked_at=None,
-        )
+        move(command, S.UNKNOWN, leased_until=None, kicked_at=None, **changes)
         transaction.on_commit(lambda: announce(command), robust=True)
 
 
 def not_done(command: Command) -> None:
-    """A read-back found that it has not happened: send again, but never money."""
+    """A read-back found that it has not happened: send again, but never money, nor what was refused."""
     if command.is_money:
         undecided(
             command,
             Undecided(_("It does not show at the provider. Money is not sent again by itself.")),
         )
         return
-    try_later(command, ProviderError(_("It had not happened at the provider; sending again.")))
+    taken_back = "lost" in command.baseline  # then it had happened, which may be why it was refused
+    if command.refused and not taken_back:
+        rejected(command, _kept_refusal(command))
+        return
+    again = ProviderError(_("It had not happened at the provider; sending again."))
+    try_later(command, again, clear=taken_back)
+
+
+def _was_decided(command: Command) -> bool:
+    """Whether it has waited for a person's decision, and was sent again by it."""
+    return bool(command.events.filter(state=S.OPERATOR).exists())
+
+
+def _kept_refusal(command: Command) -> ProviderError:
+    """What the provider said when it refused, as ``refused_in_doubt`` has kept it."""
+    return ProviderError(
+        command.error, code=command.error_code, request_id=command.remote_request_id
+    )
 
 
 def undecided(command: Command, verdict: Undecided) -> None:
-    """A read-back could not tell: a person must decide."""
+    """A read-back could not tell: a person must decide, and sees a refusal too if there was one.
+
+    Where a person has said already that it had not happened, and nothing was found since, it is final.
+    """
+    if command.refused and not verdict.candidates and _was_decided(command):
+        rejected(command, _kept_refusal(command))
+        return
+    words = f"{command.error} {verdict.reason}" if command.refused else verdict.reason
     with transaction.atomic(durable=True):
         move(
             command,
             S.OPERATOR,
-            note=verdict.reason,
-            error=verdict.reason,
+            note=words,
+            error=words,
             candidates=verdict.candidates,
             in_doubt=False,
+            refused=False,
             due_at=None,
             leased_until=None,
         )

@@ -203,6 +203,190 @@ def test_money_that_the_provider_will_not_tell_of_is_for_a_person(
         assert (command.state, command.checks) == (S.UNKNOWN, 10)
 
 
+# --- Refused after it may have happened ----------------------------------------------------------
+
+
+def until_sent_again(command: Command) -> Command:
+    """Sent, unclear, read back as not done, sent again: what became of that."""
+    assert carry(command).state == S.UNKNOWN
+    assert carry(command).state == S.RETRY
+    return carry(command)
+
+
+LOCKED = errors.Refused("Admins are locked.", status=400, code="locked", request_id="req_1")
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        LOCKED,
+        errors.Forbidden("Admins are locked.", status=403, code="locked", request_id="req_1"),
+        errors.NotFound("Admins are locked.", status=404, code="locked", request_id="req_1"),
+    ],
+)
+def test_a_refusal_after_doubt_counts_once_the_read_back_finds_nothing_done(
+    bo: Member, owner: Grant, remote: Remote, error: errors.ProviderError
+) -> None:
+    remote.fail = [(errors.Unclear("timed out"), False), (error, False)]
+    command = until_sent_again(ask_for_role(bo, owner))
+    assert (command.state, command.refused) == (S.UNKNOWN, True)
+    bo.refresh_from_db()
+    assert bo.role == "user"
+
+    for _again in range(3):
+        carry(command)
+
+    assert command.state == S.REJECTED
+    assert command.error == "Admins are locked."
+    assert (command.error_code, command.remote_request_id) == ("locked", "req_1")
+    assert remote.calls == ["change_role"] * 2, "it was sent a third time"
+    verbs = Entry.objects.order_by("sequence").values_list("verb", flat=True)
+    assert list(verbs) == ["members.change_role.asked", "members.change_role.refused"]
+
+
+def test_a_refusal_after_doubt_is_none_if_the_first_sending_has_come_through(
+    bo: Member, owner: Grant, remote: Remote
+) -> None:
+    remote.fail = [(errors.Unclear("timed out"), False), (LOCKED, True)]
+
+    command = carry(until_sent_again(ask_for_role(bo, owner)))
+
+    assert (command.state, command.error, command.error_code) == (S.SUCCEEDED, "", "")
+    bo.refresh_from_db()
+    assert bo.role == "developer"
+
+
+def test_a_refusal_after_doubt_rests_before_it_is_read_back(
+    bo: Member, owner: Grant, remote: Remote, settings: object
+) -> None:
+    remote.fail = [(errors.Unclear("timed out"), False), (LOCKED, False)]
+    command = ask_for_role(bo, owner)
+    carry(carry(command))
+    settings.OUTBOX_QUIET_SECONDS = 60  # type: ignore[attr-defined]  # the fixture is untyped
+
+    carry(carry(command))
+
+    assert (command.state, command.refused) == (S.UNKNOWN, True)
+
+
+def test_a_refusal_is_kept_while_the_read_back_fails(
+    bo: Member, owner: Grant, remote: Remote, connection: Connection
+) -> None:
+    remote.fail = [(errors.Unclear("timed out"), False), (LOCKED, False)]
+    command = until_sent_again(ask_for_role(bo, owner))
+    remote.fail_reads = [
+        errors.Unclear("down"),
+        errors.Forbidden("Not for this key."),
+        errors.Unauthorized("bad key"),
+    ]
+    for _again in range(3):
+        assert carry(command).state == S.UNKNOWN
+    Connection.objects.filter(pk=connection.pk).update(frozen_at=None)
+
+    carry(command)
+
+    assert (command.state, command.error) == (S.REJECTED, "Admins are locked.")
+
+
+@pytest.mark.parametrize("death", ["failed", "reading back", "read back"])
+def test_a_worker_that_dies_with_a_refusal_after_doubt_loses_nothing(
+    bo: Member, owner: Grant, remote: Remote, death: str
+) -> None:
+    remote.fail = [(errors.Unclear("timed out"), False), (LOCKED, False), (LOCKED, False)]
+    command = ask_for_role(bo, owner)
+    carry(carry(command))
+
+    class Killed(BaseException):
+        """Nothing in the portal catches it."""
+
+    def die(name: str, at: Command) -> None:
+        if name == death:
+            raise Killed
+
+    if death != "failed":
+        carry(command)
+    delivery.checkpoint_hooks.append(die)
+    try:
+        with pytest.raises(Killed):
+            carry(command)
+    finally:
+        delivery.checkpoint_hooks.remove(die)
+    past = timezone.now() - timedelta(minutes=5)
+    Command.objects.filter(pk=command.pk).update(leased_until=past)
+    for _again in range(6):
+        carry(command)
+
+    assert (command.state, command.error) == (S.REJECTED, "Admins are locked.")
+    # Dead before it could write the refusal down, it has to ask once more.
+    assert len(remote.calls) == (3 if death == "failed" else 2)
+
+
+def test_doubt_about_one_step_is_none_about_the_next(
+    connection: Connection, owner: Grant, remote: Remote
+) -> None:
+    row = pending_invite(connection, remote)
+    remote.fail = [
+        (errors.Unclear("timed out"), True),
+        (errors.Refused("No seat left.", status=409), False),
+    ]
+    command = carry(resend(row=row, actor=owner.user, nonce="r1"))
+
+    carry(command)
+
+    assert command.state == S.REJECTED
+    assert command.error == "The old invite was withdrawn. No seat left."
+
+
+def test_a_resend_whose_withdrawal_came_late_goes_on_to_the_new_invite(
+    connection: Connection, owner: Grant, remote: Remote
+) -> None:
+    row = pending_invite(connection, remote)
+    remote.fail = [
+        (errors.Unclear("timed out"), False),
+        (errors.Refused("Only a pending invite can be deleted.", status=400), True),
+    ]
+
+    command = carry(until_sent_again(resend(row=row, actor=owner.user, nonce="r1")))
+
+    assert command.state == S.SUCCEEDED
+    assert remote.calls == ["withdraw_invite", "withdraw_invite", "invite"]
+    assert Invite.objects.get(state=Invite.State.PENDING).remote_id == "invite_new_1"
+
+
+def test_an_invite_that_came_late_is_ours_though_a_walk_has_seen_it(
+    connection: Connection, owner: Grant, remote: Remote
+) -> None:
+    command = ask_for_invite(connection, owner)
+    remote.fail = [(errors.Unclear("timed out"), False)]
+    carry(carry(command))
+    assert command.state == S.RETRY
+    remote.invite(command.arguments["email"], "developer")
+    InviteFactory(connection=connection, email=command.arguments["email"], remote_id="invite_new_1")
+
+    carry(carry(command))
+
+    assert (command.state, command.remote_id) == (S.SUCCEEDED, "invite_new_1")
+    assert Invite.objects.get().remote_id == "invite_new_1"
+
+
+def test_a_refusal_that_the_read_back_cannot_settle_is_told_to_whoever_decides(
+    connection: Connection, owner: Grant, remote: Remote
+) -> None:
+    command = ask_for_invite(connection, owner)
+    remote.fail = [(errors.Unclear("timed out"), False)]
+    carry(carry(command))
+    made = remote.invite(command.arguments["email"], "developer")
+    remote.invites_by_id["invite_other"] = replace(made, remote_id="invite_other")
+
+    carry(carry(command))
+
+    assert (command.state, command.refused) == (S.OPERATOR, False)
+    assert command.error == (
+        "An invite to this address is pending already. "
+        "The provider shows several new invites to this address."
+    )
+
+
 def test_a_removal_that_finds_nothing_has_succeeded(
     bo: Member, owner: Grant, remote: Remote
 ) -> None:
