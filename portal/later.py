@@ -43,7 +43,7 @@ class _StandIn(ModuleType):
                 module = self.__dict__["_module"] = module_from_spec(spec)
                 try:
                     spec.loader.exec_module(module)  # type: ignore[union-attr]  # looked at in _spec
-                except BaseException:
+                except BaseException:  # whatever it was: nobody is shown half of it
                     del self.__dict__["_module"]
                     raise
             return self.__dict__["_module"]  # type: ignore[no-any-return]  # what it was kept as has no type
