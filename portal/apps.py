@@ -38,6 +38,12 @@ def _count_error(error: BaseException, line: Mapping[str, Any]) -> None:
     tally.count("errors", origin().source)
 
 
+class DeskTemplatesConfig(AppConfig):
+    """Unfold's templates. Its own configurations import its site and widgets at once."""
+
+    name = "unfold"
+
+
 class DeskConfig(SimpleAdminConfig):
     """Django admin, whose pages are imported with the first request for one (``portal/desk_urls.py``)."""
 

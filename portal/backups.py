@@ -23,11 +23,11 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.migrations.loader import MigrationLoader
 
 from apps.audit.record import record
 from apps.organizations.credentials import versions_in_use
 from apps.organizations.sealing import key_marks
+from portal import migrated
 from portal.logs import hide_in_text
 from portal.version import VERSION
 from portal.versions import schema
@@ -179,8 +179,7 @@ def why_not(heading: Heading) -> str:
 
 
 def _later(heading: Heading) -> bool:
-    known = set(MigrationLoader(None).disk_migrations or {})
-    return any((label, name) not in known for label, name in heading.schema.items())
+    return not set(heading.schema.items()) <= migrated.brought()
 
 
 def _lacks_key(heading: Heading) -> str:

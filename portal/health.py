@@ -16,13 +16,13 @@ import structlog
 from django.apps import apps
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, Error, connection, connections
-from django.db.migrations.loader import MigrationLoader
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from apps.organizations.credentials import versions_in_use
 from apps.organizations.sealing import keyring
+from portal import migrated
 
 log = structlog.get_logger(__name__)
 PATIENCE = 2.0  # seconds, of everybody who asks, whatever hangs
@@ -78,17 +78,13 @@ def _look_at_database() -> dict[str, str]:
 
 
 def _migrations() -> str:
-    loader = MigrationLoader(connection)
-    missing = len(set(loader.graph.nodes) - set(loader.applied_migrations))
+    missing = len(migrated.brought() - migrated.applied())
     return f"{missing} are not applied: run manage.py migrate" if missing else ""
 
 
 def _schema() -> str:
-    loader = MigrationLoader(connection)
     ours = {config.label for config in apps.get_app_configs()}
-    known = set(loader.disk_migrations or {}) | set(loader.replacements)
-    later = [key for key in loader.applied_migrations if key[0] in ours and key not in known]
-    if later:
+    if any(label in ours for label, _ in migrated.applied() - migrated.brought()):
         return "the database is of a later release than this process"
     there = set(connection.introspection.table_names())
     wanted = {

@@ -7,14 +7,15 @@ for modules that are imported whole (``from package import module``) and used by
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.machinery import PathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from importlib.util import module_from_spec
 from threading import RLock
 from types import ModuleType
 from typing import Any
 
 # allauth's passkeys: fido2 and the ciphers, 9 MB of a web process where nobody uses one.
-LATER = ("allauth.mfa.webauthn.internal.auth",)
+# Redis for asyncio, which nobody here uses; what takes SQL apart for migrations.
+LATER = ("allauth.mfa.webauthn.internal.auth", "redis.asyncio", "sqlparse")
 # What Celery and its Redis client import where it is there, and do without where it is not: 3 MB.
 NOT_FOR_CELERY = ("greenlet", "opentelemetry", "yaml")
 
@@ -28,6 +29,8 @@ class _StandIn(ModuleType):
         self.__dict__["_lock"] = RLock()
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__path__" and (folders := self._spec().submodule_search_locations):
+            return folders  # of a package, whose own modules are imported like any
         if name.startswith("__"):  # what the import system asks; none of it is worth loading for
             raise AttributeError(name)
         return getattr(self._whole(), name)
@@ -35,14 +38,23 @@ class _StandIn(ModuleType):
     def _whole(self) -> ModuleType:
         with self.__dict__["_lock"]:
             if "_module" not in self.__dict__:
-                parent = self.__name__.rpartition(".")[0]
-                spec = PathFinder.find_spec(self.__name__, sys.modules[parent].__path__)
-                if spec is None or spec.loader is None:
-                    raise ModuleNotFoundError(self.__name__, name=self.__name__)
-                module = module_from_spec(spec)
-                spec.loader.exec_module(module)
-                self.__dict__["_module"] = module
+                spec = self._spec()
+                # Kept before it is whole: a package's own modules ask for it, in the thread that holds the lock.
+                module = self.__dict__["_module"] = module_from_spec(spec)
+                try:
+                    spec.loader.exec_module(module)  # type: ignore[union-attr]  # looked at in _spec
+                except BaseException:  # whatever it was: nobody is shown half of it
+                    del self.__dict__["_module"]
+                    raise
             return self.__dict__["_module"]  # type: ignore[no-any-return]  # what it was kept as has no type
+
+    def _spec(self) -> ModuleSpec:
+        parent = self.__name__.rpartition(".")[0]
+        folders = sys.modules[parent].__path__ if parent else None
+        spec = PathFinder.find_spec(self.__name__, folders)
+        if spec is None or spec.loader is None:
+            raise ModuleNotFoundError(self.__name__, name=self.__name__)
+        return spec
 
 
 def put_off() -> None:

@@ -118,7 +118,7 @@ INCIDENTS_LOOK_SECONDS = env.float("INCIDENTS_LOOK_SECONDS", default=60.0 if DEM
 # --- Applications ------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "apps.accounts",
-    "unfold.apps.BasicAppConfig",  # its templates; the site is named by the next
+    "portal.apps.DeskTemplatesConfig",  # Unfold's; the site is named by the next
     "portal.apps.DeskConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -194,7 +194,8 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 TEMPLATES: list[dict[str, Any]] = [
     {
-        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "BACKEND": "portal.tag_libraries.Templates",
+        "NAME": "django",
         "DIRS": [BASE_DIR / "templates"],
         "OPTIONS": {
             "loaders": [
@@ -228,6 +229,7 @@ TEMPLATES: list[dict[str, Any]] = [
         "OPTIONS": {"environment": "apps.ui.jinja.environment"},
     },
 ]
+FORM_RENDERER = "portal.tag_libraries.FormTemplates"
 
 # --- Database ----------------------------------------------------------------------------------
 DATABASES = {"default": env.db("DATABASE_URL", default=f"sqlite:///{VAR_DIR / 'orgdesk.sqlite3'}")}

@@ -6,16 +6,15 @@ from importlib.metadata import distributions
 from typing import Any
 
 from django.db import connection
-from django.db.migrations.loader import MigrationLoader
 
 from apps.organizations.evidence import Span
+from portal import migrated
 from portal.version import VERSION
 
 
 def schema() -> dict[str, str]:
     """The last migration of each application."""
-    applied = MigrationLoader(connection).applied_migrations
-    return dict(sorted(applied))  # the last of each wins
+    return dict(sorted(migrated.applied()))  # the last of each wins
 
 
 def evidence(span: Span) -> Iterator[dict[str, Any]]:

@@ -1,18 +1,25 @@
 """The OpenAPI file and the page that shows it."""
 
 import re
+import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.http import HttpRequest
 from django.urls import get_resolver
 from drf_spectacular import generators, renderers, validation
+from drf_spectacular.views import SpectacularAPIView
 from jsonschema import Draft202012Validator
+from rest_framework.request import Request
+from rest_framework.response import Response
 from rest_framework.test import APIClient
 
 from apps.organizations.policy import POLICY
+from portal.api_urls import Schema
 from tests.browsing import at_desk
 from tests.factories import GrantFactory
 from tests.matrix import PAGES, Api, Desk
@@ -165,3 +172,20 @@ def test_the_docs_page_renders_under_the_strict_policy(page: Any, live_server: A
     page.wait_for_function("getComputedStyle(document.body).backgroundColor === 'rgb(28, 32, 34)'")
     assert troubles == []
     assert all(address.startswith((live_server.url, "data:")) for address in asked), asked
+
+
+def test_it_is_drawn_for_one_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    at_work: list[SpectacularAPIView] = []
+    most = []
+
+    def draw(view: SpectacularAPIView, request: Request) -> Response:
+        at_work.append(view)
+        most.append(len(at_work))
+        time.sleep(0.02)
+        at_work.remove(view)
+        return Response()
+
+    monkeypatch.setattr(SpectacularAPIView, "get", draw)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: Schema().get(Request(HttpRequest())), range(4)))
+    assert most == [1, 1, 1, 1]

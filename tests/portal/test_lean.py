@@ -6,12 +6,22 @@ import sys
 from pathlib import Path
 
 from django.conf import settings
+from django.db.migrations.loader import MigrationLoader
+from django.template.backends.django import get_installed_libraries
+from django.template.library import import_library
+
+from portal import migrated, tag_libraries
 
 SERVE = """
 import sys
 from portal.wsgi import application
+from django.template import engines
+from django.template.loader import get_template
 from django.urls import resolve, reverse
+from portal import migrated
 assert reverse("account_login") == "/accounts/login/"
+assert get_template("account/login.html")
+assert ("members", "0001_initial") in migrated.brought()
 for module in sys.argv[1:]:
     assert not sys.modules.get(module), f"{module} is imported by every web process"
 assert reverse("api:organizations") == "/api/v1/organizations/"
@@ -23,6 +33,12 @@ from allauth.mfa.webauthn.internal import auth
 assert "fido2.server" not in sys.modules
 assert callable(auth.begin_authentication)
 assert "fido2.server" in sys.modules
+assert engines["django"].from_string("{% load unfold admin_list %}")
+import redis, sqlparse
+assert sqlparse.format("SELECT 1 -- one", strip_comments=True) == "SELECT 1"
+assert callable(redis.asyncio.Redis.from_url)
+from redis.asyncio.client import Redis
+assert redis.asyncio.Redis is Redis
 """
 RARELY_NEEDED = (
     "rest_framework.views",
@@ -30,6 +46,12 @@ RARELY_NEEDED = (
     "django.test",
     "openpyxl",
     "unfold.admin",
+    "unfold.sites",
+    "unfold.templatetags.unfold",
+    "django.contrib.admin.templatetags.admin_list",
+    "apps.members.migrations.0001_initial",
+    "redis.asyncio.client",
+    "sqlparse.sql",
     "psycopg",
     "fido2.server",
     "cryptography.hazmat",
@@ -106,3 +128,18 @@ def test_pages_do_without_what_the_api_exports_and_workers_need(tmp_path: Path) 
 
 def test_workers_import_what_they_call_of_the_sdk_or_else_all_of_it(tmp_path: Path) -> None:
     run(tmp_path, WORK)
+
+
+def test_tags_are_found_where_django_finds_them() -> None:
+    found = tag_libraries.Installed()
+    known = get_installed_libraries()
+
+    assert set(known) <= set(found)
+    assert {name: found[name] for name in known} == {
+        name: import_library(module) for name, module in known.items()
+    }
+    assert found.get("no_such_tags") is None
+
+
+def test_migrations_are_known_by_name_as_django_knows_them() -> None:
+    assert migrated.brought() == set(MigrationLoader(None).disk_migrations or {})

@@ -1,6 +1,7 @@
 """Who wants to write while somebody else does waits for its turn, and not for ever."""
 
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -142,3 +143,26 @@ def test_a_wrapper_that_comes_before_the_connection_goes_again(
     with database.execute_wrapper(other):
         assert words(database) == 0
     assert database.execute_wrappers == [sqlite.wait_for_turn]
+
+
+def test_what_an_ended_thread_had_open_is_closed_when_another_opens_its_own(
+    database: BaseDatabaseWrapper,
+) -> None:
+    here, opened = ConnectionHandler({"default": database.settings_dict}), []
+
+    def look() -> None:
+        for _ in range(2):
+            here["default"].close()
+            here["default"].ensure_connection()
+        opened.append(here["default"])
+
+    for _ in range(2):
+        thread = threading.Thread(target=look)
+        thread.start()
+        thread.join()
+
+    with pytest.raises(sqlite3.ProgrammingError):
+        opened[0].connection.execute("SELECT 1")
+    assert opened[1].connection.execute("SELECT 1").fetchone() == (1,)
+    assert database.connection.execute("SELECT 1").fetchone() == (1,)
+    assert [one() for one, _ in sqlite._opened].count(opened[1]) == 1
