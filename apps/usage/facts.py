@@ -1,10 +1,9 @@
 """Tokens: from the pages of a provider's report into facts and rollups, whole days at a time."""
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import chain
-from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
 
-from apps.providers.records.reports import UsageBucket, UsageRow
+from apps.providers.records.reports import UsageBucket, UsageRow, fields_of
 from apps.usage import arrays, blocks, bulk, costs, ledger, packing, retention, rollups
 from apps.usage import hours as by_hour
 from apps.usage.arrays import COUNTED, PLAIN, Table
@@ -40,9 +39,6 @@ CURRENCY = "USD"
 # Rows of one transaction: what SQLite writes in some 10 ms. A day of more is exchanged in several.
 MOST_ROWS = {"sqlite": 8_000, "postgresql": 20_000}
 
-_missing, _requests = attrgetter("missing"), attrgetter("requests")
-_plain = attrgetter(*COUNTS[:PLAIN])
-_counts = attrgetter(*COUNTS)
 
 Counts = tuple[Any, ...]
 
@@ -71,9 +67,6 @@ class Buckets:
         self._blank = {
             name: NOT_ASKED if FIELDS.get(name) in (*known, None) else UNTOLD for name in COLUMNS
         } | {"currency": CURRENCY}
-        self._key: Callable[[UsageRow], Any] = (
-            attrgetter(*group_by) if len(group_by) > 1 else _alone(group_by)
-        )
         self._ids: dict[Any, int] = {} if ids is None else ids
 
     def take(self, bucket: UsageBucket) -> None:
@@ -96,34 +89,35 @@ class Buckets:
         """A tuple that comes twice counts twice."""
         rows, size = bucket.rows, len(bucket.rows)
         values = np.zeros((size, len(COUNTED)), np.int64)
-        flat = chain.from_iterable(map(_plain, rows))
+        flat = chain.from_iterable(fields_of(rows, *COUNTS[:PLAIN]))
         values[:, :PLAIN] = np.fromiter(flat, np.int64, size * PLAIN).reshape(size, PLAIN)
-        requests = list(map(_requests, rows))
+        requests = list(fields_of(rows, "requests"))
         if requests.count(None) < size:
             values[:, PLAIN] = [value or 0 for value in requests]
             values[:, PLAIN + 1] = [value is not None for value in requests]
         self._note_missing(rows, day)
         return arrays.grouped(np.array(self._meet(rows), np.int64), values)
 
-    def _note_missing(self, rows: Iterable[UsageRow], day: int) -> None:
-        missing = sum(map(bool, map(_missing, rows)))
+    def _note_missing(self, rows: Sequence[UsageRow], day: int) -> None:
+        missing = sum(map(bool, fields_of(rows, "missing")))
         if missing:
             self.unreadable[day] = self.unreadable.get(day, 0) + missing
 
     def _part(self, bucket: UsageBucket, hour: int, day: int) -> None:
         parts = self._parts.setdefault(hour, {})
         money = self.money.setdefault(day, {})
-        for one, row in zip(self._meet(bucket.rows), bucket.rows, strict=True):
+        told = fields_of(bucket.rows, *COUNTS)
+        for one, row, counts in zip(self._meet(bucket.rows), bucket.rows, told, strict=True):
             place = (one, row.part)
-            parts[place] = _counts(row)
+            parts[place] = counts
             if row.charged is not None or row.listed is not None:
                 money[place] = (row.charged, row.listed)
         self._note_missing(bucket.rows, day)
         self.hours[hour] = arrays.counted([one for one, _ in parts], parts.values())
 
-    def _meet(self, rows: Iterable[UsageRow]) -> list[int]:
+    def _meet(self, rows: Sequence[UsageRow]) -> list[int]:
         """The id of what each row is told apart by; made where it is new."""
-        keys = list(map(self._key, rows))
+        keys = list(fields_of(rows, *self.group_by)) if self.group_by else [None] * len(rows)
         ids = self._ids
         try:
             return [ids[key] for key in keys]
@@ -150,10 +144,6 @@ class Buckets:
                 told = (told or 0) + in_femtos(listed)
             found[one] = (billed + (in_femtos(charged) if charged is not None else 0), told)
         return found
-
-
-def _alone(group_by: tuple[str, ...]) -> Callable[[UsageRow], Any]:
-    return attrgetter(group_by[0]) if group_by else lambda row: None
 
 
 class DayWriter:
