@@ -107,6 +107,12 @@ class UsageRows(Sequence[UsageRow]):
             return tuple(map(self._make, self._told[at]))
         return self._make(self._told[at])
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
     def read(self, *names: str) -> Iterator[Any]:
         """Some fields of each row: the value of one, a tuple of several."""
         return map(attrgetter(*(self._paths.get(name, name) for name in names)), self._told)
