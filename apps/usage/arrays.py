@@ -6,7 +6,6 @@ numpy is 20 MB of a process, so what imports this is imported by whoever walks a
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
 
 import numpy as np
 from django.db import connection as database
@@ -29,7 +28,7 @@ TOLD_BY = {
     "listed_femtos": "listed_told",
 }
 PLAIN = len(COUNTS) - 1  # counts that are never NULL
-LARGEST = np.iinfo(np.int64).max
+LARGEST_SUM = 2.0**62  # half of what there is room for: this is reckoned in floats
 HEADER, TRAILER = b"PGCOPY\n\xff\r\n\0" + bytes(8), b"\xff\xff"
 TYPES = {"bigint": ">i8", "integer": ">i4", "smallint": ">i2"}
 
@@ -63,12 +62,18 @@ def counted(ids: Sequence[int], rows: Iterable[Sequence[int | None]]) -> Table:
     return grouped(np.fromiter(ids, np.int64, size), values)
 
 
-def grouped(ids: Ints, values: NDArray[Any]) -> Table:
-    """The sum of the rows of each id. OverflowError rather than a wrong one."""
+def checked(values: Ints) -> Ints:
+    """Rows that can be added up in 64 bits. OverflowError rather than a wrong sum."""
+    if len(values) and np.abs(values).sum(axis=0, dtype=np.float64).max() > LARGEST_SUM:
+        raise OverflowError("The sum of these may not fit into 64 bits.")
+    return values
+
+
+def grouped(ids: Ints, values: Ints) -> Table:
+    """The sum of the rows of each id."""
     if len(ids) < 2:
         return Table(ids, values)
-    if values.size and max(int(values.max()), -int(values.min())) > LARGEST // len(ids):
-        raise OverflowError("The sum of these may not fit into 64 bits.")
+    checked(values)
     order = np.argsort(ids, kind="stable")
     ids = ids[order]
     starts = starts_of(ids)
@@ -121,10 +126,11 @@ def insertion(
     keys: Mapping[str, Ints],
     columns: Mapping[str, Column],
     same: Mapping[str, int | None],
+    part: str = "",
 ) -> Callable[[], None]:
     """Inserts rows that are not there when it is called; what can be done before a transaction begins is
-    done. ``keys``: what tells them apart; ``same``: columns of which all rows have the same value.
-    IntegrityError for a row that is there."""
+    done. ``keys``: what tells them apart; ``same``: columns of which all rows have the same value;
+    ``part``: the partition that all of them are of. IntegrityError for a row that is there."""
     if not len(next(iter(keys.values()))):
         return lambda: None
     varied, shared, gaps = dict(keys), dict(same), {}
@@ -141,7 +147,7 @@ def insertion(
     if gaps:
         return bulk.insertion(model, tuple(varied), _with_gaps(varied, gaps), shared)
     if database.vendor == "postgresql":
-        return _copied(model, varied, shared)
+        return _copied(model, varied, shared, part)
     return bulk.listed(
         model, tuple(varied), np.column_stack(list(varied.values())).ravel().tolist(), shared
     )
@@ -161,7 +167,10 @@ def _with_gaps(varied: Mapping[str, Ints], gaps: Mapping[str, Bools]) -> Iterabl
 
 
 def _copied(
-    model: type[models.Model], varied: Mapping[str, Ints], shared: Mapping[str, int | None]
+    model: type[models.Model],
+    varied: Mapping[str, Ints],
+    shared: Mapping[str, int | None],
+    part: str,
 ) -> Callable[[], None]:
     """COPY in PostgreSQL's own format: of each value its length, then itself, the highest byte first."""
     layout: list[tuple[str, str]] = [("fields", ">i2")]
@@ -179,7 +188,7 @@ def _copied(
 
     def copy_rows() -> None:
         with database.cursor() as cursor:
-            into = bulk.into(model, (*varied, *shared))
+            into = bulk.into(model, (*varied, *shared), part)
             with cursor.copy(f"COPY {into} FROM STDIN (FORMAT BINARY)") as copy:
                 copy.write(data)
 

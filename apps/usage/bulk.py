@@ -51,10 +51,11 @@ def insertion(
     return listed(model, columns, list(chain.from_iterable(rows)), same)
 
 
-def into(model: type[models.Model], columns: Iterable[str]) -> str:
-    """The table and these columns, as they stand after INSERT INTO and COPY."""
+def into(model: type[models.Model], columns: Iterable[str], part: str = "") -> str:
+    """The table (or that ``part`` of it) and these columns, as they stand after INSERT INTO and COPY."""
     names = ", ".join(f'"{name}"' for name in columns)
-    return f"{table_of(model)} ({names})"
+    table = f'"{part}"' if part else table_of(model)
+    return f"{table} ({names})"
 
 
 def _copying(statement: str, rows: Sequence[Values]) -> Callable[[], None]:

@@ -1,9 +1,10 @@
 """Tokens: from the pages of a provider's report into facts and rollups, whole days at a time."""
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from itertools import chain
+from itertools import chain, repeat
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from django.db import transaction
 from apps.providers.records.reports import UsageBucket, UsageRow, fields_of
 from apps.usage import arrays, blocks, bulk, costs, ledger, packing, retention, rollups
 from apps.usage import hours as by_hour
-from apps.usage.arrays import COUNTED, PLAIN, Table
+from apps.usage.arrays import COUNTED, PLAIN, Ints, Table
 from apps.usage.days import HOURS, hour_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import Fact, ReadDay, Report
@@ -37,13 +38,56 @@ FIELDS = {
 COLUMN_OF = {field: name for name, field in FIELDS.items()}
 CURRENCY = "USD"
 # Rows of one transaction: what SQLite writes in some 10 ms. A day of more is exchanged in several.
-MOST_ROWS = {"sqlite": 8_000, "postgresql": 20_000}
+MOST_ROWS = {"sqlite": 8_000, "postgresql": 50_000}
 
 
 Counts = tuple[Any, ...]
 
 
 NOTHING = arrays.counted([], [])
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a whole bucket says: COUNTED of each row, and what it is told apart by."""
+
+    hour: int
+    values: Ints
+    ids: Ints | None  # None: some were never met
+    keys: list[Any]  # then what all of them are grouped by, else []
+    unreadable: int
+
+
+def told(
+    bucket: UsageBucket, group_by: tuple[str, ...], known: Mapping[Any, int]
+) -> UsageBucket | Told:
+    """A whole bucket as arrays, without asking the database: it is done where the page was fetched, while
+    others are written. One that other pages may have more of stays as it is. ``known``: what was met."""
+    if not bucket.whole:
+        return bucket
+    rows, size = bucket.rows, len(bucket.rows)
+    values = np.zeros((size, len(COUNTED)), np.int64)
+    flat = chain.from_iterable(fields_of(rows, *COUNTS[:PLAIN]))
+    values[:, :PLAIN] = np.fromiter(flat, np.int64, size * PLAIN).reshape(size, PLAIN)
+    requests = list(fields_of(rows, "requests"))
+    if requests.count(None) < size:
+        values[:, PLAIN] = [value or 0 for value in requests]
+        values[:, PLAIN + 1] = [value is not None for value in requests]
+    ids, keys = None, []
+    try:
+        ids = np.fromiter(map(known.__getitem__, _keys(rows, group_by)), np.int64, size)
+    except KeyError:
+        keys = list(_keys(rows, group_by))
+    unreadable = len(bucket.unreadable) + _missing(rows)
+    return Told(hour_of(bucket.starts_at), values, ids, keys, unreadable)
+
+
+def _keys(rows: Sequence[UsageRow], group_by: tuple[str, ...]) -> Iterable[Any]:
+    return fields_of(rows, *group_by) if group_by else repeat(None, len(rows))
+
+
+def _missing(rows: Sequence[UsageRow]) -> int:
+    return sum(map(bool, fields_of(rows, "missing")))
 
 
 class Buckets:
@@ -69,63 +113,46 @@ class Buckets:
         } | {"currency": CURRENCY}
         self._ids: dict[Any, int] = {} if ids is None else ids
 
-    def take(self, bucket: UsageBucket) -> None:
+    def take(self, bucket: UsageBucket | Told) -> None:
         """Take in a bucket, or a part of one."""
-        hour = hour_of(bucket.starts_at)
-        day = hour // HOURS
-        if bucket.unreadable:
-            self.unreadable[day] = self.unreadable.get(day, 0) + len(bucket.unreadable)
-        if bucket.whole:
-            self.hours[hour] = self._whole(bucket, day)
+        if isinstance(bucket, Told):
+            hour, unreadable = bucket.hour, bucket.unreadable
+            ids = self._meet(bucket.keys) if bucket.ids is None else bucket.ids
+            self.hours[hour] = arrays.grouped(
+                ids, bucket.values
+            )  # a tuple that comes twice counts twice
         else:
-            self._part(bucket, hour, day)
+            hour = hour_of(bucket.starts_at)
+            unreadable = len(bucket.unreadable) + _missing(bucket.rows)
+            self.hours[hour] = self._with_part(bucket, hour)
+        if unreadable:
+            day = hour // HOURS
+            self.unreadable[day] = self.unreadable.get(day, 0) + unreadable
 
     def let_go(self, day: int) -> None:
         """Forget a day that is written."""
         for hour in range(day * HOURS, (day + 1) * HOURS):
             self.hours.pop(hour, None)
 
-    def _whole(self, bucket: UsageBucket, day: int) -> Table:
-        """A tuple that comes twice counts twice."""
-        rows, size = bucket.rows, len(bucket.rows)
-        values = np.zeros((size, len(COUNTED)), np.int64)
-        flat = chain.from_iterable(fields_of(rows, *COUNTS[:PLAIN]))
-        values[:, :PLAIN] = np.fromiter(flat, np.int64, size * PLAIN).reshape(size, PLAIN)
-        requests = list(fields_of(rows, "requests"))
-        if requests.count(None) < size:
-            values[:, PLAIN] = [value or 0 for value in requests]
-            values[:, PLAIN + 1] = [value is not None for value in requests]
-        self._note_missing(rows, day)
-        return arrays.grouped(np.array(self._meet(rows), np.int64), values)
-
-    def _note_missing(self, rows: Sequence[UsageRow], day: int) -> None:
-        missing = sum(map(bool, fields_of(rows, "missing")))
-        if missing:
-            self.unreadable[day] = self.unreadable.get(day, 0) + missing
-
-    def _part(self, bucket: UsageBucket, hour: int, day: int) -> None:
+    def _with_part(self, bucket: UsageBucket, hour: int) -> Table:
         parts = self._parts.setdefault(hour, {})
-        money = self.money.setdefault(day, {})
-        told = fields_of(bucket.rows, *COUNTS)
-        for one, row, counts in zip(self._meet(bucket.rows), bucket.rows, told, strict=True):
+        money = self.money.setdefault(hour // HOURS, {})
+        ids = self._meet(list(_keys(bucket.rows, self.group_by))).tolist()
+        counts = fields_of(bucket.rows, *COUNTS)
+        for one, row, values in zip(ids, bucket.rows, counts, strict=True):
             place = (one, row.part)
-            parts[place] = counts
+            parts[place] = values
             if row.charged is not None or row.listed is not None:
                 money[place] = (row.charged, row.listed)
-        self._note_missing(bucket.rows, day)
-        self.hours[hour] = arrays.counted([one for one, _ in parts], parts.values())
+        return arrays.counted([one for one, _ in parts], parts.values())
 
-    def _meet(self, rows: Sequence[UsageRow]) -> list[int]:
+    def _meet(self, keys: list[Any]) -> Ints:
         """The id of what each row is told apart by; made where it is new."""
-        keys = list(fields_of(rows, *self.group_by)) if self.group_by else [None] * len(rows)
-        ids = self._ids
-        try:
-            return [ids[key] for key in keys]
-        except KeyError:
-            tuples = {key: self._tuple(key) for key in set(keys) if key not in ids}
+        tuples = {key: self._tuple(key) for key in set(keys) - self._ids.keys()}
+        if tuples:
             made = self.dimensions.ids(tuples.values())
-            ids.update((key, made[row]) for key, row in tuples.items())
-        return [ids[key] for key in keys]
+            self._ids.update((key, made[row]) for key, row in tuples.items())
+        return np.fromiter(map(self._ids.__getitem__, keys), np.int64, len(keys))
 
     def _tuple(self, value: Any) -> Tuple:
         values = value if len(self.group_by) > 1 else (value,) * len(self.group_by)
@@ -290,6 +317,7 @@ class DayWriter:
                 np.concatenate([NOTHING.values, *(one.values for one in tables)]), COUNTED
             ),
             {"connection_id": self.owner},
+            retention.part_of(chunk[0] // HOURS) if chunk else "",
         )
 
         def write() -> None:

@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 
 from apps.usage import bulk
-from apps.usage.arrays import COUNTED, Ints, Table, starts_of
+from apps.usage.arrays import COUNTED, Ints, Table, checked, starts_of
 from apps.usage.days import HOURS
 from apps.usage.hours import BY_HOUR, MOST, NARROW
 from apps.usage.tuples import COUNTS, CUBES, Grain
@@ -84,7 +84,7 @@ def day_of(hours: Sequence[Table]) -> Day:
     """``hours``: COUNTED of all 24."""
     told = _told_in(hours)
     at = np.repeat(np.arange(HOURS), [len(one) for one in hours])
-    values = np.concatenate([one.values for one in hours])
+    values = checked(np.concatenate([one.values for one in hours]))
     ids, place = np.unique(np.concatenate([one.ids for one in hours]), return_inverse=True)
     counts = np.zeros((len(ids), HOURS, len(told)), np.int64)
     counts[place, at] = values[:, told]

@@ -23,6 +23,7 @@ from apps.providers.decoding import (
 )
 from apps.providers.errors import NOT_JSON, TooLarge
 from apps.providers.money import CENTS, money
+from apps.providers.reading import LARGEST_COUNT
 from apps.providers.records import Page, Record, Unreadable
 from apps.providers.records.reports import (
     CostBucket,
@@ -48,7 +49,7 @@ COUNTS = {
     "output": "output_tokens",
     "web_searches": "server_tool_use.web_search_requests",
 }
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_COUNT)]
 Row = TypeVar("Row")
 Bucket = TypeVar("Bucket", bound=Record)
 
@@ -161,7 +162,7 @@ def _count(value: Any) -> int | None:
     if isinstance(value, str):
         digits = value.strip()
         value = int(digits) if digits.isascii() and digits.isdecimal() else None
-    return value if isinstance(value, int) and 0 <= value < 2**63 else None
+    return value if isinstance(value, int) and 0 <= value <= LARGEST_COUNT else None
 
 
 def count_in(fields: Fields, name: str) -> int:
