@@ -249,7 +249,7 @@ def fill(connection: Any) -> int:
     from django.db import transaction
     from django.utils import timezone
 
-    from apps.usage import blocks, bulk, hours, ledger, retention, rollups
+    from apps.usage import arrays, blocks, bulk, hours, ledger, packing, retention, rollups
     from apps.usage.days import HOURS, day_of
     from apps.usage.dimensions import Dimensions
     from apps.usage.facts import Buckets
@@ -271,10 +271,9 @@ def fill(connection: Any) -> int:
         {one: (1000 + one * 7, 10 + at, at, 5000 + one, 0, 900 + one, 1, None) for one in ids}
         for at in range(HOURS)
     ]
-    packed = hours.Packed(facts, hours.told_in(facts))
-    cubes = packed.cubes(dimensions.cubes(ids))
-    assert cubes is not None
-    by_hour = hours.rows_of(cubes, packed.told)
+    told = packing.day_of([arrays.counted(ids, [counts[one] for one in ids]) for counts in facts])
+    by_hour = told.rows(packing.members_of(told.sums.ids, dimensions.cubes(ids)))
+    assert by_hour is not None
     for day in range(today - FACT_DAYS, today):
         retention.make_room(day)
         sql = (
@@ -284,24 +283,11 @@ def fill(connection: Any) -> int:
         )
         clock = "(WITH RECURSIVE n(h) AS (SELECT 0 UNION ALL SELECT h + 1 FROM n WHERE h < 23) SELECT h FROM n) AS hours"
         sql += f" FROM {clock}, usage_dimension WHERE id BETWEEN {first} AND {last} AND grain = 0 ORDER BY h, id"
-        counts = {
-            one: [
-                24 * (1000 + one * 7),
-                240 + 276,
-                276,
-                24 * (5000 + one),
-                0,
-                24 * (900 + one),
-                24,
-                None,
-            ]
-            for one in ids
-        }
         with transaction.atomic(durable=True):
             with database.cursor() as cursor:
                 cursor.execute(sql)
             rolled = rollups.DayOfRollups(dimensions, day)
-            rolled.write(rolled.rows(counts, {}))
+            rolled.write(rolled.sums(told.sums, {}))
             hours.exchange(connection.pk, day, by_hour)
             ledger.mark(report, day, timezone.now(), rows=0, unreadable=0, dropped=())
     blocks.make_due(connection.pk, lambda: None)

@@ -44,12 +44,18 @@ def insertion(
 ) -> Callable[[], None]:
     """``insert``, ready to be called: what can be done before a transaction begins is done."""
     same = same or {}
-    names = ", ".join(f'"{name}"' for name in (*same, *columns))
-    into = f"{table_of(model)} ({names})"
-    shared = tuple(same.values())
     if database.vendor == "postgresql":
-        return _copying(f"COPY {into} FROM STDIN", [(*shared, *row) for row in rows])
-    return _listed(f"INSERT INTO {into}", shared, len(columns), list(rows))
+        shared = tuple(same.values())
+        statement = f"COPY {into(model, (*same, *columns))} FROM STDIN"
+        return _copying(statement, [(*shared, *row) for row in rows])
+    return listed(model, columns, list(chain.from_iterable(rows)), same)
+
+
+def into(model: type[models.Model], columns: Iterable[str], part: str = "") -> str:
+    """The table (or that ``part`` of it) and these columns, as they stand after INSERT INTO and COPY."""
+    names = ", ".join(f'"{name}"' for name in columns)
+    table = f'"{part}"' if part else table_of(model)
+    return f"{table} ({names})"
 
 
 def _copying(statement: str, rows: Sequence[Values]) -> Callable[[], None]:
@@ -61,16 +67,18 @@ def _copying(statement: str, rows: Sequence[Values]) -> Callable[[], None]:
     return copy_rows
 
 
-def _listed(
-    insert_into: str, shared: Values, width: int, rows: Sequence[Values]
+def listed(
+    model: type[models.Model], columns: Sequence[str], flat: list[Any], same: Mapping[str, Any]
 ) -> Callable[[], None]:
-    """Many rows a statement, past Django's cursor: it would go over each parameter once more."""
+    """``insertion`` into SQLite of rows whose values lie one behind the other. Many rows a statement, past
+    Django's cursor: it would go over each parameter once more."""
+    insert_into = f"INSERT INTO {into(model, (*same, *columns))}"
+    shared, width = tuple(same.values()), len(columns)
     size = min(ROWS, (PARAMETERS - len(shared)) // width)
-    rest = len(rows) % size
-    flat = list(chain.from_iterable(rows))
     step = size * width
-    groups = [[*shared, *flat[at : at + step]] for at in range(0, len(flat) - rest * width, step)]
-    last = [*shared, *flat[len(flat) - rest * width :]] if rest else []
+    end = len(flat) - len(flat) % step
+    groups = [[*shared, *flat[at : at + step]] for at in range(0, end, step)]
+    last = [*shared, *flat[end:]] if end < len(flat) else []
 
     def insert_rows() -> None:
         with database.cursor() as cursor:
@@ -78,6 +86,7 @@ def _listed(
             if groups:
                 raw.executemany(f"{insert_into} {_values(len(shared), width, size)}", groups)
             if last:
+                rest = (len(flat) - end) // width
                 raw.execute(f"{insert_into} {_values(len(shared), width, rest)}", last)
 
     return insert_rows

@@ -112,7 +112,7 @@ def write(
         exchange(report, day, costs, known, now)
         counts = rollups.counts_of(report.connection_id, day)
         rolled = rollups.DayOfRollups(dimensions, day)
-        rolled.write(rolled.rows(counts, costs))
+        rolled.write(rolled.sums(counts, costs))
         ledger.mark(
             report,
             day,

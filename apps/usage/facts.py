@@ -2,17 +2,20 @@
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
-from operator import attrgetter, itemgetter
+from itertools import chain, repeat
 from typing import Any
 
+import numpy as np
 from django.conf import settings
 from django.db import connection as database
 from django.db import transaction
 
-from apps.providers.records.reports import UsageBucket, UsageRow
-from apps.usage import blocks, bulk, costs, ledger, retention, rollups
+from apps.providers.records.reports import UsageBucket, UsageRow, fields_of
+from apps.usage import arrays, blocks, bulk, costs, ledger, packing, retention, rollups
 from apps.usage import hours as by_hour
+from apps.usage.arrays import COUNTED, PLAIN, Ints, Table
 from apps.usage.days import HOURS, hour_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import Fact, ReadDay, Report
@@ -35,14 +38,56 @@ FIELDS = {
 COLUMN_OF = {field: name for name, field in FIELDS.items()}
 CURRENCY = "USD"
 # Rows of one transaction: what SQLite writes in some 10 ms. A day of more is exchanged in several.
-MOST_ROWS = {"sqlite": 3_000, "postgresql": 20_000}
+MOST_ROWS = {"sqlite": 8_000, "postgresql": 50_000}
 
-NULLABLE = frozenset({COUNTS.index("requests")})
-_missing = attrgetter("missing")
-_first = itemgetter(0)
 
 Counts = tuple[Any, ...]
-Hour = dict[int, Counts]  # by dimension
+
+
+NOTHING = arrays.counted([], [])
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a whole bucket says: COUNTED of each row, and what it is told apart by."""
+
+    hour: int
+    values: Ints
+    ids: Ints | None  # None: some were never met
+    keys: list[Any]  # then what all of them are grouped by, else []
+    unreadable: int
+
+
+def told(
+    bucket: UsageBucket, group_by: tuple[str, ...], known: Mapping[Any, int]
+) -> UsageBucket | Told:
+    """A whole bucket as arrays, without asking the database: it is done where the page was fetched, while
+    others are written. One that other pages may have more of stays as it is. ``known``: what was met."""
+    if not bucket.whole:
+        return bucket
+    rows, size = bucket.rows, len(bucket.rows)
+    values = np.zeros((size, len(COUNTED)), np.int64)
+    flat = chain.from_iterable(fields_of(rows, *COUNTS[:PLAIN]))
+    values[:, :PLAIN] = np.fromiter(flat, np.int64, size * PLAIN).reshape(size, PLAIN)
+    requests = list(fields_of(rows, "requests"))
+    if requests.count(None) < size:
+        values[:, PLAIN] = [value or 0 for value in requests]
+        values[:, PLAIN + 1] = [value is not None for value in requests]
+    ids, keys = None, []
+    try:
+        ids = np.fromiter(map(known.__getitem__, _keys(rows, group_by)), np.int64, size)
+    except KeyError:
+        keys = list(_keys(rows, group_by))
+    unreadable = len(bucket.unreadable) + _missing(rows)
+    return Told(hour_of(bucket.starts_at), values, ids, keys, unreadable)
+
+
+def _keys(rows: Sequence[UsageRow], group_by: tuple[str, ...]) -> Iterable[Any]:
+    return fields_of(rows, *group_by) if group_by else repeat(None, len(rows))
+
+
+def _missing(rows: Sequence[UsageRow]) -> int:
+    return sum(map(bool, fields_of(rows, "missing")))
 
 
 class Buckets:
@@ -59,78 +104,55 @@ class Buckets:
         ``ids``: what an earlier stretch with the same grouping has met, to be added to."""
         self.dimensions = dimensions
         self.group_by = group_by
-        self.hours: dict[int, Hour] = {}
+        self.hours: dict[int, Table] = {}  # COUNTED
         self.money: dict[int, dict[tuple[int, str], tuple[Any, Any]]] = {}  # by day
         self.unreadable: dict[int, int] = {}  # by day
         self._parts: dict[int, dict[tuple[int, str], Counts]] = {}
         self._blank = {
             name: NOT_ASKED if FIELDS.get(name) in (*known, None) else UNTOLD for name in COLUMNS
         } | {"currency": CURRENCY}
-        self._key: Callable[[UsageRow], Any] = (
-            attrgetter(*group_by) if len(group_by) > 1 else _alone(group_by)
-        )
-        self._counts: Callable[[UsageRow], Counts] = attrgetter(*COUNTS)
         self._ids: dict[Any, int] = {} if ids is None else ids
 
-    def take(self, bucket: UsageBucket) -> None:
+    def take(self, bucket: UsageBucket | Told) -> None:
         """Take in a bucket, or a part of one."""
-        hour = hour_of(bucket.starts_at)
-        day = hour // HOURS
-        if bucket.unreadable:
-            self.unreadable[day] = self.unreadable.get(day, 0) + len(bucket.unreadable)
-        if bucket.whole:
-            self.hours[hour] = self._whole(bucket, day)
+        if isinstance(bucket, Told):
+            hour, unreadable = bucket.hour, bucket.unreadable
+            ids = self._meet(bucket.keys) if bucket.ids is None else bucket.ids
+            self.hours[hour] = arrays.grouped(
+                ids, bucket.values
+            )  # a tuple that comes twice counts twice
         else:
-            self._part(bucket, hour, day)
+            hour = hour_of(bucket.starts_at)
+            unreadable = len(bucket.unreadable) + _missing(bucket.rows)
+            self.hours[hour] = self._with_part(bucket, hour)
+        if unreadable:
+            day = hour // HOURS
+            self.unreadable[day] = self.unreadable.get(day, 0) + unreadable
 
     def let_go(self, day: int) -> None:
         """Forget a day that is written."""
         for hour in range(day * HOURS, (day + 1) * HOURS):
             self.hours.pop(hour, None)
 
-    def _whole(self, bucket: UsageBucket, day: int) -> Hour:
-        rows = bucket.rows
-        ids = self._meet(rows)
-        counts = list(map(self._counts, rows))
-        # In the order in which they are written: no two of the same id are left to be compared.
-        found = dict(sorted(zip(ids, counts, strict=True), key=_first))
-        if len(found) < len(rows):  # a tuple that came twice counts twice
-            found = {}
-            for one, values in zip(ids, counts, strict=True):
-                found[one] = _sum(found[one], values) if one in found else values
-        self._note_missing(rows, day)
-        return found
-
-    def _note_missing(self, rows: Iterable[UsageRow], day: int) -> None:
-        missing = sum(map(bool, map(_missing, rows)))
-        if missing:
-            self.unreadable[day] = self.unreadable.get(day, 0) + missing
-
-    def _part(self, bucket: UsageBucket, hour: int, day: int) -> None:
+    def _with_part(self, bucket: UsageBucket, hour: int) -> Table:
         parts = self._parts.setdefault(hour, {})
-        money = self.money.setdefault(day, {})
-        for one, row in zip(self._meet(bucket.rows), bucket.rows, strict=True):
+        money = self.money.setdefault(hour // HOURS, {})
+        ids = self._meet(list(_keys(bucket.rows, self.group_by))).tolist()
+        counts = fields_of(bucket.rows, *COUNTS)
+        for one, row, values in zip(ids, bucket.rows, counts, strict=True):
             place = (one, row.part)
-            parts[place] = self._counts(row)
+            parts[place] = values
             if row.charged is not None or row.listed is not None:
                 money[place] = (row.charged, row.listed)
-        self._note_missing(bucket.rows, day)
-        hours: Hour = {}
-        for (one, _), counts in parts.items():
-            hours[one] = _sum(hours[one], counts) if one in hours else counts
-        self.hours[hour] = hours
+        return arrays.counted([one for one, _ in parts], parts.values())
 
-    def _meet(self, rows: Iterable[UsageRow]) -> list[int]:
+    def _meet(self, keys: list[Any]) -> Ints:
         """The id of what each row is told apart by; made where it is new."""
-        keys = list(map(self._key, rows))
-        ids = self._ids
-        try:
-            return [ids[key] for key in keys]
-        except KeyError:
-            tuples = {key: self._tuple(key) for key in set(keys) if key not in ids}
+        tuples = {key: self._tuple(key) for key in set(keys) - self._ids.keys()}
+        if tuples:
             made = self.dimensions.ids(tuples.values())
-            ids.update((key, made[row]) for key, row in tuples.items())
-        return [ids[key] for key in keys]
+            self._ids.update((key, made[row]) for key, row in tuples.items())
+        return np.fromiter(map(self._ids.__getitem__, keys), np.int64, len(keys))
 
     def _tuple(self, value: Any) -> Tuple:
         values = value if len(self.group_by) > 1 else (value,) * len(self.group_by)
@@ -149,16 +171,6 @@ class Buckets:
                 told = (told or 0) + in_femtos(listed)
             found[one] = (billed + (in_femtos(charged) if charged is not None else 0), told)
         return found
-
-
-def _alone(group_by: tuple[str, ...]) -> Callable[[UsageRow], Any]:
-    return attrgetter(group_by[0]) if group_by else lambda row: None
-
-
-def _sum(one: Counts, other: Counts) -> Counts:
-    counts = [mine + yours for mine, yours in zip(one[:-1], other[:-1], strict=True)]
-    requests = [value for value in (one[-1], other[-1]) if value is not None]
-    return (*counts, sum(requests) if requests else None)
 
 
 class DayWriter:
@@ -181,17 +193,16 @@ class DayWriter:
     ) -> int:
         """Exchange the day for what ``buckets`` have of it; the number of its facts."""
         hours = {
-            hour: buckets.hours.get(hour, {}) for hour in range(day * HOURS, (day + 1) * HOURS)
+            hour: buckets.hours.get(hour, NOTHING) for hour in range(day * HOURS, (day + 1) * HOURS)
         }
         rows = sum(map(len, hours.values()))
-        told = by_hour.told_in(hours.values())
         difference = ledger.Difference()
         kept = day >= retention.kept_from()
         pending = self._to_exchange(day, hours, known, difference) if kept else []
         paused = time.monotonic()
         while kept and rows > MOST_ROWS[database.vendor] and pending:
             chunk, pending = _some(pending, hours)
-            write = self._exchanging(chunk, hours, told)
+            write = self._exchanging(chunk, hours)
             # Others write while the next rows are prepared; only what that was too short for is slept.
             time.sleep(max(0.0, paused - time.monotonic()))
             with transaction.atomic(durable=True):
@@ -201,14 +212,14 @@ class DayWriter:
                     known.replacing = True
                 write()
             paused = time.monotonic() + settings.SYNC_BUCKET_PAUSE_SECONDS
-        sums, packed = self._summed(list(hours.values()), told, kept=kept)
+        sums, packed = self._summed(list(hours.values()), kept=kept)
         if not kept and known is not None:
             self._differences(day, sums, known, difference)
         # What takes long is done before others are kept waiting.
         charged = buckets.costs_of(day) if with_costs else rollups.costs_of(self.owner, day)
         rolled = rollups.DayOfRollups(self.dimensions, day)
-        made = rolled.rows(sums, charged)
-        write = self._exchanging(pending, hours, told)
+        made = rolled.sums(sums, charged)
+        write = self._exchanging(pending, hours)
         with transaction.atomic(durable=True):
             self.hold()
             blocks.lock(self.owner)
@@ -218,7 +229,7 @@ class DayWriter:
             if with_costs:
                 costs.exchange(self.report, day, charged, known, now)
             elif charged != (current := rollups.costs_of(self.owner, day)):
-                made = rolled.rows(sums, current)  # another walk was faster
+                made = rolled.sums(sums, current)  # another walk was faster
             rolled.write(made)
             difference.note(self.report, day, now)
             ledger.mark(
@@ -234,7 +245,7 @@ class DayWriter:
     def _to_exchange(
         self,
         day: int,
-        hours: dict[int, Hour],
+        hours: dict[int, Table],
         known: ReadDay | None,
         difference: ledger.Difference,
     ) -> list[int]:
@@ -245,15 +256,14 @@ class DayWriter:
     def _differences(
         self,
         day: int,
-        sums: Mapping[int, Sequence[Any]],
+        sums: Table,
         known: ReadDay,
         difference: ledger.Difference,
     ) -> None:
         """What the provider corrected of a day whose hours are not kept, by the day's sums."""
         if ledger.told_whole(known, hourly=self.report.hourly) < (day + 1) * HOURS:
             return
-        old = rollups.counts_of(self.owner, day)
-        new = {one: list(row) for one, row in sums.items()}
+        old, new = rollups.counts_of(self.owner, day).rows(), sums.rows()
         for one in {**old, **new}:
             before, after = old.get(one), new.get(one)
             if before != after:
@@ -262,17 +272,18 @@ class DayWriter:
                 difference.count(difference.after, COUNTS, after or [0] * len(COUNTS))
 
     def _changed(
-        self, hours: dict[int, Hour], known: ReadDay, difference: ledger.Difference
-    ) -> dict[int, Hour]:
+        self, hours: dict[int, Table], known: ReadDay, difference: ledger.Difference
+    ) -> list[int]:
         """The hours that differ from the facts, and how, as far as they had been told for good."""
         whole = ledger.told_whole(known, hourly=self.report.hourly)
-        found = {}
-        for hour, rows in hours.items():
+        found = []
+        for hour, table in hours.items():
+            rows = table.rows()
             held = bulk.select(Fact, ("dimension_id", *COUNTS), connection_id=self.owner, hour=hour)
             old = {row[0]: row[1:] for row in held}
             if old == rows:
                 continue
-            found[hour] = rows
+            found.append(hour)
             if hour < whole:
                 differing = [one for one in {**old, **rows} if old.get(one) != rows.get(one)]
                 difference.rows += len(differing)
@@ -285,51 +296,39 @@ class DayWriter:
                     )
         return found
 
-    def _summed(
-        self, hours: list[Hour], told: tuple[int, ...], *, kept: bool
-    ) -> tuple[Mapping[int, Sequence[Any]], list[bulk.Values] | None]:
+    def _summed(self, hours: list[Table], *, kept: bool) -> tuple[Table, list[bulk.Values] | None]:
         """Counts of the day by dimension, and its cubes by the hour where hours are kept and told."""
         if not kept or not self.report.hourly:
-            return _day_sums(hours), None
-        packed = by_hour.Packed(hours, told)
-        cubes = packed.cubes(self.dimensions.cubes(packed.ids))
-        if cubes is None:
-            return _day_sums(hours), []
-        return packed.sums, by_hour.rows_of(cubes, told)
+            return arrays.together(hours), None
+        day = packing.day_of(hours)
+        members = packing.members_of(day.sums.ids, self.dimensions.cubes(day.sums.ids.tolist()))
+        return day.sums, day.rows(members) or []
 
-    def _exchanging(
-        self, chunk: list[int], hours: dict[int, Hour], told: tuple[int, ...]
-    ) -> Callable[[], None]:
-        """Writes the facts of some hours; of what is not ``told`` they all have the same."""
-        owner = self.owner
-        names = ("dimension_id", *(COUNTS[at] for at in told))
-        same = {"connection_id": owner} | {
-            name: None if at in NULLABLE else 0 for at, name in enumerate(COUNTS) if at not in told
-        }
-        inserts = [
-            bulk.insertion(Fact, names, _columns(hours[hour], told), same | {"hour": hour})
-            for hour in chunk
-            if hours[hour]
-        ]
+    def _exchanging(self, chunk: list[int], hours: dict[int, Table]) -> Callable[[], None]:
+        """Writes the facts of some hours."""
+        tables = [hours[hour] for hour in chunk]
+        insert = arrays.insertion(
+            Fact,
+            {
+                "hour": np.repeat(np.array(chunk, np.int64), [len(one) for one in tables]),
+                "dimension_id": np.concatenate([NOTHING.ids, *(one.ids for one in tables)]),
+            },
+            arrays.columns_of(
+                np.concatenate([NOTHING.values, *(one.values for one in tables)]), COUNTED
+            ),
+            {"connection_id": self.owner},
+            retention.part_of(chunk[0] // HOURS) if chunk else "",
+        )
 
         def write() -> None:
             # A day whose first reading was cut short in the middle of several transactions has rows too.
-            bulk.delete(Fact, ("connection_id", "hour"), [(owner, hour) for hour in chunk])
-            for insert in inserts:
-                insert()
+            bulk.delete(Fact, ("connection_id", "hour"), [(self.owner, hour) for hour in chunk])
+            insert()
 
         return write
 
 
-def _columns(rows: Hour, told: tuple[int, ...]) -> Iterable[bulk.Values]:
-    """The dimension and what is told of each fact of an hour, by dimension. By columns: a call of ours
-    for each fact would cost more than writing it."""
-    order = sorted(rows)
-    counts = list(zip(*map(rows.__getitem__, order), strict=True))
-    return zip(order, *(counts[at] for at in told), strict=True)
-
-
-def _some(pending: list[int], hours: dict[int, Hour]) -> tuple[list[int], list[int]]:
+def _some(pending: list[int], hours: dict[int, Table]) -> tuple[list[int], list[int]]:
     """The first hours that fill a transaction, at least one; and the others."""
     rows, count = 0, 0
     while count < len(pending) and (
@@ -338,15 +337,3 @@ def _some(pending: list[int], hours: dict[int, Hour]) -> tuple[list[int], list[i
         rows += len(hours[pending[count]])
         count += 1
     return pending[:count], pending[count:]
-
-
-def _day_sums(hours: Iterable[Hour]) -> dict[int, Sequence[Any]]:
-    """Counts of a day by dimension."""
-    gathered: dict[int, list[Counts]] = {}
-    for rows in hours:
-        for one, counts in rows.items():
-            if one in gathered:
-                gathered[one].append(counts)
-            else:
-                gathered[one] = [counts]
-    return {one: rollups.summed(rows, NULLABLE) for one, rows in gathered.items()}

@@ -115,6 +115,12 @@ def _name_of(month: date) -> str:
     return f"{TABLE}_{month:%Y_%m}"
 
 
+def part_of(day: int) -> str:
+    """The partition that a day's facts are of: sending each row there takes PostgreSQL a fifth longer. ""
+    elsewhere."""
+    return _name_of(date_of(day)) if database.vendor == "postgresql" else ""
+
+
 def make_room(day: int) -> None:
     """Have a partition for the month of a day; elsewhere than on PostgreSQL nothing is needed."""
     if database.vendor != "postgresql":

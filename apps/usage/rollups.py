@@ -1,24 +1,25 @@
 """A day's rollups, made anew from its tokens and its costs, in the transaction that closes the day."""
 
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from operator import itemgetter
+from dataclasses import dataclass
 from typing import Any
 
-from apps.usage import blocks, bulk
+import numpy as np
+
+from apps.usage import arrays, blocks, bulk
+from apps.usage.arrays import COUNTED, SUMMED, Bools, Ints, Table, counted, grouped
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import Cost, Rollup
 from apps.usage.money import MICRO, of_femtos
+from apps.usage.packing import members_of, order_of
 from apps.usage.sharing import Line, Usage, share
 from apps.usage.tuples import COUNTS, CUBES, FULL, GRAINS, MONEY
 
 KEY = ("connection_id", "grain", "day", "dimension_id")
 COLUMNS = (*KEY, *COUNTS, *MONEY)
-OWN = ("grain", "dimension_id", *COUNTS, *MONEY)  # but for what a day's rows all have
 COST_MONEY = ("billed_micros", "billed_femtos", "listed_micros", "listed_femtos")
 
-# Counts in the order of COUNTS, requests None where nobody says.
-Counts = Sequence[int | None]
+ORDER = order_of(CUBES)
+
 # Femtodollars: billed and listed (None: not told), by dimension.
 Costs = dict[int, tuple[int, int | None]]
 
@@ -35,12 +36,45 @@ def costs_of(connection_id: int, day: int) -> Costs:
     }
 
 
-def counts_of(connection_id: int, day: int) -> dict[int, list[int | None]]:
-    """The tokens that the rollups have of a day, by dimension."""
-    rows = bulk.select(
+def counts_of(connection_id: int, day: int) -> Table:
+    """The tokens that the rollups have of a day."""
+    held = bulk.select(
         Rollup, ("dimension_id", *COUNTS), connection_id=connection_id, grain=FULL.id, day=day
     )
-    return {row[0]: list(row[1:]) for row in rows if any(row[1:]) or row[-1] is not None}
+    rows = [row for row in held if any(row[1:]) or row[-1] is not None]
+    return counted([row[0] for row in rows], [row[1:] for row in rows])
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """What a day comes to: grain and dimension, which rise, and SUMMED of each."""
+
+    grains: Ints
+    ids: Ints
+    values: Ints
+
+    def rows(self) -> list[tuple[Any, ...]]:
+        """As the table has them: grain, dimension, COUNTS, MONEY."""
+        found = []
+        for grain, one, row in zip(
+            self.grains.tolist(), self.ids.tolist(), self.values.tolist(), strict=True
+        ):
+            counts, requests_told, money, listed_told = _parts_of(row)
+            if not requests_told:
+                counts[-1] = None
+            if not listed_told:
+                money[-2:] = None, None
+            found.append((grain, one, *counts, *money))
+        return found
+
+    def some(self, chosen: Bools) -> "Sums":
+        """The chosen ones."""
+        return Sums(self.grains[chosen], self.ids[chosen], self.values[chosen])
+
+
+def _parts_of(row: list[Any]) -> tuple[list[Any], int, list[Any], int]:
+    width = len(COUNTED)
+    return row[: width - 1], row[width - 1], row[width:-1], row[-1]
 
 
 class DayOfRollups:
@@ -50,7 +84,7 @@ class DayOfRollups:
         self.dimensions = dimensions
         self.day = day
 
-    def write(self, rows: "list[tuple[Any, ...]]") -> int:
+    def write(self, sums: Sums) -> int:
         """Exchange the rows that differ; how many were written. After ``blocks.lock``, in
         the caller's transaction."""
         owner, day = self.dimensions.connection_id, self.day
@@ -62,84 +96,67 @@ class DayOfRollups:
             day=day,
         )
         stale: list[Any] = []
-        fresh = sorted(rows, key=itemgetter(0, 1))
+        fresh = sums
         if held:
             old = {(row[0], row[1]): row for row in held}
-            new = {(row[0], row[1]): row for row in rows}
+            new = {(row[0], row[1]): row for row in sums.rows()}
             stale = [key for key, row in old.items() if new.get(key) != row]
-            fresh = [row for row in fresh if old.get((row[0], row[1])) != row]
-        if stale or fresh:
+            differs = [old.get(key) != row for key, row in new.items()]
+            fresh = sums.some(np.array(differs, np.bool_))
+        if stale or len(fresh.ids):
             blocks.unmake(owner, day)
         bulk.delete(Rollup, KEY, [(owner, grain, day, one) for grain, one in stale])
-        bulk.insert(Rollup, OWN, fresh, same={"connection_id": owner, "day": day})
-        return len(fresh)
+        arrays.insertion(
+            Rollup,
+            {"grain": fresh.grains, "dimension_id": fresh.ids},
+            arrays.columns_of(fresh.values, SUMMED),
+            {"connection_id": owner, "day": day},
+        )()
+        return len(fresh.ids)
 
-    def rows(self, counts: Mapping[int, Counts], costs: Costs) -> list[tuple[Any, ...]]:
-        """What the day comes to: grain, dimension, sums. Needs no transaction."""
-        tuples = self.dimensions.tuples_of([*counts, *costs])
-        if not costs:
-            return [
-                (grain, one, *row, *NO_MONEY) for grain, one, row in self._of_all_grains(counts)
-            ]
-        lines = [Line(one, tuples[one], billed) for one, (billed, _) in costs.items()]
-        shared = share(lines, Usage(counts, tuples))
-        nothing: Counts = [*([0] * (len(COUNTS) - 1)), None]
-        full: dict[int, Counts] = {}
-        for one in [*counts, *(one for one in costs if one not in counts)]:
-            billed, listed = costs.get(one, _FREE)
-            full[one] = [*counts.get(one, nothing), billed, shared.get(one, 0), listed]
-        return [(grain, one, *_stored(row)) for grain, one, row in self._of_all_grains(full)]
-
-    def _of_all_grains(
-        self, full: Mapping[int, Sequence[int | None]]
-    ) -> Iterator[tuple[int, int, Sequence[int | None]]]:
-        """Grain, dimension and sums: of FULL as they are given, of each cube from the smallest that has its
-        columns."""
-        cubes = self.dimensions.cubes(list(full))
-        made: dict[int, Mapping[int, Sequence[int | None]]] = {}
+    def sums(self, counts: Table, costs: Costs) -> Sums:
+        """What the day comes to. Needs no transaction."""
+        full = self._with_money(counts, costs)
+        members = members_of(full.ids, self.dimensions.cubes(full.ids.tolist()))
+        made: dict[int, Table] = {}
         for at, parent in ORDER:
             if parent is None:
-                members = {one: cubes[one][at] for one in full}
+                made[at] = grouped(members[:, at], full.values)
             else:
-                members = {cubes[one][parent]: cubes[one][at] for one in full}
-            groups: defaultdict[int, list[Sequence[int | None]]] = defaultdict(list)
-            for one, row in (full if parent is None else made[parent]).items():
-                groups[members[one]].append(row)
-            made[at] = {member: summed(rows, NULLABLE) for member, rows in groups.items()}
-        yield from ((FULL.id, one, row) for one, row in full.items())
-        for at, cube in enumerate(CUBES):
-            yield from ((cube.id, member, row) for member, row in made[at].items())
+                _, first = np.unique(members[:, parent], return_index=True)
+                made[at] = grouped(members[first, at], made[parent].values)
+        tables = {FULL.id: full} | {CUBES[at].id: table for at, table in made.items()}
+        grains = sorted(tables)
+        sums = Sums(
+            np.repeat(np.array(grains, np.int64), [len(tables[grain]) for grain in grains]),
+            np.concatenate([tables[grain].ids for grain in grains]),
+            np.concatenate([tables[grain].values for grain in grains]),
+        )
+        for name in ("billed", "shared", "listed"):  # femtos below a micro, as money.of_femtos
+            micros, femtos = SUMMED.index(f"{name}_micros"), SUMMED.index(f"{name}_femtos")
+            whole, sums.values[:, femtos] = np.divmod(sums.values[:, femtos], MICRO)
+            sums.values[:, micros] += whole
+        return sums
 
-
-def _parent_of(at: int) -> int | None:
-    """The smallest other cube that has the columns of this one; None: FULL alone has."""
-    larger = (other for other in range(at + 1, len(CUBES)))
-    return next((one for one in larger if CUBES[at].columns < CUBES[one].columns), None)
-
-
-# Cubes by their place in CUBES, each after the one that it is made of.
-ORDER = [(at, _parent_of(at)) for at in reversed(range(len(CUBES)))]
-_FREE = (0, None)
-NO_MONEY = (0, 0, 0, 0, None, None)
-NULLABLE = frozenset({len(COUNTS) - 1, len(COUNTS) + 2})  # requests, listed
-
-
-def summed(rows: Sequence[Sequence[Any]], nullable: Collection[int]) -> Sequence[Any]:
-    """The sum of each column; of those that may be None, of what is told, None if nothing is."""
-    if len(rows) == 1:
-        return rows[0]
-    return [
-        _told(column) if at in nullable else sum(column)
-        for at, column in enumerate(zip(*rows, strict=True))
-    ]
-
-
-def _told(column: Sequence[int | None]) -> int | None:
-    told = [value for value in column if value is not None]
-    return sum(told) if told else None
-
-
-def _stored(row: Sequence[Any]) -> tuple[Any, ...]:
-    counts, (billed, shared, listed) = row[: len(COUNTS)], row[len(COUNTS) :]
-    told = (None, None) if listed is None else of_femtos(listed)
-    return (*counts, *of_femtos(billed), *of_femtos(shared), *told)
+    def _with_money(self, counts: Table, costs: Costs) -> Table:
+        """SUMMED of each dimension that has counts or costs."""
+        ids = np.union1d(counts.ids, np.fromiter(costs, np.int64, len(costs)))
+        values = np.zeros((len(ids), len(SUMMED)), np.int64)
+        values[np.searchsorted(ids, counts.ids), : len(COUNTED)] = counts.values
+        if not costs:
+            return Table(ids, values)
+        tuples = self.dimensions.tuples_of(ids.tolist())
+        lines = [Line(one, tuples[one], billed) for one, (billed, _) in costs.items()]
+        shared = share(lines, Usage(counts.rows(), tuples))
+        place = {one: at for at, one in enumerate(ids.tolist())}
+        billed_at, shared_at, listed_at = (
+            SUMMED.index(f"{name}_micros") for name in ("billed", "shared", "listed")
+        )
+        for one, (billed, listed) in costs.items():
+            row = values[place[one]]
+            row[billed_at : billed_at + 2] = of_femtos(billed)
+            if listed is not None:
+                row[listed_at:] = (*of_femtos(listed), 1)
+        for one, femtos in shared.items():
+            values[place[one], shared_at : shared_at + 2] = of_femtos(femtos)
+        return Table(ids, values)

@@ -20,6 +20,7 @@ from apps.providers.errors import Forbidden, NotFound, ProviderError, Refused, U
 from apps.providers.http import Answer, failure_of
 from apps.providers.records import Page
 from apps.providers.records.billing import AutoTopUp
+from apps.providers.records.reports import UsageRows
 from tests.contract import openapi
 from tests.contract.openapi import Operation
 from tests.providers.cline_calls import CALLS, DAYS, PAYMENT, TOP_UP, USER
@@ -341,7 +342,7 @@ def without_raw(record: Any) -> Any:
     """What a record says, its plan within it included; the provider's spelling stays out."""
     if isinstance(record, bytes):
         return b""
-    if isinstance(record, tuple):
+    if isinstance(record, tuple | UsageRows):
         return tuple(map(without_raw, record))
     names = getattr(record, "__struct_fields__", None) or getattr(record, "__slots__", None)
     if names is None or isinstance(record, Decimal | datetime):

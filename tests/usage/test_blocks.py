@@ -13,7 +13,7 @@ from django.db import connection as database
 from django.utils import timezone
 
 from apps.organizations.models import Connection
-from apps.usage import blocks, reads, rollups
+from apps.usage import arrays, blocks, reads, rollups
 from apps.usage.days import HOURS, date_of, day_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import Block, BlockRollup, Dimension, ReadDay, Report, Rollup
@@ -64,14 +64,17 @@ class Year:
 
     def write(self, day: int) -> None:
         chosen = self.dice.sample(self.ids[:-1], self.dice.randrange(len(self.ids)))
-        counts: dict[int, list[int | None]] = {
-            one: [*(self.dice.randrange(10**9) for _ in range(7)), self.dice.choice([None, 3])]
-            for one in chosen
-        }
+        counts: list[list[int | None]] = [
+            [*(self.dice.randrange(10**9) for _ in range(7)), self.dice.choice([None, 3])]
+            for _ in chosen
+        ]
         listed = self.dice.choice([None, 10**15])
         rolled = rollups.DayOfRollups(self.dimensions, day)
         rolled.write(
-            rolled.rows(counts, {self.ids[-1]: (self.dice.randrange(-(10**12), 10**18), listed)})
+            rolled.sums(
+                arrays.counted(chosen, counts),
+                {self.ids[-1]: (self.dice.randrange(-(10**12), 10**18), listed)},
+            )
         )
 
     def read(self, days: Sequence[int]) -> None:

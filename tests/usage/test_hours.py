@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+import numpy as np
 import pytest
 from django.db import connection as database
 from django.test.utils import CaptureQueriesContext
@@ -14,11 +15,11 @@ from hypothesis import settings as of_hypothesis
 from hypothesis import strategies as st
 
 from apps.organizations.models import Connection
-from apps.usage import facts, hours, ledger, reads, retention
+from apps.usage import arrays, facts, hours, ledger, packing, reads, retention
 from apps.usage.days import HOURS, date_of, day_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.models import Fact, HourRollup, Report
-from apps.usage.tuples import COLUMNS, COUNTS, CUBES, NONE, NOT_ASKED
+from apps.usage.tuples import COLUMNS, COUNTS, NONE, NOT_ASKED
 from tests.factories import ConnectionFactory
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -63,7 +64,7 @@ class Told:
         buckets = facts.Buckets(self.dimensions, (), ())
         for hour in range(day * HOURS, (day + 1) * HOURS):
             chosen = self.dice.sample(self.ids, self.dice.randrange(len(self.ids)))
-            buckets.hours[hour] = {one: self.counts(day) for one in chosen}
+            buckets.hours[hour] = arrays.counted(chosen, [self.counts(day) for _ in chosen])
         writer = facts.DayWriter(self.report, self.dimensions, lambda: None, ())
         known = ledger.plan(self.report, timezone.now()).known.get(day)
         writer.write(day, buckets, known, timezone.now(), with_costs=False)
@@ -123,9 +124,8 @@ def as_number(counts: Sequence[int]) -> int:
 @of_hypothesis(max_examples=200, deadline=None)
 def test_a_row_gives_back_each_count_in_four_bytes_or_eight(counts: list[int]) -> None:
     width = len(counts) // HOURS
-    told, number = tuple(range(width)), as_number(counts)
-    ((grain, one, mask, kept),) = hours.rows_of({0: {7: number}}, told)
-    assert (grain, one) == (CUBES[0].id, 7)
+    mask, number = (1 << width) - 1, as_number(counts)
+    (kept,) = packing.packed(np.array([counts], np.int64))
     assert len(kept) == len(counts) * (4 if max(counts) < FOUR_BYTES else 8)
     assert hours.number_of(kept, mask) == number
     by_hour = dict(hours.unpacked(number, mask))
@@ -138,8 +138,8 @@ def test_a_row_gives_back_each_count_in_four_bytes_or_eight(counts: list[int]) -
 @given(st.lists(st.lists(st.integers(0, FOUR_BYTES - 1), min_size=HOURS, max_size=HOURS)))
 @of_hypothesis(max_examples=100, deadline=None)
 def test_narrow_rows_are_added_up_beyond_four_bytes(rows: list[list[int]]) -> None:
-    kept = [hours.rows_of({0: {1: as_number(row)}}, (5,))[0] for row in rows]
-    number = sum(hours.number_of(counts, mask) for _grain, _one, mask, counts in kept)
+    kept = packing.packed(np.array(rows, np.int64).reshape(-1, HOURS))
+    number = sum(hours.number_of(counts, 1 << 5) for counts in kept)
     sums = [sum(column) for column in zip(*rows, strict=True)] or [0] * HOURS
     by_hour = dict(hours.unpacked(number, 1 << 5))
     assert [by_hour[at][5] if at in by_hour else 0 for at in range(HOURS)] == sums

@@ -17,7 +17,7 @@ from apps.providers.anthropic import AnthropicAdapter
 from apps.providers.guard import worker_scope
 from apps.sync.models import Resource, SyncRun
 from apps.sync.walk import walk
-from apps.usage import bulk, facts, ledger, reads, rollups
+from apps.usage import facts, hours, ledger, reads, rollups
 from apps.usage.days import HOURS, day_of
 from apps.usage.models import Correction, Fact, ReadDay, Report
 from tests.desk import Desk, open_desk
@@ -47,7 +47,7 @@ def walk_on(connection: Connection, name: str = "usage") -> int:
 # Where the worker dies, and at which time it comes there.
 MOMENTS: dict[str, Callable[[], None]] = {
     "between two days": lambda: after(facts.DayWriter, "write", 2),
-    "facts written, rollups not": lambda: after(bulk, "insert", 3),
+    "facts written, rollups not": lambda: after(hours, "exchange", 1),
     "rollups written, ledger not": lambda: after(rollups.DayOfRollups, "write", 2),
     "in the transaction that ends a day": lambda: after(ledger, "mark", 2),
     "some hours of a large day written": lambda: after(facts.DayWriter, "_exchanging", 4),

@@ -17,7 +17,7 @@ from apps.keys.models import Key
 from apps.organizations.models import Role
 from apps.sync.models import Resource
 from apps.ui.keyset import Order, page_of
-from apps.usage import reads, rollups, services, shelf
+from apps.usage import arrays, reads, rollups, services, shelf
 from apps.usage.days import day_of
 from apps.usage.dimensions import Dimensions
 from apps.usage.groupings import Grouping, add_grouping, groupings
@@ -45,7 +45,10 @@ def use(connection_id: int, day: int, cost: str, **told: str) -> None:
     (one,) = dimensions.ids([row]).values()
     rolled = rollups.DayOfRollups(dimensions, day)
     rolled.write(
-        rolled.rows({one: [1000, 0, 0, 0, 0, 50, 0, None]}, {one: (in_femtos(Decimal(cost)), None)})
+        rolled.sums(
+            arrays.counted([one], [[1000, 0, 0, 0, 0, 50, 0, None]]),
+            {one: (in_femtos(Decimal(cost)), None)},
+        )
     )
 
 

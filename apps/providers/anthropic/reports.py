@@ -1,11 +1,10 @@
 """Usage and cost reports: the SDK has no resource for them, so its client is asked directly."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from itertools import starmap
 from operator import attrgetter
-from typing import Annotated, Any, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, TypeVar
 
 import httpx2
 import msgspec
@@ -24,6 +23,7 @@ from apps.providers.decoding import (
 )
 from apps.providers.errors import NOT_JSON, TooLarge
 from apps.providers.money import CENTS, money
+from apps.providers.reading import LARGEST_COUNT
 from apps.providers.records import Page, Record, Unreadable
 from apps.providers.records.reports import (
     CostBucket,
@@ -32,6 +32,7 @@ from apps.providers.records.reports import (
     UsageBucket,
     UsageQuery,
     UsageRow,
+    UsageRows,
 )
 
 USAGE = "/v1/organizations/usage_report/messages"
@@ -48,7 +49,7 @@ COUNTS = {
     "output": "output_tokens",
     "web_searches": "server_tool_use.web_search_requests",
 }
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=LARGEST_COUNT)]
 Row = TypeVar("Row")
 Bucket = TypeVar("Bucket", bound=Record)
 
@@ -79,6 +80,10 @@ class UsageResult(msgspec.Struct, gc=False):
     account_id: str | None
     service_account_id: str | None
     speed: str | None = None
+    # What a UsageRow has besides: here nothing of it is told.
+    missing: ClassVar[tuple[str, ...]] = ()
+    unsplit_input: ClassVar[int] = 0
+    requests: ClassVar[int | None] = None
 
 
 class CostResult(msgspec.Struct, gc=False):
@@ -121,13 +126,16 @@ class _Read(msgspec.Struct, gc=False):
 _of_usage = attrgetter(*COUNTS.values(), *USAGE_DIMENSIONS, "speed")
 
 
-def _usage_rows(rows: Iterable[UsageResult]) -> Iterator[UsageRow]:
-    """There may be a million: a call of ours for each would cost more than reading them did."""
-    return starmap(UsageRow, map(_of_usage, rows))
+def _usage_row(row: UsageResult) -> UsageRow:
+    return UsageRow(*_of_usage(row))
 
 
-def _cost_rows(rows: Iterable[CostResult]) -> Iterator[CostRow]:
-    return map(_cost_row, rows)
+def _usage_rows(rows: Sequence[UsageResult]) -> Sequence[UsageRow]:
+    return UsageRows(rows, COUNTS, _usage_row)
+
+
+def _cost_rows(rows: Sequence[CostResult]) -> Sequence[CostRow]:
+    return tuple(map(_cost_row, rows))
 
 
 def _cost_row(row: CostResult) -> CostRow:
@@ -154,7 +162,7 @@ def _count(value: Any) -> int | None:
     if isinstance(value, str):
         digits = value.strip()
         value = int(digits) if digits.isascii() and digits.isdecimal() else None
-    return value if isinstance(value, int) and 0 <= value < 2**63 else None
+    return value if isinstance(value, int) and 0 <= value <= LARGEST_COUNT else None
 
 
 def count_in(fields: Fields, name: str) -> int:
@@ -222,7 +230,7 @@ class _Buckets(Generic[Row, Bucket]):
         self,
         bucket: Callable[..., Bucket],
         struct: Any,
-        build: Callable[[Iterable[Any]], Iterable[Row]],
+        build: Callable[[Sequence[Any]], Sequence[Row]],
         lenient: Callable[[Fields], Row],
     ) -> None:
         self._bucket, self._struct, self._build, self._lenient = bucket, struct, build, lenient
@@ -233,10 +241,10 @@ class _Buckets(Generic[Row, Bucket]):
     def _record(self, row: Any, _raw: bytes) -> Bucket:
         start, end = moment(row.starting_at), in_utc(row.ending_at)
         if isinstance(row, _Read):
-            rows, unreadable = tuple(row.results), tuple(row.unreadable)
-            return self._bucket(row.starting_at, start, end, rows, unreadable)
+            unreadable = tuple(row.unreadable)
+            return self._bucket(row.starting_at, start, end, tuple(row.results), unreadable)
         try:
-            rows = tuple(self._build(row.results))
+            rows = self._build(row.results)
         except ValueError as error:
             raise msgspec.ValidationError(str(error)) from None
         if start is None:

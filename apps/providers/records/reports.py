@@ -4,9 +4,12 @@ A null among a row's dimensions may mean "not grouped by this", "the default wor
 only the query tells which, so it is kept with the rows.
 """
 
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
+from operator import attrgetter
+from typing import Any, overload
 
 import msgspec
 
@@ -81,6 +84,45 @@ class UsageRow(msgspec.Struct, gc=False):
     part: str = ""
 
 
+class UsageRows(Sequence[UsageRow]):
+    """A bucket's rows, each made when somebody looks at it: of a million that are added up nobody looks at
+    one."""
+
+    def __init__(
+        self, told: Sequence[Any], paths: Mapping[str, str], make: Callable[[Any], UsageRow]
+    ) -> None:
+        """``told``: rows as the provider's contract has them; ``paths``: where they have a field of UsageRow,
+        if not under its name."""
+        self._told, self._paths, self._make = told, paths, make
+
+    def __len__(self) -> int:
+        return len(self._told)
+
+    @overload
+    def __getitem__(self, at: int) -> UsageRow: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[UsageRow]: ...
+    def __getitem__(self, at: int | slice) -> UsageRow | Sequence[UsageRow]:
+        if isinstance(at, slice):
+            return tuple(map(self._make, self._told[at]))
+        return self._make(self._told[at])
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Sequence) and tuple(self) == tuple(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
+    def read(self, *names: str) -> Iterator[Any]:
+        """Some fields of each row: the value of one, a tuple of several."""
+        return map(attrgetter(*(self._paths.get(name, name) for name in names)), self._told)
+
+
+def fields_of(rows: Sequence[UsageRow], *names: str) -> Iterator[Any]:
+    """Some fields of each row: the value of one, a tuple of several."""
+    return rows.read(*names) if isinstance(rows, UsageRows) else map(attrgetter(*names), rows)
+
+
 class CostRow(msgspec.Struct, gc=False):
     """An amount in the currency's own unit (dollars), exact; it may be negative."""
 
@@ -105,7 +147,7 @@ class UsageBucket(Record, frozen=True, gc=False):
 
     starts_at: datetime
     ends_at: datetime | None
-    rows: tuple[UsageRow, ...]
+    rows: Sequence[UsageRow]
     unreadable: tuple[Unreadable, ...] = ()
     missing: tuple[str, ...] = ()
     whole: bool = True
