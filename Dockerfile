@@ -34,4 +34,4 @@ USER 10001:10001
 VOLUME /var/lib/orgdesk
 EXPOSE 8000
 CMD ["granian", "--interface", "wsgi", "--host", "0.0.0.0", "--port", "8000", "--workers", "2", \
-     "--blocking-threads", "8", "portal.wsgi:application"]
+     "--blocking-threads", "4", "portal.wsgi:application"]

@@ -21,7 +21,7 @@ from portal.embedded_redis import free_port
 ROOT = Path(__file__).parents[1]
 WEB_MB, WORKER_MB, START_SECONDS = 100, 140, 5.0  # GOALS
 WORKER = "portal.worker"
-THREADS = 8  # of the demo's web server
+THREADS = 4  # of the demo's web server
 PAGES = ("", "people/", "people/?q=an", "invites/", "activity/", "connections/")
 CLIENT = "pydantic_core"  # a library that the providers' clients alone bring
 RESTING = 0.2  # seconds of work in one second: beat's sweep, but no imports

@@ -92,6 +92,8 @@ OUTBOX_HOLD_SECONDS = env.float("OUTBOX_HOLD_SECONDS", default=15.0)
 # Beginning of the files that name what was sent last; not to be put back together with the database.
 OUTBOX_MARKS = VAR_DIR / (f"test{TEST_PROCESS}-{os.getpid()}-sent" if TESTING else "sent")
 OUTBOX_PAGE_WAIT_SECONDS = env.float("OUTBOX_PAGE_WAIT_SECONDS", default=0.7)
+# Requests of one process that may wait for a worker at the same time: half of its threads.
+WAITING_AT_ONCE = env.int("WAITING_AT_ONCE", default=2)
 
 # --- Walks -------------------------------------------------------------------------------------
 SYNC_LEASE_SECONDS = env.float("SYNC_LEASE_SECONDS", default=60.0)

@@ -21,6 +21,7 @@ from apps.organizations.models import Connection
 from apps.organizations.probing import KEY, NETWORK, ORGANIZATION, OURS, PERMISSION, REFUSED
 from apps.organizations.sealing import Secret
 from apps.providers.protocol import Provider
+from apps.ui import waiting
 
 Probe = Connection.Probe
 KINDS = (KEY, PERMISSION, ORGANIZATION, REFUSED, NETWORK, OURS)
@@ -115,11 +116,12 @@ def probing_answers(shape: Any) -> dict[Any, Any]:
 
 
 def _await_probe(connection: Connection, seconds: float) -> None:
-    """Return once no worker has to ask any more, or after ``seconds``."""
+    """Return once no worker has to ask any more, or after ``seconds``; at once if too many wait."""
     deadline = monotonic() + seconds
-    waiting = Connection.objects.filter(pk=connection.pk, probe__in=ASKING)
-    while (left := deadline - monotonic()) > 0 and waiting.exists():
-        sleep(min(ONE_WAIT, left))
+    asking = Connection.objects.filter(pk=connection.pk, probe__in=ASKING)
+    with waiting.room() as free:
+        while free and (left := deadline - monotonic()) > 0 and asking.exists():
+            sleep(min(ONE_WAIT, left))
 
 
 class ProbingMixin(DeskAPIMixin):

@@ -256,7 +256,7 @@ class Demo:
         """Start the web server."""
         command = (
             f"granian --interface wsgi --port {self.port} --workers 1 "
-            "--blocking-threads 8 --backpressure 64 --log-level error portal.wsgi:application"
+            "--blocking-threads 4 --backpressure 64 --log-level error portal.wsgi:application"
         )
         self.supervisor.start("web", [*PYTHON, *command.split()], self.environment)
 

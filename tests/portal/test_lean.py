@@ -42,6 +42,7 @@ assert redis.asyncio.Redis is Redis
 """
 RARELY_NEEDED = (
     "rest_framework.views",
+    "numpy",
     "drf_spectacular.views",
     "django.test",
     "openpyxl",

@@ -15,6 +15,7 @@ from django.conf import settings
 from kombu.exceptions import OperationalError
 
 from apps.sync.models import Command, CommandState
+from apps.ui import waiting
 from apps.ui.prepared import Prepared
 
 log = structlog.get_logger(__name__)
@@ -60,9 +61,16 @@ def announce(command: Command) -> None:
 def await_word(command: Command, seconds: float | None = None) -> Command:
     """Wait a moment for the worker's word, then return the Command as it is now.
 
-    ``seconds`` defaults to OUTBOX_PAGE_WAIT_SECONDS; 0 does not wait.
+    ``seconds`` defaults to OUTBOX_PAGE_WAIT_SECONDS; 0 does not wait, nor does one too many.
     """
     patience = settings.OUTBOX_PAGE_WAIT_SECONDS if seconds is None else seconds
+    if patience <= 0:
+        return _awaited(command, 0)
+    with waiting.room() as free:
+        return _awaited(command, patience if free else 0)
+
+
+def _awaited(command: Command, patience: float) -> Command:
     deadline, heard = monotonic() + patience, False
     while True:
         # Another who waits may have heard the word first: look at the row between two waits.
