@@ -40,10 +40,7 @@ CURRENCY = "USD"
 # Rows of one transaction: what SQLite writes in some 10 ms. A day of more is exchanged in several.
 MOST_ROWS = {"sqlite": 8_000, "postgresql": 50_000}
 
-
 Counts = tuple[Any, ...]
-
-
 NOTHING = arrays.counted([], [])
 
 
@@ -118,9 +115,8 @@ class Buckets:
         if isinstance(bucket, Told):
             hour, unreadable = bucket.hour, bucket.unreadable
             ids = self._meet(bucket.keys) if bucket.ids is None else bucket.ids
-            self.hours[hour] = arrays.grouped(
-                ids, bucket.values
-            )  # a tuple that comes twice counts twice
+            # A tuple that comes twice counts twice.
+            self.hours[hour] = arrays.grouped(ids, bucket.values)
         else:
             hour = hour_of(bucket.starts_at)
             unreadable = len(bucket.unreadable) + _missing(bucket.rows)

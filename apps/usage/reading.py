@@ -43,6 +43,9 @@ from apps.usage.tuples import (
 FEW = frozenset({"workspace", "key", "account", "service_account"})
 # What has one of these, all of a grain, is mostly one dimension: a key is of one workspace.
 MOSTLY = {KEY_GRAIN: "key", ACCOUNT_GRAIN: "account"}
+MOST_LOOKED_UP = 20_000  # facts by hour and dimension, there or not
+# What a dimension stands for: currency, connection, and the columns that are read.
+Names = dict[int, list[Any]]
 MOST_RUNS = 6  # of days that are not summed up by place, before all of them are read the other way
 
 
@@ -183,6 +186,10 @@ class Reading:
         keys += [f'd."{name}"' for name in self.columns]
         keys += self._place_keys()
         as_they_are = self.alone or self.nearly
+        if self.nearly and self.time and not self.few:  # many rows of each dimension
+            with database.cursor() as cursor:
+                cursor.execute(f"SELECT u.dimension_id, at, {names} FROM {found}", given)  # noqa: S608  # likewise
+                return list(self._day_rows(self._named(cursor.fetchall(), self._names(self.grain))))
         sums = names if as_they_are else blocks.sums_of(blocks.SUMS)
         sql = (
             f"SELECT {', '.join(keys)}, {sums} FROM {found}"  # noqa: S608  # likewise
@@ -191,6 +198,25 @@ class Reading:
         with database.cursor() as cursor:
             cursor.execute(sql if as_they_are else f"{sql} GROUP BY {', '.join(keys)}", given)
             return list(self._day_rows(cursor.fetchall()))
+
+    def _names(self, grain: Grain, chosen: str = "", values: Sequence[Any] = ()) -> Names:
+        """What the dimensions of a grain stand for. To look it up here is quicker than to have thousands of rows
+        joined with it, and handed over with its texts."""
+        columns = ["dimension_id", "currency", "connection_id", *self.columns]
+        with database.cursor() as cursor:
+            cursor.execute(
+                f"SELECT {', '.join(columns)} FROM (SELECT id AS dimension_id, d.* FROM {table_of(Dimension)} d) r"  # noqa: S608  # likewise
+                f" WHERE connection_id IN ({marks(self.ids)}) AND grain = %s{chosen}",
+                [*self.ids, grain.id, *values],
+            )
+            return {one: told for one, *told in cursor.fetchall()}
+
+    def _named(self, rows: Iterable[Sequence[Any]], names: Names) -> Iterator[list[Any]]:
+        """Rows that begin with their dimension, and then have the time if it is asked for, as rows of keys."""
+        times = 1 if self.time else 0
+        for one, *values in rows:
+            told = names[one]
+            yield [*told[:2], *values[:times], *told[2:], *values[times:]]
 
     def _of_blocks(self, ids: list[int], first: int, last: int, chosen: str) -> str:
         """The rows of blocks as SQL; its parameters are ``ids``, the grain, and those of ``chosen``."""
@@ -266,6 +292,11 @@ class Reading:
         keys += [f'd."{name}"' for name in self.columns]
         keys += self._place_keys()
         chosen, values = self._chosen(FULL)
+        if self.few and not self.placed:
+            names = self._names(FULL, chosen, values)
+            hours_of_all = sum(last + 1 - first for first, last in days) * HOURS
+            if len(names) * hours_of_all <= MOST_LOOKED_UP:
+                return self._looked_up(days, names)
         parts, given = [], []
         for (first, last), ids in days.items():
             begin, end = first * HOURS, (last + 1) * HOURS
@@ -282,6 +313,21 @@ class Reading:
         with database.cursor() as cursor:
             cursor.execute(" UNION ALL ".join(parts), given)
             return list(self._hour_rows(cursor.fetchall()))
+
+    def _looked_up(self, days: Mapping[tuple[int, int], list[int]], names: Names) -> list[Row]:
+        """The facts of a few dimensions, added up here: a database takes longer to add up than to look up."""
+        rows: list[Sequence[Any]] = []
+        for (first, last), ids in days.items() if names else ():
+            at = range(first * HOURS, (last + 1) * HOURS)
+            sql = (
+                f"SELECT dimension_id, hour, {', '.join(COUNTS)} FROM {table_of(Fact)}"  # noqa: S608  # names of our own models
+                f" WHERE connection_id IN ({marks(ids)}) AND hour IN ({marks(at)})"
+                f" AND dimension_id IN ({marks(list(names))})"
+            )
+            with database.cursor() as cursor:
+                cursor.execute(sql, [*ids, *at, *names])
+                rows += cursor.fetchall()
+        return _merged(self._hour_rows(self._named(rows, names)))
 
     def _place_keys(self) -> list[str]:
         return [f'p{at}."{one.column}"' for at, one in enumerate(self.placed)]
@@ -354,15 +400,7 @@ class Reading:
             self._map(rows)
         elif len(self.ids) == 1 and not self.nearly and not self._is_of_places_alone():
             return rows
-        merged: dict[tuple[Any, ...], Row] = {}
-        for row in rows:
-            key = (*row.group.values(), row.currency)
-            held = merged.setdefault(key, row)
-            if held is not row:
-                held.add(row)
-                # Parts that are estimates may sum up to what is billed: then the sum is none.
-                held.is_estimate = held.cost_femtos != held.billed_femtos
-        return list(merged.values())
+        return _merged(rows)
 
     def _map(self, rows: Iterable[Row]) -> None:
         """Have groups say what added groupings make of them."""
@@ -380,6 +418,19 @@ class Reading:
                 else raw[name]
                 for name in self.asked
             }
+
+
+def _merged(rows: Iterable[Row]) -> list[Row]:
+    """Rows of the same group and currency added up."""
+    merged: dict[tuple[Any, ...], Row] = {}
+    for row in rows:
+        key = (*row.group.values(), row.currency)
+        held = merged.setdefault(key, row)
+        if held is not row:
+            held.add(row)
+            # Parts that are estimates may sum up to what is billed: then the sum is none.
+            held.is_estimate = held.cost_femtos != held.billed_femtos
+    return list(merged.values())
 
 
 def _months(first: date, last: date) -> list[date]:
