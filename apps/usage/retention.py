@@ -116,8 +116,7 @@ def _name_of(month: date) -> str:
 
 
 def part_of(day: int) -> str:
-    """The partition that a day's facts are of: sending each row there takes PostgreSQL a fifth longer. ""
-    elsewhere."""
+    """The partition that a day's facts are of, so that PostgreSQL need not find it for each row. "" elsewhere."""
     return _name_of(date_of(day)) if database.vendor == "postgresql" else ""
 
 
