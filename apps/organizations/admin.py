@@ -389,7 +389,7 @@ class ConnectionAdmin(SupportAdmin):
     @admin.display(description=_("Condition"))
     def condition(self, row: Connection) -> str:
         """What the organization's own pages say of it."""
-        if row.state in (Connection.State.DRAFT, Connection.State.DISCONNECTED):
+        if row.state == Connection.State.DRAFT:
             return row.get_state_display()
         return health_of(row).headline
 
@@ -461,8 +461,6 @@ class PersonalConnectionAdmin(SupportAdmin):
     @admin.display(description=_("Condition"))
     def condition(self, row: Connection) -> str:
         """In our words alone: what the provider said may be private."""
-        if row.state == Connection.State.DISCONNECTED:
-            return row.get_state_display()
         return health_of(row).headline
 
 

@@ -15,7 +15,7 @@ from rest_framework.response import Response
 from apps.organizations.api_access import DeskAPIMixin
 from apps.organizations.api_problems import answers, of_form
 from apps.organizations.api_shapes import Moment, Shape, address
-from apps.organizations.api_waiting import patience
+from apps.organizations.api_waiting import Patience
 from apps.organizations.connection_forms import NewKeyForm
 from apps.organizations.models import Connection
 from apps.organizations.probing import KEY, NETWORK, ORGANIZATION, OURS, PERMISSION, REFUSED
@@ -135,14 +135,15 @@ class ProbingMixin(DeskAPIMixin):
 
     def asked(self, connection: Connection) -> Response:
         """202 with where to look; 200 if the provider has answered while the caller waited."""
-        seconds = patience(self.request)
-        _await_probe(connection, float(seconds or 0))
+        patience = Patience(self.request)
+        _await_probe(connection, patience.seconds)
         answer = self.shown(connection.uid)
-        if answer.data["check"]["state"] in ASKING:
+        asking = answer.data["check"]["state"] in ASKING
+        if asking:
             answer.status_code = 202
         answer["Location"] = address(
             self.request, self.place, self.organization.slug, uid=connection.uid
         )
-        if seconds is not None:
-            answer["Preference-Applied"] = f"wait={seconds}"
+        for name, value in patience.heeded(settled=not asking).items():
+            answer[name] = value
         return answer

@@ -226,6 +226,13 @@ def with_freshness(connections: ConnectionQuerySet) -> ConnectionQuerySet:
 def health_of(connection: Connection) -> Health:
     """The condition of a connection that came through ``with_freshness``. No query."""
     now = timezone.now()
+    if connection.state == Connection.State.DISCONNECTED:
+        return Health(
+            connection,
+            "info",
+            _("Disconnected: what was mirrored until then stays; nothing is synced or sent any more."),
+            _("Connect the account anew if it should go on."),
+        )
     if connection.frozen_at:
         return Health(
             connection,

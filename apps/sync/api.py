@@ -22,7 +22,7 @@ from apps.organizations.api_shapes import (
     asked_of_list,
     written,
 )
-from apps.organizations.api_waiting import patience
+from apps.organizations.api_waiting import Patience
 from apps.organizations.policy import role_may, role_of
 from apps.providers.masking import mask
 from apps.sync.models import OPEN_STATES, Batch, Command, CommandEvent, CommandState
@@ -225,12 +225,10 @@ class AskingMixin(DeskAPIMixin):
         if isinstance(asked, Batch):
             body = BatchSerializer(asked, context={"request": self.request}).data
             return Response(body, 202, headers={"Location": body["url"]})
-        seconds = patience(self.request)
-        command = await_word(asked, float(seconds or 0))
+        patience = Patience(self.request)
+        command = await_word(asked, patience.seconds)
         body = ChangeSerializer(command, context={"request": self.request}).data
-        headers = {"Location": body["url"]}
-        if seconds is not None:
-            headers["Preference-Applied"] = f"wait={seconds}"
+        headers = {"Location": body["url"], **patience.heeded(settled=not command.is_open)}
         return Response(body, 202 if command.is_open else 200, headers=headers)
 
 

@@ -1,9 +1,11 @@
 """Connecting an account over the API, step by step as the wizard has it; another key for one that stands."""
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from django.conf import settings
 from django.core.cache import cache
 from django.db import connection as database
 from django.test import Client
@@ -20,6 +22,7 @@ from apps.organizations.models import Connection, Grant, Role
 from apps.organizations.sealing import Secret
 from apps.providers.anthropic import AnthropicAdapter
 from apps.sync.models import CommandState
+from apps.ui import waiting
 from tests.api.conftest import client_for
 from tests.browsing import at_desk, tired
 from tests.desk import connect
@@ -229,6 +232,15 @@ def test_a_caller_who_waits_is_answered_when_the_provider_has_answered(
     monkeypatch.setattr(api_probing, "ONE_WAIT", 0.01)
     again = olga("post", f"{answer.json()['url']}check/", Prefer="wait=1")
     assert (again.status_code, again.json()["check"]["state"]) == (202, "waiting")
+    assert again["Preference-Applied"] == "wait=1"
+
+    # Where too many wait already the answer comes at once, and does not say that one has waited.
+    with ExitStack() as stack:
+        for _ in range(settings.WAITING_AT_ONCE):
+            stack.enter_context(waiting.room())
+        crowded = olga("post", f"{answer.json()['url']}check/", Prefer="wait=9")
+    assert crowded.status_code == 202
+    assert "Preference-Applied" not in crowded
 
 
 def test_a_key_that_is_refused_is_not_kept_and_another_is_pasted(
@@ -584,10 +596,15 @@ def test_a_new_key_that_nobody_answered_about_is_tried_again_or_dropped(
     assert unseal_from(standing, "credential").reveal() == new
 
 
-def test_what_is_disconnected_takes_no_key(
+def test_what_is_disconnected_takes_no_key_and_is_not_up_to_date(
     olga: Caller, worker: Worker, standing: Connection
 ) -> None:
     Connection.objects.update(state="disconnected", credential="")
+    told = olga("get", f"connections/{standing.uid}/").json()
+    assert told["state"] == "disconnected"
+    assert told["health"]["level"] == "info"
+    assert told["health"]["headline"].startswith("Disconnected: ")
+    assert "Connect" in told["health"]["way_out"]
     for method, body in (("put", {"key": WRONG}), ("delete", None)):
         assert olga(method, f"connections/{standing.uid}/new-key/", body).status_code == 409
     standing.refresh_from_db()

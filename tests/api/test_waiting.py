@@ -1,16 +1,19 @@
 """``Prefer: wait``: how long a caller is kept, and by what."""
 
+from contextlib import ExitStack
 from time import monotonic
 from typing import Any
 
 import pytest
 import redis
+from django.conf import settings
 from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.organizations.models import Connection
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox import word
+from apps.ui import waiting
 from tests.factories import CommandFactory, MemberFactory, PersonFactory
 
 pytestmark = pytest.mark.django_db
@@ -116,3 +119,22 @@ def test_the_preference_is_read_as_it_is_written(
     answer = api.delete(f"{base}members/{member.pk}/", HTTP_PREFER=preferred)
     assert answer.status_code == 202
     assert seen == [waited]
+
+
+def test_it_is_told_that_the_preference_was_heeded_only_where_it_was(
+    api: APIClient, base: str, connection: Connection
+) -> None:
+    member: Any = MemberFactory(
+        connection=connection, person=PersonFactory(organization=connection.organization)
+    )
+    with ExitStack() as stack:
+        for _ in range(settings.WAITING_AT_ONCE):
+            stack.enter_context(waiting.room())
+        crowded = api.delete(f"{base}members/{member.pk}/", HTTP_PREFER="wait=1")
+    assert crowded.status_code == 202
+    assert "Preference-Applied" not in crowded
+
+    Command.objects.all().delete()
+    waited = api.delete(f"{base}members/{member.pk}/", HTTP_PREFER="wait=1")
+    assert waited.status_code == 202
+    assert waited["Preference-Applied"] == "wait=1"

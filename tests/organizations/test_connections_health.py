@@ -168,6 +168,9 @@ def test_notices_say_what_is_wrong_and_what_to_do() -> None:
     frozen = told(connection={"frozen_at": now, "frozen_reason": "invalid x-api-key"})
     assert (frozen.level, frozen.needs_key, frozen.said) == ("danger", True, "invalid x-api-key")
     assert told(connection={"state": "paused"}).level == "info"
+    gone = told(connection={"state": "disconnected", "frozen_at": now}, synced=now)
+    assert (gone.level, gone.needs_key, gone.is_well) == ("info", False, False)
+    assert gone.headline.startswith("Disconnected: ")
     assert told(connection={"failures": 5, "breaker_open_until": now}).level == "warning"
     assert told(connection={"failures": 1, "last_error": "x"}).level == "warning"
     assert "first sync" in told().headline
