@@ -6,8 +6,6 @@ from portal import later
 # tracebacks that ours are not drawn by.
 sys.modules.setdefault("rich", None)  # type: ignore[arg-type]  # how Python spells "not to be had"
 later.put_off()
-
-with later.hidden(*later.NOT_FOR_CELERY):
-    from portal.celery import app as celery_app
-
-__all__ = ["celery_app"]
+# structlog imports it where it is there: a browser's driver for tests brings it along.
+with later.hidden("greenlet"):
+    import structlog  # noqa: F401 - so that nobody imports it later

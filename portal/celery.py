@@ -14,6 +14,7 @@ from celery import Celery, signals
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections
+from django_structlog.celery.receivers import CeleryReceiver
 from django_structlog.celery.steps import DjangoStructLogInitStep
 from kombu.transport import redis
 
@@ -26,6 +27,9 @@ app = Celery("orgdesk")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
 app.steps["worker"].add(DjangoStructLogInitStep)
+# Whose request a task is of goes along with it; the app of that name would import Celery into every process.
+_receiver = CeleryReceiver()
+_receiver.connect_signals()
 
 # When a connection is lost, kombu would put back through that very connection what was not
 # acknowledged, and end the worker in failing. See CELERY_BROKER_TRANSPORT_OPTIONS.

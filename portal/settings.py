@@ -283,6 +283,7 @@ CACHES = {
         "KEY_PREFIX": "orgdesk",
     }
 }
+TASKS_GO_TO = "portal.celery.app"  # imported with the first kick
 CELERY_BROKER_URL = REDIS_URL
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_TASK_ACKS_LATE = True  # nobody takes more than it has threads for
@@ -507,7 +508,6 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "portal.tracebacks.SecretsFilter"
 # What matters of a request stands in its last line; where it came from, AuditOriginMiddleware knows.
 DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = logging.DEBUG
 DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False
-DJANGO_STRUCTLOG_CELERY_ENABLED = True
 DJANGO_STRUCTLOG_TRUST_UPSTREAM_REQUEST_ID = True  # RequestIdMiddleware has looked at it
 DJANGO_STRUCTLOG_CELERY_DEFAULT_LOG_LEVEL = (
     logging.DEBUG

@@ -7,9 +7,12 @@ for a worker, beyond reading options, is what stands here; ``celery --app portal
 import argparse
 import sys
 
-from celery.utils.nodenames import default_nodename, host_format
+from portal import later
 
-from portal.celery import app
+with later.hidden(*later.NOT_FOR_CELERY):
+    from celery.utils.nodenames import default_nodename, host_format
+
+    from portal.celery import app
 
 CHECK_SECONDS = 5.0
 

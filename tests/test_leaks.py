@@ -17,7 +17,6 @@ from typing import Any
 
 import pytest
 import redis
-from celery import current_app
 from django.conf import settings as project_settings
 from django.contrib import admin
 from django.contrib.sessions.models import Session
@@ -34,6 +33,7 @@ from apps.organizations.token_services import create_token
 from apps.providers.anthropic import AnthropicAdapter
 from apps.sync.models import Command
 from apps.sync.outbox import secrets as outbox_secrets
+from portal.celery import app
 from portal.logs import configuration
 from tests.desk import connect
 from tests.factories import GrantFactory, OrganizationFactory, UserFactory
@@ -143,7 +143,7 @@ class Broker:
             self._look_over(base64.b64decode(told["body"]))
             args, kwargs, _ = json.loads(base64.b64decode(told["body"]))
             # ``apply`` logs a failure as a worker does.
-            current_app.tasks[told["headers"]["task"]].apply(args=args, kwargs=kwargs)
+            app.tasks[told["headers"]["task"]].apply(args=args, kwargs=kwargs)
             count += 1
         self.look_over_everything()
         return count
@@ -225,7 +225,7 @@ def acme(settings: Any, sandbox: SandboxServer) -> Organization:
     settings.SANDBOX_URL = sandbox.base_url
     settings.PROVIDER_BASE_URLS = {"anthropic": [], "cline": []}
     settings.PROVIDER_CALL_DEADLINE = 2.0
-    current_app.loader.import_default_modules()
+    app.loader.import_default_modules()
     made: Organization = OrganizationFactory.create(name="Acme", slug="acme")
     return made
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from celery import current_task
+from apps.kicks import task_at_hand
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ def origin() -> Origin:
     known = _origin.get()
     if known:
         return known
-    if current_task:
-        return Origin("worker", request_id=str(current_task.request.id or "")[:64])
+    if (task := task_at_hand()) is not None:
+        return Origin("worker", request_id=task[:64])
     return Origin("command line")
 
 

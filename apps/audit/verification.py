@@ -7,14 +7,12 @@ import time
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from celery import current_app
 from django.core.cache import cache
 from django.utils import timezone
-from kombu.exceptions import OperationalError
-from redis import RedisError
 
 from apps.audit.chain import verify
 from apps.audit.models import ChainHead
+from apps.kicks import kick
 
 AT_ONCE = 50_000  # lines: about a second
 KEPT_SECONDS = 24 * 3600
@@ -74,11 +72,8 @@ def ask(organization_id: int) -> State:
         return run(organization_id)
     state = State(running=True, done=0, of=lines, heard=time.time())
     _keep(organization_id, state)
-    try:
-        current_app.send_task("walks.verify_audit", args=[organization_id], retry=False)
-    except (OperationalError, RedisError):  # no worker can be told: the reader waits for it
-        return run(organization_id)
-    return state
+    # Where no worker can be told the reader waits for it.
+    return state if kick("walks.verify_audit", organization_id) else run(organization_id)
 
 
 def run(organization_id: int) -> State:

@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from apps.kicks import kick_after_commit
+
 if TYPE_CHECKING:
     from apps.organizations.models import Connection
 
@@ -44,8 +46,4 @@ class CentresConfig(AppConfig):
 
 def sort_soon(connection: "Connection", now: datetime) -> None:
     """Have a worker sort what is new once it is committed. A kick that is lost comes again with the next walk."""
-    from celery import current_app
-    from django.db import transaction
-
-    pk = connection.organization_id
-    transaction.on_commit(lambda: current_app.send_task("walks.sort_costs", args=[pk]), robust=True)
+    kick_after_commit("walks.sort_costs", connection.organization_id)

@@ -1,8 +1,9 @@
 """Thin doors for workers: each takes ids alone and calls a service."""
 
-from celery import current_app, shared_task
+from celery import shared_task
 
 from apps.centres import closing, places, sums
+from apps.kicks import kick
 
 
 @shared_task(name="walks.sort_costs")
@@ -12,4 +13,4 @@ def sort_costs(organization_id: int) -> None:
     places.tend(organization_id)
     closing.note_corrections(organization_id)
     if sums.make(organization_id):
-        current_app.send_task("walks.sort_costs", args=[organization_id])
+        kick("walks.sort_costs", organization_id)

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 from smtplib import SMTPException
 
 import structlog
-from celery import current_app
 from django.conf import settings
 from django.core.mail import send_mail
 from django.db import transaction
@@ -15,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.directory.models import DirectoryUser
+from apps.kicks import kick_after_commit
 from apps.organizations.mail import send_invitation
 from apps.organizations.models import ColleagueInvitation
 from apps.organizations.services import INVITATION_DAYS, hash_of
@@ -28,7 +28,7 @@ LEASE = timedelta(minutes=5)
 
 def send_letters_soon() -> None:
     """Have a worker send what is due, after the transaction. A lost kick is made up for by the clock."""
-    transaction.on_commit(lambda: current_app.send_task(TASK), robust=True)
+    kick_after_commit(TASK)
 
 
 def send_due() -> None:

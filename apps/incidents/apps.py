@@ -4,6 +4,8 @@ from typing import TYPE_CHECKING
 from django.apps import AppConfig
 from django.utils.translation import gettext_lazy as _
 
+from apps.kicks import kick_after_commit
+
 if TYPE_CHECKING:
     from apps.organizations.models import Connection
 
@@ -49,10 +51,4 @@ def look_soon(connection: "Connection", now: datetime) -> None:
 
     A kick that is lost comes again with the next walk.
     """
-    from celery import current_app
-    from django.db import transaction
-
-    pk = connection.pk
-    transaction.on_commit(
-        lambda: current_app.send_task("walks.look_for_incidents", args=[pk]), robust=True
-    )
+    kick_after_commit("walks.look_for_incidents", connection.pk)

@@ -3,10 +3,9 @@
 from datetime import datetime
 from typing import Any
 
-from celery import current_app
-from django.db import transaction
 from django.utils.translation import gettext_lazy as _
 
+from apps.kicks import kick_after_commit
 from apps.members.models import Member, Person
 from apps.organizations.models import Connection
 from apps.providers.protocol import Adapter
@@ -54,5 +53,5 @@ MEMBERS = Mirror(
 def make_findable(connection: Connection, now: datetime) -> None:
     """After a whole walk: have whom it brought put into the search index."""
     if Person.objects.filter(organization=connection.organization_id, searchable=False).exists():
-        # By name: the task stands above. A lost kick is made good by the next walk.
-        transaction.on_commit(lambda: current_app.send_task("walks.index_people"), robust=True)
+        # A lost kick is made good by the next walk.
+        kick_after_commit("walks.index_people")

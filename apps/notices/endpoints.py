@@ -11,10 +11,10 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.audit.record import record
+from apps.kicks import kick_after_commit
 from apps.notices.models import Channel, Delivery, Endpoint
-from apps.notices.own_letters import TEST
+from apps.notices.own_letters import DELIVER, TEST
 from apps.notices.targets import abridged, checked
-from apps.notices.word import kick_after_commit
 from apps.organizations.credentials import Resealed, hint_of
 from apps.organizations.models import Organization
 from apps.organizations.policy import may
@@ -188,7 +188,7 @@ def try_endpoint(*, endpoint: Endpoint, actor: User) -> Delivery:
             due_at=timezone.now(),
         )
         _record(endpoint, actor, "try", {})
-        kick_after_commit(TEST, delivery.subject_id)
+        kick_after_commit(DELIVER, TEST, delivery.subject_id)
     return delivery
 
 
@@ -213,7 +213,7 @@ def send_again(*, delivery: Delivery, actor: User) -> bool:
                 target=delivery,
                 label=f"{delivery.label} → {delivery.receiver}",
             )
-            kick_after_commit(delivery.kind, delivery.subject_id)
+            kick_after_commit(DELIVER, delivery.kind, delivery.subject_id)
     return bool(again)
 
 

@@ -14,6 +14,7 @@ from apps.notices.topics import TOPICS
 from apps.organizations.models import Organization
 
 NOTICE, DIGEST, TEST = "notice", "digest", "test"
+DELIVER = "actions.deliver"  # the task that sends what is due about one of them
 MOST = 100  # notices in one digest
 
 

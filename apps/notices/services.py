@@ -15,6 +15,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.audit.record import Line, record, record_many
+from apps.kicks import kick_after_commit
 from apps.notices import endpoints, hearers, rhythm
 from apps.notices.endpoints import must
 from apps.notices.models import (
@@ -27,9 +28,8 @@ from apps.notices.models import (
     Notice,
     Severity,
 )
-from apps.notices.own_letters import DIGEST, NOTICE
+from apps.notices.own_letters import DELIVER, DIGEST, NOTICE
 from apps.notices.topics import open_to, topic_of
-from apps.notices.word import kick_after_commit
 from apps.organizations.models import Organization
 from apps.organizations.policy import role_of
 
@@ -148,7 +148,7 @@ def dispatch(
         Delivery(channel=Channel.WEBHOOK, endpoint=one, due_at=now, **about) for one in endpoints
     ]
     Delivery.objects.bulk_create(found, ignore_conflicts=True)
-    kick_after_commit(kind, subject_id)
+    kick_after_commit(DELIVER, kind, subject_id)
 
 
 def acknowledge(*, notice: Notice, actor: User) -> bool:

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from celery import current_app
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Count, F, Min, Q
@@ -17,6 +16,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.audit.record import record
+from apps.kicks import kick_after_commit
 from apps.organizations.models import Connection, ConnectionQuerySet
 from apps.providers.errors import NotSent, ProviderError, Unclear
 from apps.ui.prepared import Prepared
@@ -173,16 +173,9 @@ def ask_for_probe(connection: Connection) -> None:
 
 
 def kick_probe(connection_id: int) -> None:
-    """Wake a worker for a waiting probe once the transaction at hand has committed.
-
-    By name: the task stands above this module. A lost kick is found by the tidying task.
-    """
-    transaction.on_commit(
-        lambda: current_app.send_task(
-            "actions.probe_connection", args=[connection_id], retry=False
-        ),
-        robust=True,
-    )
+    """Wake a worker for a waiting probe once the transaction at hand has committed; the tidying task finds
+    a lost kick."""
+    kick_after_commit("actions.probe_connection", connection_id)
 
 
 # --- What pages say ------------------------------------------------------------------------------
@@ -230,7 +223,9 @@ def health_of(connection: Connection) -> Health:
         return Health(
             connection,
             "info",
-            _("Disconnected: what was mirrored until then stays; nothing is synced or sent any more."),
+            _(
+                "Disconnected: what was mirrored until then stays; nothing is synced or sent any more."
+            ),
             _("Connect the account anew if it should go on."),
         )
     if connection.frozen_at:

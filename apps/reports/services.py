@@ -10,12 +10,12 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.audit.record import record
+from apps.kicks import kick_after_commit
 from apps.notices.models import Endpoint
 from apps.organizations.models import Organization, Role
 from apps.organizations.policy import role_may, role_of
 from apps.reports.calendar import moment_of, next_after
 from apps.reports.models import Run, Schedule
-from apps.reports.word import kick_after_commit
 from apps.ui.models import SavedView
 
 
@@ -181,7 +181,7 @@ def send_now(*, schedule: Schedule, actor: User, nonce: str) -> Run:
         made = Run.objects.get(schedule=schedule, period=run.period)
         if made.uid == run.uid:
             _record(schedule, actor, "send_now", {})
-            kick_after_commit(made.pk)
+            kick_after_commit("actions.make_report", made.pk)
     return made
 
 

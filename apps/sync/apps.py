@@ -7,12 +7,12 @@ class SyncConfig(AppConfig):
     name = "apps.sync"
 
     def ready(self) -> None:
-        """Make the outbox's tasks known, take part in connecting, draw into the pages of others."""
+        """Take part in connecting, draw into the pages of others."""
         from apps.audit import words
         from apps.organizations import connections, probing
         from apps.sync import audit_words, diagnosing, evidence, finding, news, schedule
         from apps.sync.drawing import lately
-        from apps.sync.outbox import requests, restored_views, tasks  # noqa: F401 - Celery finds tasks.py of applications only
+        from apps.sync.outbox import requests, restored_views
         from apps.sync.outbox.views import in_flight_slot
         from apps.sync.views import connection_actions
         from apps.ui import slots

@@ -7,7 +7,6 @@ it again, so that nothing asked for during a walk is lost with it.
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from celery import current_app
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -17,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.audit.record import record
+from apps.kicks import kick_after_commit
 from apps.organizations import health
 from apps.organizations.models import Connection, Organization
 from apps.organizations.policy import may
@@ -100,10 +100,7 @@ def why_not(connection: Connection) -> str:
 
 def kick(resource_id: int, cause: str) -> None:
     """Wake a worker once the transaction at hand has committed; ``start_due`` finds lost kicks."""
-    # No functools.partial: Django cannot name it when a robust callback fails.
-    transaction.on_commit(
-        lambda: current_app.send_task("walks.walk", args=[resource_id, str(cause)]), robust=True
-    )
+    kick_after_commit("walks.walk", resource_id, str(cause))
 
 
 def due(now: datetime) -> "QuerySet[Resource]":

@@ -5,6 +5,7 @@ from celery import shared_task
 from apps.providers.guard import worker_scope
 from apps.sync import schedule
 from apps.sync.models import SyncRun
+from apps.sync.outbox import tasks as outbox_tasks  # noqa: F401 - Celery finds tasks.py of applications only
 
 
 @shared_task(name="walks.start_due")

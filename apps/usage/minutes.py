@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import structlog
-from celery import current_app
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -21,6 +20,7 @@ from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.audit.record import record
+from apps.kicks import kick_after_commit
 from apps.organizations import health
 from apps.organizations.adapters import open_adapter
 from apps.organizations.models import Connection
@@ -120,10 +120,7 @@ def ask(*, connection: Connection, actor: User) -> MinuteReading:
             target=current,
             connection=current,
         )
-        args = [reading.pk, reading.fence]
-        transaction.on_commit(
-            lambda: current_app.send_task("walks.read_minutes", args=args), robust=True
-        )
+        kick_after_commit("walks.read_minutes", reading.pk, reading.fence)
     return reading
 
 

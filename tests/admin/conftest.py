@@ -40,7 +40,6 @@ from apps.sync.models import (
     Resource,
     SyncRun,
 )
-from apps.sync.outbox import requests
 from apps.usage.models import (
     CallLedger,
     Coder,
@@ -52,15 +51,14 @@ from apps.usage.models import (
     Report,
 )
 from apps.workspaces.models import RateLimit, Workspace, WorkspaceMember
-from tests import factories
+from tests import factories, kicks
 from tests.browsing import at_desk
 
 
 @pytest.fixture(autouse=True)
 def kicked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Ids that the workers were told of."""
-    ids: list[int] = []
-    monkeypatch.setattr(requests, "kick", lambda *pks: ids.extend(pks))
+    ids: list[int] = kicks.collected(monkeypatch)
     return ids
 
 

@@ -9,7 +9,7 @@ from rest_framework.test import APIClient
 
 from apps.organizations.models import Connection, Grant, Role
 from apps.organizations.token_services import create_token
-from apps.sync.outbox import requests
+from tests import kicks
 from tests.factories import ConnectionFactory, GrantFactory
 
 
@@ -38,8 +38,7 @@ def pointers(answer: Any) -> set[str]:
 @pytest.fixture(autouse=True)
 def kicked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Ids that the workers were told of."""
-    ids: list[int] = []
-    monkeypatch.setattr(requests, "kick", lambda *pks: ids.extend(pks))
+    ids: list[int] = kicks.collected(monkeypatch)
     return ids
 
 

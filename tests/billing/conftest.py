@@ -8,6 +8,7 @@ from apps.organizations.models import Connection
 from apps.providers.guard import worker_scope
 from apps.sync.models import SyncRun
 from apps.sync.walk import walk
+from tests import kicks
 from tests.desk import Desk, open_desk
 from tests.factories import with_billing
 from tests.sandbox_server import SandboxServer
@@ -18,7 +19,7 @@ from tests.sync.remote import resource_of
 def no_worker(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody carries Commands here, and no page waits for it."""
     settings.OUTBOX_PAGE_WAIT_SECONDS = 0
-    monkeypatch.setattr("apps.sync.outbox.requests.kick", lambda *ids: None)
+    kicks.collected(monkeypatch)
 
 
 @pytest.fixture

@@ -378,7 +378,9 @@ def test_complete_readings_have_the_budgets_of_that_connection_looked_at(
     assert look_soon in mirrors.listeners("usage")
     assert look_soon in mirrors.listeners("costs")
     sent: list[Any] = []
-    monkeypatch.setattr(Celery, "send_task", lambda self, name, args: sent.append((name, args)))
+    monkeypatch.setattr(
+        Celery, "send_task", lambda self, name, args, **more: sent.append((name, args))
+    )
     with django_capture_on_commit_callbacks(execute=True):
         look_soon(claude, NOW)
     assert sent == [("walks.look_at_budgets", [claude.pk])]

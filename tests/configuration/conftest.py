@@ -8,6 +8,7 @@ from django.test import Client
 
 from apps.configuration.models import RemoteConfiguration, RemoteOrganization
 from apps.organizations.models import Connection, Grant
+from tests import kicks
 from tests.browsing import at_desk
 from tests.desk import Desk, open_desk
 from tests.factories import (
@@ -33,7 +34,7 @@ DOCUMENT = {
 def no_worker(settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody carries Commands here, and no page waits for it."""
     settings.OUTBOX_PAGE_WAIT_SECONDS = 0  # type: ignore[attr-defined]  # the fixture is untyped
-    monkeypatch.setattr("apps.sync.outbox.requests.kick", lambda *ids: None)
+    kicks.collected(monkeypatch)
 
 
 @pytest.fixture

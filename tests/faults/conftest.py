@@ -19,7 +19,8 @@ from apps.providers import budget
 from apps.providers.adapters import preload
 from apps.providers.guard import worker_scope
 from apps.sync.models import Command, CommandState
-from apps.sync.outbox import delivery, requests, support_resend, turns
+from apps.sync.outbox import delivery, turns
+from tests import kicks
 from tests.desk import Desk, open_desk
 from tests.doomed import Nursery
 from tests.sandbox_server import SandboxServer
@@ -46,10 +47,6 @@ class Workers:
 
     def __init__(self) -> None:
         self.kicked: deque[int] = deque()
-
-    def kick(self, *ids: int) -> None:
-        """What the outbox calls instead of sending tasks."""
-        self.kicked.extend(ids)
 
     def carry_kicked(self) -> None:
         """Carry whatever was kicked until now."""
@@ -145,8 +142,7 @@ def desk(db: None, sandbox: SandboxServer, quick: None) -> Desk:
 def workers(monkeypatch: pytest.MonkeyPatch) -> Workers:
     """Workers that hear of everything that is asked for."""
     made = Workers()
-    for module in (requests, support_resend, turns):
-        monkeypatch.setattr(module, "kick", made.kick)
+    kicks.collected(monkeypatch, into=made.kicked)
     return made
 
 

@@ -18,7 +18,8 @@ from apps.invites.services import Guest, draft_invites
 from apps.organizations.health import health_of, with_freshness
 from apps.organizations.models import Connection
 from apps.sync.models import OPEN_STATES, Batch, Command, CommandState, Resource
-from apps.sync.outbox import batches, requests
+from apps.sync.outbox import batches
+from tests import kicks
 from tests.desk import PROVIDERS, Desk, open_desk
 from tests.faults.changes import mirrored_member, remote_roles
 from tests.faults.conftest import database_url
@@ -65,7 +66,7 @@ def worker(plant: Plant) -> subprocess.Popen[bytes]:
 def desk(db: None, plant: Plant, settings: Any, monkeypatch: pytest.MonkeyPatch) -> Desk:
     """A desk whose changes nobody is told of: every kick is lost, and the sweep must find them."""
     settings.SANDBOX_URL = plant.sandbox.base_url
-    monkeypatch.setattr(requests, "kick", lambda *ids: None)
+    kicks.collected(monkeypatch)
     monkeypatch.setattr(batches, "hand_out", lambda connection_id: None)
     plant.sandbox.control.reset()
     plant.sandbox.control.clear()

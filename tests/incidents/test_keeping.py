@@ -251,7 +251,9 @@ def test_whoever_reads_usage_has_it_looked_at(
     django_capture_on_commit_callbacks: Callable[..., Any],
 ) -> None:
     sent: list[tuple[str, list[int]]] = []
-    monkeypatch.setattr(Celery, "send_task", lambda app, name, args: sent.append((name, args)))
+    monkeypatch.setattr(
+        Celery, "send_task", lambda app, name, args, **more: sent.append((name, args))
+    )
     assert look_soon in mirrors.listeners("usage")
     assert look_soon in mirrors.listeners("costs")
     with django_capture_on_commit_callbacks(execute=True):

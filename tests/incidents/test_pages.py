@@ -19,6 +19,7 @@ from apps.sync.models import Command
 from apps.usage import tuples
 from apps.usage.days import day_of
 from apps.usage.models import ReadDay, Report
+from tests import kicks
 from tests.browsing import at_desk, refuse
 from tests.factories import (
     GrantFactory,
@@ -38,7 +39,7 @@ At = Callable[[str], str]
 def no_worker(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody carries Commands here, and no page waits for it."""
     settings.OUTBOX_PAGE_WAIT_SECONDS = 0
-    monkeypatch.setattr("apps.sync.outbox.requests.kick", lambda *ids: None)
+    kicks.collected(monkeypatch)
 
 
 @pytest.fixture

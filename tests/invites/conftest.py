@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from apps.organizations.models import Connection, Grant
+from tests import kicks
 from tests.factories import ConnectionFactory, GrantFactory
 
 
@@ -11,7 +12,7 @@ from tests.factories import ConnectionFactory, GrantFactory
 def no_worker(settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody carries Commands here, and no page waits for it."""
     settings.OUTBOX_PAGE_WAIT_SECONDS = 0  # type: ignore[attr-defined]  # the fixture is untyped
-    monkeypatch.setattr("apps.sync.outbox.requests.kick", lambda *ids: None)
+    kicks.collected(monkeypatch)
 
 
 @pytest.fixture

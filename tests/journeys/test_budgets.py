@@ -10,7 +10,7 @@ from django.core import mail
 from django.utils import timezone
 from playwright.sync_api import Page, expect
 
-from apps.budgets.tasks import look_at_budgets
+from apps.kicks import kick
 from apps.notices.models import Notice
 from apps.organizations.models import Connection
 from tests import factories
@@ -56,7 +56,7 @@ def test_a_budget_crosses_a_threshold_and_says_so_once(
 
     used(claude, timezone.now().astimezone(UTC).date(), cost="10", model="claude-opus-4-6")
     for _ in range(2):
-        look_at_budgets.delay(claude.pk)
+        kick("walks.look_at_budgets", claude.pk)
     deadline = time.monotonic() + 60
     while not Notice.objects.exists() and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -5,13 +5,14 @@ from collections.abc import Callable
 from typing import Any
 
 from allauth.account.internal.flows.login import _AUTHENTICATION_METHODS_USER_SESSION_KEY
-from celery import Celery, current_app
+from celery import Celery
 from django.db import transaction
 from django.test import Client
 
 from apps.accounts.models import User
 from apps.organizations.models import Organization, Role
 from apps.providers.guard import worker_scope
+from portal.celery import app
 from tests.factories import GrantFactory
 
 
@@ -23,7 +24,7 @@ class Worker:
 
     def __init__(self, monkeypatch: Any) -> None:
         self.sent: list[tuple[str, list[Any]]] = []
-        current_app.loader.import_default_modules()
+        app.loader.import_default_modules()
         monkeypatch.setattr(Celery, "send_task", self._collect())
         monkeypatch.setattr(transaction, "on_commit", lambda send, **options: send())
 
@@ -42,7 +43,7 @@ class Worker:
         with worker_scope():
             for name, args in self.sent:
                 if name == "actions.probe_connection":
-                    current_app.tasks[name](*args)
+                    app.tasks[name](*args)
         self.sent.clear()
 
 

@@ -8,6 +8,7 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.organizations.models import Connection, Grant, Role
 from apps.personal.models import Account
+from tests import kicks
 from tests.browsing import at_desk
 from tests.factories import (
     AccountFactory,
@@ -25,7 +26,7 @@ LAB = {"id": "org-LAB", "name": "Northwind Lab", "roles": ["owner", "admin"]}
 def no_worker(settings: object, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody carries Commands here, and no page waits for it."""
     settings.OUTBOX_PAGE_WAIT_SECONDS = 0  # type: ignore[attr-defined]  # the fixture is untyped
-    monkeypatch.setattr("apps.sync.outbox.requests.kick", lambda *ids: None)
+    kicks.collected(monkeypatch)
 
 
 @pytest.fixture

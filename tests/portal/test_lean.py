@@ -43,6 +43,8 @@ assert redis.asyncio.Redis is Redis
 RARELY_NEEDED = (
     "rest_framework.views",
     "numpy",
+    "celery",
+    "kombu",
     "drf_spectacular.views",
     "django.test",
     "openpyxl",

@@ -29,7 +29,7 @@ def kicks(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, int, str]]:
     """What was handed to the workers."""
     sent: list[tuple[str, int, str]] = []
 
-    def send(app: Celery, name: str, args: list[Any]) -> None:
+    def send(app: Celery, name: str, args: list[Any], **more: Any) -> None:
         sent.append((name, args[0], args[1]))
 
     monkeypatch.setattr(Celery, "send_task", send)

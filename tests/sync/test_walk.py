@@ -547,16 +547,16 @@ def test_whom_a_walk_brings_is_put_into_the_search_index(
     django_capture_on_commit_callbacks: DjangoCaptureOnCommitCallbacks,
 ) -> None:
     sent: list[str] = []
-    monkeypatch.setattr(Celery, "send_task", lambda app, name: sent.append(name))
+    monkeypatch.setattr(Celery, "send_task", lambda app, name, **more: sent.append(name))
     provider(Remote(members(5)))
     with django_capture_on_commit_callbacks(execute=True):
         walk_it(connection)
-    assert sent == ["walks.index_people"]
+    assert sent.count("walks.index_people") == 1
     put_people_into_the_index()
     assert not Person.objects.filter(searchable=False).exists()
     with django_capture_on_commit_callbacks(execute=True):
         walk_it(connection)
-    assert sent == ["walks.index_people"]
+    assert sent.count("walks.index_people") == 1
 
 
 # --- What a page costs -----------------------------------------------------------------------------

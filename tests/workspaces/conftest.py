@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from apps.organizations.models import Connection, Grant
+from tests import kicks
 from tests.desk import Desk, open_desk
 from tests.factories import ConnectionFactory, GrantFactory, with_workspaces
 from tests.organizations.connection_tools import sign_in
@@ -16,7 +17,7 @@ from tests.sandbox_server import SandboxServer
 def no_worker(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody carries Commands here, and no page waits for it."""
     settings.OUTBOX_PAGE_WAIT_SECONDS = 0
-    monkeypatch.setattr("apps.sync.outbox.requests.kick", lambda *ids: None)
+    kicks.collected(monkeypatch)
 
 
 @pytest.fixture

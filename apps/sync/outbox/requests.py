@@ -27,7 +27,7 @@ from apps.sync.models import OPEN_STATES, Command, CommandEvent, CommandState
 from apps.sync.outbox import outcome
 from apps.sync.outbox.kinds import KINDS, Kind, kind_of
 from apps.sync.outbox.states import Overtaken, move
-from apps.sync.outbox.word import kick
+from apps.sync.outbox.word import carry_soon
 from apps.ui.prepared import Prepared
 
 S = CommandState
@@ -172,7 +172,7 @@ def ask(wish: Wish | Refusal, *, actor: User, nonce: str, second_person: bool = 
             command.save()
             note_asked([command], actor)
             if command.state == S.QUEUED:
-                transaction.on_commit(lambda: kick(command.pk), robust=True)
+                carry_soon(command)
     except IntegrityError:
         same = Command.objects.filter(organization=organization, nonce=nonce).first()
         if same:
@@ -247,7 +247,7 @@ def approve(*, command: Command, actor: User) -> None:
             kicked_at=now,
         )
         note_decision(command, actor, "approved")
-        transaction.on_commit(lambda: kick(command.pk), robust=True)
+        carry_soon(command)
 
 
 def refuse_approval(*, command: Command, actor: User, reason: str = "") -> None:
@@ -381,7 +381,7 @@ def resend(*, command: Command, actor: User) -> Command:
             kicked_at=now,
         )
         note_decision(command, actor, "resent")
-        transaction.on_commit(lambda: kick(command.pk), robust=True)
+        carry_soon(command)
     return command
 
 
@@ -403,7 +403,7 @@ def _send_money_again(command: Command, actor: User) -> Command:
         again.save()
         note_asked([again], actor)
         if again.state == S.QUEUED:
-            transaction.on_commit(lambda: kick(again.pk), robust=True)
+            carry_soon(again)
     return again
 
 

@@ -28,7 +28,7 @@ from apps.sync.outbox.requests import (
     note_decision,
 )
 from apps.sync.outbox.states import note_event
-from apps.sync.outbox.word import kick
+from apps.sync.outbox.word import carry_soon
 
 S = CommandState
 D = SupportResend.Decision
@@ -142,7 +142,7 @@ def confirm(*, command: Command, asked: int, actor: User) -> None:
         }
         note_decision(command, actor, "resent", support=support)
         _tell(command, request, first, actor)
-        transaction.on_commit(lambda: kick(command.pk), robust=True)
+        carry_soon(command)
 
 
 def take_back(*, command: Command, asked: int, actor: User) -> None:

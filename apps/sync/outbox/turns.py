@@ -15,11 +15,12 @@ from django.db import transaction
 from django.db.models import F, Q
 from django.utils import timezone
 
+from apps import kicks
 from apps.organizations.adapters import budget_of
 from apps.organizations.models import Connection
 from apps.sync.models import Command, CommandQuerySet, CommandState
 from apps.sync.outbox.kinds import KINDS
-from apps.sync.outbox.word import kick
+from apps.sync.outbox.word import CARRY
 
 S = CommandState
 ALIVE = "outbox:alive"
@@ -45,7 +46,7 @@ def hand_out(connection_id: int) -> int:
     ids = list(due.order_by(single_first, "due_at", "pk").values_list("pk", flat=True)[:free])
     with transaction.atomic(durable=True):
         told = [pk for pk in ids if _untold(now).filter(pk=pk).update(kicked_at=now)]
-    kick(*told)
+    kicks.kick_each(CARRY, [(pk,) for pk in told])
     return len(told)
 
 

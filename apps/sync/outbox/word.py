@@ -10,16 +10,16 @@ from typing import Any
 
 import redis
 import structlog
-from celery import current_app
 from django.conf import settings
-from kombu.exceptions import OperationalError
 
+from apps.kicks import kick_after_commit
 from apps.sync.models import Command, CommandState
 from apps.ui import waiting
 from apps.ui.prepared import Prepared
 
 log = structlog.get_logger(__name__)
 _rows = Prepared(lambda ids: Command.objects.filter(pk__in=ids))
+CARRY = "actions.carry"
 KEEP_SECONDS = 30
 ONE_WAIT_SECONDS = 2.0  # well below the client's own socket_timeout
 
@@ -37,14 +37,9 @@ def key_of(uid: object) -> str:
     return f"orgdesk:settled:{uid}"
 
 
-def kick(*ids: int) -> None:
-    """Tell the workers that these Commands may be carried; called after the commit, ids alone."""
-    try:
-        with current_app.producer_pool.acquire(block=True, timeout=2) as producer:
-            for pk in ids:
-                current_app.send_task("actions.carry", args=[pk], producer=producer, retry=False)
-    except (OperationalError, redis.RedisError, OSError) as error:
-        log.warning("kick_lost", commands=len(ids), error=str(error))
+def carry_soon(command: Command) -> None:
+    """Have a worker carry ``command`` once the transaction at hand is committed."""
+    kick_after_commit(CARRY, command.pk)
 
 
 def announce(command: Command) -> None:

@@ -14,7 +14,8 @@ from apps.organizations.models import Connection, Grant
 from apps.providers.errors import NotFound, ProviderError, Refused
 from apps.providers.records import InviteRecord, MemberRecord
 from apps.sync.models import Command
-from apps.sync.outbox import delivery, requests, turns, word
+from apps.sync.outbox import delivery, word
+from tests import kicks
 from tests.factories import ConnectionFactory, GrantFactory, MemberFactory
 
 
@@ -129,9 +130,7 @@ def remote(monkeypatch: pytest.MonkeyPatch) -> Remote:
 @pytest.fixture(autouse=True)
 def kicked(monkeypatch: pytest.MonkeyPatch, settings: Any) -> list[int]:
     """Ids that the workers were told of; no waiting for anything."""
-    ids: list[int] = []
-    for module in (requests, turns):
-        monkeypatch.setattr(module, "kick", lambda *pks: ids.extend(pks))
+    ids: list[int] = kicks.collected(monkeypatch)
     monkeypatch.setattr(word, "announce", lambda command: None)
     monkeypatch.setattr("apps.sync.outbox.outcome.announce", lambda command: None)
     settings.OUTBOX_QUIET_SECONDS = 0
