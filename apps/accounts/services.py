@@ -7,11 +7,15 @@ from apps.accounts.models import User
 
 
 @transaction.atomic(durable=True)
-def change_profile(*, user: User, name: str, time_zone: str, theme: str) -> User:
-    """Change what a person is called and how they see the pages."""
-    user.name, user.time_zone, user.theme = name, time_zone, theme
-    user.full_clean(exclude=["password"])
-    user.save(update_fields=["name", "time_zone", "theme"])
+def change_profile(*, user: User, **wanted: str) -> User:
+    """Change what a person is called and how they see the pages: ``name``, ``time_zone``, ``theme``.
+
+    What is not said stays as it is by now.
+    """
+    for field, value in wanted.items():
+        setattr(user, field, value)
+    user.clean_fields(exclude={field.name for field in user._meta.fields} - set(wanted))
+    user.save(update_fields=list(wanted))
     return user
 
 

@@ -35,6 +35,9 @@ class SettingsSerializer(serializers.Serializer[Organization]):
         allow_null=True, help_text="What is paid above that waits for a second person."
     )
     support_may_read = serializers.BooleanField()
+    support_may_view_as = serializers.BooleanField(
+        help_text="Whether support may look through a colleague's eyes, for half an hour and reading alone."
+    )
     sending_stopped_at = Moment(
         allow_null=True, help_text="Since when changes are stopped after a restored backup."
     )
@@ -51,6 +54,7 @@ class SettingsChange(Shape):
         required=False, allow_null=True, min_value=0, max_value=100_000_000
     )
     support_may_read = serializers.BooleanField(required=False)
+    support_may_view_as = serializers.BooleanField(required=False)
 
     def validate_time_zone(self, value: str) -> str:
         """One that there is."""
@@ -81,12 +85,11 @@ class SettingsViewSet(DeskAPIMixin, viewsets.GenericViewSet[Organization]):
     )
     def partial_update(self, request: Request, slug: str) -> Response:
         """Another name, time zone or demand."""
-        names = list(SettingsChange().fields)
-        wanted = {name: getattr(self.organization, name) for name in names}
+        wanted = sent(SettingsChange, request)
         changed = services.change_organization(
             organization=self.organization,
             actor=self.actor,
-            **wanted | sent(SettingsChange, request),
+            **wanted,
         )
         return Response(SettingsSerializer(changed).data)
 

@@ -68,12 +68,14 @@ class ProfileView(OwnAPIMixin):
     def patch(self, request: Request) -> Response:
         """Another name, time zone or theme. Not by token: it is of every organization."""
         kept = User.objects.get(pk=self.actor.pk)
-        names = ProfileForm.base_fields
-        wanted = {name: getattr(kept, name) for name in names} | sent(ProfileChange, request)
-        form = ProfileForm(wanted, instance=kept)
+        wanted = sent(ProfileChange, request)
+        rest = {name: getattr(kept, name) for name in ProfileForm.base_fields}
+        form = ProfileForm(rest | wanted, instance=kept)
         if not form.is_valid():
             raise of_form(form)
-        changed = services.change_profile(user=self.actor, **form.cleaned_data)
+        changed = services.change_profile(
+            user=self.actor, **{name: form.cleaned_data[name] for name in wanted}
+        )
         return Response(ProfileSerializer(changed).data)
 
 

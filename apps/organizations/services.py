@@ -8,6 +8,7 @@ import hashlib
 import secrets
 from collections.abc import Callable
 from datetime import timedelta
+from typing import TypedDict, Unpack
 
 from allauth.account.models import EmailAddress
 from django.db import IntegrityError, transaction
@@ -44,6 +45,21 @@ def _locked(organization_id: int) -> Organization:
     # Two owners who demote each other at once must not both succeed. On SQLite the IMMEDIATE
     # transaction is the lock.
     return Organization.objects.select_for_update().get(pk=organization_id)
+
+
+class Settings(TypedDict, total=False):
+    """What an organization is called and demands.
+
+    ``second_person_cents``: what is paid above that waits for a second person; None: no amount does.
+    """
+
+    name: str
+    time_zone: str
+    demand_mfa: bool
+    demand_second_person: bool
+    second_person_cents: int | None
+    support_may_read: bool
+    support_may_view_as: bool
 
 
 # --- First run -----------------------------------------------------------------------------------
@@ -101,34 +117,12 @@ clock_listeners: list[Callable[[Organization], None]] = []
 
 @transaction.atomic(durable=True)
 def change_organization(
-    *,
-    organization: Organization,
-    actor: User,
-    name: str,
-    time_zone: str,
-    demand_mfa: bool,
-    demand_second_person: bool,
-    second_person_cents: int | None,
-    support_may_read: bool,
-    support_may_view_as: bool | None = None,
+    *, organization: Organization, actor: User, **wanted: Unpack[Settings]
 ) -> Organization:
-    """Rename an organization or change what it demands. Its address (slug) never changes.
-
-    ``second_person_cents``: what is paid above that waits for a second person; None: no amount does.
-    ``support_may_view_as``: None leaves it as it is.
-    """
+    """Rename an organization or change what it demands; what is not said stays. Its address (slug) never
+    changes."""
     current = _locked(organization.pk)
     _must(actor, "organization.change", current)
-    wanted = {
-        "name": name,
-        "time_zone": time_zone,
-        "demand_mfa": demand_mfa,
-        "demand_second_person": demand_second_person,
-        "second_person_cents": second_person_cents,
-        "support_may_read": support_may_read,
-    }
-    if support_may_view_as is not None:
-        wanted["support_may_view_as"] = support_may_view_as
     changes = {
         field: [getattr(current, field), value]
         for field, value in wanted.items()

@@ -4,9 +4,11 @@ from typing import Any
 
 import pytest
 from allauth.usersessions.models import UserSession
+from django.core.exceptions import ValidationError
 from django.test import Client
 from django.urls import reverse
 
+from apps.accounts import services
 from apps.organizations.models import ApiToken, Grant, Role
 from apps.organizations.token_services import create_token
 from tests.api.conftest import pointers, send
@@ -53,6 +55,16 @@ def test_who_has_signed_in_is_told_and_changes_it_name_by_name(ada: Any) -> None
     ada.refresh_from_db()
     assert (ada.name, ada.time_zone, ada.theme) == ("Ada L.", "Europe/London", "dark")
     assert 'data-bs-theme="dark"' in desk.get("/profile/").content.decode()
+
+
+def test_who_changes_one_thing_leaves_what_another_window_has_changed_meanwhile(ada: Any) -> None:
+    seen_before = type(ada).objects.get(pk=ada.pk)
+    services.change_profile(user=ada, theme="dark")
+    services.change_profile(user=seen_before, time_zone="Europe/London")
+    ada.refresh_from_db()
+    assert (ada.name, ada.theme, ada.time_zone) == ("Ada", "dark", "Europe/London")
+    with pytest.raises(ValidationError):
+        services.change_profile(user=ada, theme="pink")
 
 
 def test_what_cannot_be_is_refused_where_it_stands(ada: Any) -> None:

@@ -104,16 +104,7 @@ def test_switching_the_demand_on_reaches_open_sessions() -> None:
     grant = holder(organization=OrganizationFactory(demand_mfa=False))
     client = at_desk(grant.user)
     assert client.get(settings_of(grant.organization)).status_code == 200
-    services.change_organization(
-        organization=grant.organization,
-        actor=grant.user,
-        name="Same",
-        time_zone="UTC",
-        demand_mfa=True,
-        demand_second_person=False,
-        second_person_cents=None,
-        support_may_read=True,
-    )
+    services.change_organization(organization=grant.organization, actor=grant.user, demand_mfa=True)
     assert client.get(settings_of(grant.organization)).status_code == 302
 
 

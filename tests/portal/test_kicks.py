@@ -53,7 +53,7 @@ def test_the_task_at_hand_is_known_and_named_in_the_audit() -> None:
     assert kicks.task_at_hand() is None
     assert origin().source == "command line"
 
-    @app.task(name="tests.origin")
+    @app.task(name="tests.origin")  # type: ignore[untyped-decorator]  # Celery has no types
     def look() -> None:
         seen.append((kicks.task_at_hand(), origin().source, origin().request_id))
 

@@ -501,14 +501,7 @@ def test_another_clock_reckons_the_next_time_anew(owner: Grant) -> None:
         Schedule.objects.filter(pk=waiting.pk).update(next_at=overdue)
         current = owner.organization
         organization_services.change_organization(
-            organization=current,
-            actor=owner.user,
-            name=current.name,
-            time_zone="Asia/Tokyo",
-            second_person_cents=current.second_person_cents,
-            demand_mfa=current.demand_mfa,
-            demand_second_person=current.demand_second_person,
-            support_may_read=current.support_may_read,
+            organization=current, actor=owner.user, time_zone="Asia/Tokyo"
         )
     schedule.refresh_from_db()
     waiting.refresh_from_db()
