@@ -105,6 +105,13 @@ def abilities_of(connection: Connection) -> list[tuple[Words, list[Told]]]:
     return [(label, abilities) for label, abilities in told if abilities]
 
 
+def lost_by(connection: Connection) -> list[Words]:
+    """What the key before could do and the one that took its place cannot, in words."""
+    words = {name: label for _group, known in GROUPS for name, label in known.items()}
+    lost = connection.probe_result.get("lost") or []
+    return [words.get(name, name) for name in lost if not connection.can(name)]
+
+
 def _told(connection: Connection, words: dict[str, Words] | dict[str, str]) -> list[Told]:
     return [
         Told(label, connection.can(name), connection.why_not(name))

@@ -57,6 +57,10 @@ class CheckSerializer(serializers.Serializer[dict[str, Any]]):
         help_text="A key is kept that takes the place of the one in use once it has passed."
     )
     problem = CheckProblemSerializer(allow_null=True)
+    lost = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="What the key before could do and the one that took its place cannot; `capabilities` says why.",
+    )
 
 
 def check_of(connection: Connection) -> dict[str, Any]:
@@ -78,6 +82,9 @@ def check_of(connection: Connection) -> dict[str, Any]:
         "asked_at": connection.probe_asked_at,
         "new_key": bool(connection.next_credential),
         "problem": problem,
+        "lost": [
+            name for name in connection.probe_result.get("lost") or [] if not connection.can(name)
+        ],
     }
     return dict(CheckSerializer(told).data)
 

@@ -24,7 +24,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from apps.organizations import connections as services
-from apps.organizations.abilities import abilities_of
+from apps.organizations.abilities import abilities_of, lost_by
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.connection_forms import (
     ChooseOrganizationForm,
@@ -135,6 +135,7 @@ def detail(request: DeskRequest, uid: UUID) -> HttpResponse:
         "health": None if connection.state == State.DISCONNECTED else health_of(connection),
         "resources": _listings(connection),
         "abilities": abilities_of(connection),
+        "lost": lost_by(connection),
         "rotating": bool(connection.next_credential),
         "may": {
             name: request.may(f"connections.{name}") for name in ("change", "rotate", "disconnect")

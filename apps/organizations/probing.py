@@ -161,14 +161,16 @@ def _not_the_same_account(current: Connection, field: Field, found: Found) -> No
 
 def _renew(current: Connection, field: Field, found: Found) -> None:
     """The key in use works (again), or a new one takes its place."""
-    asked = current.probe_result
+    asked, lost = current.probe_result, []
     if field == "next_credential":
+        lost = _lost(current, found)
         clear = unseal_from(current, "next_credential")
         current.credential = seal_for(current, "credential", clear)
         current.credential_hint = str(asked.get("hint") or "")
         current.credential_changed_at = timezone.now()
         current.next_credential = ""
-        _note(current, _actor(asked), "connections.rotate", {"key_hint": current.credential_hint})
+        told = {"key_hint": current.credential_hint} | ({"lost": lost} if lost else {})
+        _note(current, _actor(asked), "connections.rotate", told)
     if current.frozen_at:
         _note(current, _actor(asked), "connections.unfreeze")
     current.frozen_at, current.frozen_reason = None, ""
@@ -177,8 +179,18 @@ def _renew(current: Connection, field: Field, found: Found) -> None:
     current.remote_organization_name = (
         found.organizations[0].name or current.remote_organization_name
     )[:200]
-    current.probe, current.probe_result = Probe.FOUND, _result(found)
+    current.probe = Probe.FOUND
+    current.probe_result = _result(found) | ({"lost": lost} if lost else {})
     _take_over(current, found)
+
+
+def _lost(current: Connection, found: Found) -> list[str]:
+    """What the key in use could do and the new one cannot, by capability."""
+    return [
+        name
+        for name in current.capabilities
+        if current.can(name) and not (name in found.abilities and found.abilities[name].ok)
+    ]
 
 
 def _actor(asked: dict[str, Any]) -> User | None:

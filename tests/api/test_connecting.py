@@ -540,6 +540,22 @@ def test_a_new_key_takes_the_others_place_once_it_has_passed(
     assert new not in repr(list(Entry.objects.values_list("details", flat=True)))
 
 
+def test_a_new_key_that_can_do_less_says_what(
+    olga: Caller, owner: Grant, worker: Worker, sandbox: SandboxServer
+) -> None:
+    cline = connect(sandbox, owner.organization, "cline")
+    path = f"connections/{cline.uid}/"
+    before = olga("get", path).json()
+    assert before["check"]["lost"] == []
+    olga("put", f"{path}new-key/", {"key": sandbox.cline_key("member")})
+    worker.run()
+    told = olga("get", path).json()
+    able = {name for name, one in before["capabilities"].items() if one["ok"]}
+    lost = {name for name in able if not told["capabilities"][name]["ok"]}
+    assert "invites.create" in lost
+    assert set(told["check"]["lost"]) == lost
+
+
 def test_a_new_key_that_is_refused_or_anothers_leaves_the_one_in_use(
     olga: Caller, worker: Worker, sandbox: SandboxServer, standing: Connection
 ) -> None:
@@ -567,6 +583,7 @@ def test_a_new_key_that_is_refused_or_anothers_leaves_the_one_in_use(
         "asked_at": cleared.json()["check"]["asked_at"],
         "new_key": False,
         "problem": None,
+        "lost": [],
     }
     standing.refresh_from_db()
     assert unseal_from(standing, "credential").reveal() == sandbox.anthropic_key

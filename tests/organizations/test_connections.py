@@ -109,6 +109,25 @@ def test_a_new_key_of_the_same_account_takes_the_old_ones_place(
     assert entry.actor.endswith("@example.com")
 
 
+def test_a_new_key_that_can_do_less_says_what(
+    alice: Client, main: Connection, worker: Worker, sandbox: SandboxServer
+) -> None:
+    main.capabilities["sorcery"] = {"ok": True, "reason": ""}
+    main.capabilities["limits.read"] = {"ok": False, "reason": "no"}
+    main.save()
+    fresh = sandbox.control.new_key(organization=sandbox.anthropic_organization)["api_key"]
+    do(alice, main, "key", credential=fresh)
+    worker.run()
+    assert Entry.objects.get(verb="connections.rotate").details["lost"] == ["sorcery"]
+    page = alice.get(f"/o/acme/connections/{main.uid}/").content.decode()
+    assert "can do less than the one before" in page
+    assert "<li>sorcery</li>" in page
+    # It is of the key: who has it checked again is told what it can do, and no more of the one before.
+    do(alice, main, "ask-again")
+    worker.run()
+    assert "can do less" not in alice.get(f"/o/acme/connections/{main.uid}/").content.decode()
+
+
 def test_a_key_of_another_account_is_refused_and_the_one_in_use_stays(
     alice: Client, main: Connection, worker: Worker, sandbox: SandboxServer
 ) -> None:
