@@ -53,7 +53,7 @@ log = structlog.get_logger(__name__)
 S = CommandState
 Answer = TypeVar("Answer")
 DEFINITE = (Forbidden, NotFound, Refused)  # asked again, the provider says the same
-REFUSED_CHECKS = 3  # read-backs of money that fail before such an answer is taken for the last word
+REFUSED_CHECKS = 3  # read-backs of money that fail before such an answer is the last word; of all else as many as tries
 
 _commands = Prepared(
     lambda ids: Command.objects.select_related(
@@ -344,7 +344,8 @@ def _asked(command: Command, ask: Callable[[Adapter], Answer]) -> Answer | None:
     except ProviderError as error:
         if isinstance(error, NotSent | Unclear):
             health.note_failure(command.connection, error)
-        if command.is_money and command.checks >= REFUSED_CHECKS and isinstance(error, DEFINITE):
+        most = REFUSED_CHECKS if command.is_money else settings.OUTBOX_MAX_TRIES
+        if command.checks >= most and isinstance(error, DEFINITE):
             _for_a_person(command, error)
             return None
         _look_again(command, error.message, error.retry_after)
@@ -354,7 +355,8 @@ def _asked(command: Command, ask: Callable[[Adapter], Answer]) -> Answer | None:
 
 
 def _for_a_person(command: Command, error: ProviderError) -> None:
-    """Money that the provider will not tell of: asking for ever would hide it from everybody."""
+    """The provider will not tell of it: to ask for ever would hide it from everybody, and keep what it is
+    about from any other change."""
     words = _("The provider does not let the portal look at what has become of this.")
     outcome.undecided(command, Undecided(f"{words} {error.message}"))
 
