@@ -1,18 +1,16 @@
-"""How often the rule cries wolf, how soon it finds the runaway key, how often a month ends within its band.
-
-And what a rule for too little would do, by which it was decided to have none (docs/decisions/anomalies.md).
+"""How often the rule cries wolf, how soon it finds the runaway key and the holidays, how often a month ends
+within its band.
 
 All of it on the sandbox's worlds, computed from their generator: no server, no database.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from datetime import date
 
-from apps.incidents.rule import FLOOR, Subject, find
+from apps.incidents.rule import Subject, find
 from apps.sandbox.anthropic.traffic import RUNAWAY_DAYS
 from apps.usage.days import date_of, day_of
 from apps.usage.forecast import forecast, month_of
-from apps.usage.usual import usual
 from bench.figures import Figure, at_most
 from tests.incidents.worlds import World, world_of
 
@@ -20,10 +18,9 @@ SEEDS = {"small": range(8), "medium": range(3)}
 YEAR = 330  # days that are judged
 MONTH = 30.4
 APART = 7  # days between two incidents of one subject
-# Rules for too little: deviations below what is usual, at most these hundredths of it, and missing at least these
-# hundredths of what the whole connection uses. The first is as strict as that for too much.
-DROPS = {"strict": (5, 40, 1), "middle": (3, 40, 10), "loose": (2, 70, 10)}
-DIP = (day_of(date(2025, 12, 20)), day_of(date(2026, 1, 12)))  # people at three tenths
+QUIET = Subject("quiet")
+DIP = range(day_of(date(2025, 12, 20)), day_of(date(2026, 1, 13)))  # people at three tenths
+DIP_BEGINS = day_of(date(2025, 12, 22))  # its first working day
 
 
 def run() -> Iterable[Figure]:
@@ -37,67 +34,33 @@ def run() -> Iterable[Figure]:
         yield Figure(f"anomalies.false_mean.{size}", mean, "a month")
         held = _held(worlds)
         yield Figure(f"forecast.held.{size}", held, "of months", goal="≥ 0.8", met=held >= 0.8)
-        for name, rule in DROPS.items():
-            yield from _drops(worlds, rule, f"anomalies.too_little.{name}.{size}")
+        yield from _holidays(worlds, size)
     hours = [_hours_until_found(world_of("small", seed, back=95)) for seed in SEEDS["small"]]
     yield at_most("anomalies.runaway_found", max(hours), 24, "hours of the first whole day, worst")
 
 
 def _alarms(world: World) -> int:
-    """Incidents that there would have been."""
+    """Incidents that there would have been; the holidays' quiet is none."""
     return sum(
         at == 0 or one.day - far[at - 1].day > APART
-        for far in world.found(-YEAR, -1).far.values()
+        for subject, far in world.found(-YEAR, -1).far.items()
         for at, one in enumerate(far)
+        if subject != QUIET or one.day not in DIP
     )
 
 
-def _drops(worlds: list[World], rule: tuple[int, int, int], name: str) -> Iterator[Figure]:
-    """A rule for too little: how often it cries wolf, and in how many worlds it notices the holidays."""
-    quiet, seen = [], 0
-    for world in worlds:
-        found = list(_too_little(world, rule))
-        within = [day for day in found if DIP[0] <= day <= DIP[1]]
-        quiet.append((len(found) - len(within)) / (YEAR / MONTH))
-        seen += bool(within)
-    yield Figure(f"{name}.false", max(quiet), "a month, worst seed")
-    yield Figure(f"{name}.holidays", seen / len(worlds), "of worlds")
-
-
-def _too_little(world: World, rule: tuple[int, int, int]) -> Iterator[int]:
-    """The first day of each incident of too little that there would be."""
-    deviations, most, share = rule
-    observed = world.observed(world.first_day - 1)
-    days = range(world.first_day - YEAR, world.first_day)
-    whole = observed.history(Subject("connection"))
-    floors = {
-        day: max(FLOOR["money"], one.expected * share // 100)
-        for day in days
-        if (one := usual(whole, day))
-    }
-    for subject in [Subject("connection"), *observed.series]:
-        history: dict[int, int] = observed.history(subject)
-        yield from _first_of_each(history, floors, deviations, most)
-
-
-def _first_of_each(
-    history: dict[int, int], floors: Mapping[int, int], deviations: int, most: int
-) -> Iterator[int]:
-    last = 0
-    for day, floor in floors.items():
-        one, amount = usual(history, day), history.get(day)
-        if one is None or amount is None:
-            continue
-        limit = min(
-            one.expected - deviations * one.deviation,
-            one.expected * most // 100,
-            one.expected - floor,
+def _holidays(worlds: list[World], size: str) -> Iterator[Figure]:
+    """In how many worlds the holidays' quiet is found, and on which of its days: 1 is the first."""
+    found = [
+        days[0] - DIP_BEGINS + 1
+        for world in worlds
+        if (
+            days := [one.day for one in world.found(-YEAR, -1).far.get(QUIET, ()) if one.day in DIP]
         )
-        if amount < limit:
-            del history[day]
-            if day - last > APART:
-                yield day
-            last = day
+    ]
+    yield Figure(f"anomalies.holidays_found.{size}", len(found) / len(worlds), "of worlds")
+    if found:
+        yield Figure(f"anomalies.holidays_found_on.{size}", max(found), "day of it, worst found")
 
 
 def _hours_until_found(world: World) -> int:

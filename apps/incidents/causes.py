@@ -29,7 +29,7 @@ Cause = dict[str, Any]
 
 def who_of(cause: Cause) -> tuple[str, str] | None:
     """Kind and the provider's id of whoever a cause names; None where it names nobody."""
-    kind = str(cause["name"]).removeprefix("new_")
+    kind = str(cause["name"]).removeprefix("new_").removeprefix("less_")
     return (kind, str(cause["value"])) if kind in ("key", "person") else None
 
 
@@ -126,6 +126,15 @@ def _more(before: Mix, during: Mix) -> list[Cause]:
     return [{"name": "tokens", "before": was, "after": now}] if _times(now, was) else []
 
 
+def _fewer(before: Mix, during: Mix) -> list[Cause]:
+    """What there was less of on quiet days."""
+    if before.requests is not None and during.requests is not None:
+        was, now = before.a_day(before.requests), during.a_day(during.requests)
+        return [{"name": "fewer", "before": was, "after": now}] if now < was else []
+    was, now = before.a_day(before.tokens), during.a_day(during.tokens)
+    return [{"name": "less", "before": was, "after": now}] if now < was else []
+
+
 # --- Read for one incident ------------------------------------------------------------------------
 
 
@@ -140,6 +149,9 @@ def causes_of(sight: Sight, subject: Subject, far: Sequence[Judged]) -> list[Cau
         mix_of((row for row in rows if day_of(row.group["day"]) in chosen), len(chosen), unit)
         for chosen in (past, days)
     )
+    if subject.kind == Kind.QUIET:
+        less = _movers(sight, filters, past, days, first, sign=-1)
+        return [*less, *_fewer(before, during)] if before.tokens else []
     found = compare(before, during)
     if subject.kind in (Kind.WORKSPACE, Kind.CONNECTION):
         found = [*_movers(sight, filters, past, days, first), *found]
@@ -147,9 +159,16 @@ def causes_of(sight: Sight, subject: Subject, far: Sequence[Judged]) -> list[Cau
 
 
 def _movers(
-    sight: Sight, filters: Mapping[str, Sequence[str]], past: set[int], days: set[int], first: int
+    sight: Sight,
+    filters: Mapping[str, Sequence[str]],
+    past: set[int],
+    days: set[int],
+    first: int,
+    *,
+    sign: int = 1,
 ) -> list[Cause]:
-    """The key, or the person, that used most of what was too much; whether it is new."""
+    """The key, or the person, that used most of what was too much; whether it is new. With ``sign`` -1: that
+    most of what was too little is missing of."""
     unit = sight.observed.unit
     if not past:
         return []
@@ -157,15 +176,17 @@ def _movers(
         was, now = (_sums(sight, column, filters, chosen, unit) for chosen in (past, days))
         # Amounts a day, so that four weeks and one day may be held against each other.
         moved = {
-            one: now[one] // len(days) - was.get(one, 0) // len(past)
-            for one in now
+            one: sign * (now.get(one, 0) // len(days) - was.get(one, 0) // len(past))
+            for one in {**now, **was}
             if one == NONE or one not in MARKS
         }
-        whole = sum(now.values()) // len(days) - sum(was.values()) // len(past)
+        whole = sign * (sum(now.values()) // len(days) - sum(was.values()) // len(past))
         one = max(moved, key=lambda name: moved[name], default="")
         if not one or one == NONE or whole <= 0 or moved[one] * MILLION // whole < MOVED:
             continue
         share = min(MILLION, moved[one] * MILLION // whole)
+        if sign < 0:
+            return [{"name": f"less_{kind}", "value": one, "share": share}]
         births = reads.first_days([sight.connection], column, [one])
         born = births.get((sight.connection.pk, one))
         new = born is not None and day_of(born) >= first - YOUNG

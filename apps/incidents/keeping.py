@@ -33,6 +33,7 @@ TOPIC = "usage.anomaly"
 DAYS = 4  # judged at every look: the days that the provider may still change
 PAST = 31  # judged once, when the past has been read; and at most
 AGAIN = 7  # a resolved incident that goes on within so many days is the same one
+SETTLES = timedelta(hours=6)  # after its end a provider may still tell of most of a day
 TELL = 2  # days: what was over longer ago is written down, and nobody is called
 RANKS = {Severity.HIGH: 3, Severity.MEDIUM: 2, Severity.LOW: 1}
 PRESSING = {
@@ -92,6 +93,7 @@ def look_at(
     sight = look(connection, days, recent)
     if sight is None or not (is_read or len(sight.observed.known) >= WINDOW):
         return []  # while the past is being read, what is usual is not known yet
+    sight.observed.settled = day_of(now - SETTLES) - 1
     found = find(sight.observed, days, sight.homes)
     touched = _Keeping(sight, recent, found, now).keep()
     if whole_past:

@@ -167,7 +167,7 @@ def _apart(incidents: Sequence[Incident]) -> dict[Subject, AbstractSet[int]]:
         touched = [Subject(one.kind, one.value)]
         if one.workspace and one.kind != Kind.WORKSPACE:
             touched.append(Subject(Kind.WORKSPACE, one.workspace))
-        if one.severity != Severity.LOW:
+        if one.severity != Severity.LOW or one.kind == Kind.QUIET:
             touched.append(Subject(Kind.CONNECTION))
         for subject in touched:
             found.setdefault(subject, set()).update(days)

@@ -29,12 +29,13 @@ WANTING = (State.OPEN, State.ACKNOWLEDGED)  # somebody has to do something
 
 
 class Kind(models.TextChoices):
-    """What is far off."""
+    """What is far off: too much, or of a whole connection too little as well (QUIET)."""
 
     KEY = "key", _("API key")
     PERSON = "person", _("Person")
     WORKSPACE = "workspace", _("Workspace")
     CONNECTION = "connection", _("Connection")
+    QUIET = "quiet", _("Quiet connection")
 
 
 class Severity(models.TextChoices):
@@ -67,7 +68,7 @@ class Incident(models.Model):
 
     ``daily``: {day: [observed, expected, limit]} of each far-off day, in ``unit``; money is rounded down to
     the millionth, the exact sums are the rollups'. ``observed``, ``expected`` and ``excess`` are its
-    sums. ``workspace``: the provider's id of where a key or a person is at home, "" if nobody tells.
+    sums; ``excess`` is below zero for too little. ``workspace``: the provider's id of where a key or a person is at home, "" if nobody tells.
     ``causes`` as ``causes.py`` makes them. ``opened`` counts how often it was opened.
     """
 
@@ -142,8 +143,8 @@ class Incident(models.Model):
 
     @property
     def worst(self) -> tuple[int, int, int, int]:
-        """The day with the most too much: day, observed, expected, limit."""
-        day = max(self.daily, key=lambda one: (self.daily[one][0] - self.daily[one][1], one))
+        """The day that is farthest off: day, observed, expected, limit."""
+        day = max(self.daily, key=lambda one: (abs(self.daily[one][0] - self.daily[one][1]), one))
         observed, expected, limit = self.daily[day]
         return int(day), observed, expected, limit
 

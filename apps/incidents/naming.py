@@ -30,7 +30,7 @@ def names_of(
         persons = persons_of(connections, {(pk, value) for _, pk, value in people})
         called = names.of("person", [(str(one), 0) for one in set(persons.values())])
         found |= {one: called[str(persons[one[1], one[2]]), 0] for one in people}
-    whole = [one for one in wanted if one[0] == Kind.CONNECTION]
+    whole = [one for one in wanted if one[0] in (Kind.CONNECTION, Kind.QUIET)]
     called = names.of("connection", [(pk, 0) for _, pk, _ in whole])
     return found | {one: called[one[1], 0] for one in whole}
 

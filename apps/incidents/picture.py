@@ -8,7 +8,7 @@ from django.utils.translation import gettext as _
 from apps.incidents import words
 from apps.incidents.looking import COLUMN_OF, in_unit, rows_of
 from apps.incidents.models import Incident, Kind
-from apps.incidents.rule import floor_of, limit_of
+from apps.incidents.rule import floor_of, least_of, limit_of
 from apps.ui.charts import Chart, Series
 from apps.usage.days import date_of, day_of
 from apps.usage.known import known_days
@@ -67,15 +67,17 @@ def chart_of(incident: Incident, today: int) -> Chart:
     days = range(first, last + 1)
     usually = {day: usual(history, day) for day in days}
     whole = _whole(incident, first - WINDOW, last, past.known)
+    quiet = incident.kind == Kind.QUIET
+    far_from = least_of if quiet else limit_of
     limits: list[int | None] = []
     for day in days:
         kept, one = incident.daily.get(str(day)), usually[day]
         floor = floor_of(incident.unit, usual(whole, day))
-        limits.append(kept[2] if kept else limit_of(one, floor) if one else None)
+        limits.append(kept[2] if kept else far_from(one, floor) if one else None)
     read = past.known | past.begun
     observed = [past.amounts.get(day, 0) if day in read else None for day in days]
     expected = [one.expected if (one := usually[day]) else None for day in days]
-    highs = [one.high if (one := usually[day]) else None for day in days]
+    edges = [(one.low if quiet else one.high) if (one := usually[day]) else None for day in days]
     dates = [date_of(day) for day in days]
     return Chart(
         name="incident-chart",
@@ -85,8 +87,16 @@ def chart_of(incident: Incident, today: int) -> Chart:
         series=[
             _series(_("Came to"), observed, incident),
             _series(_("Usually"), expected, incident, line=True),
-            _series(_("Usually up to"), highs, incident, line=True, muted=True),
-            _series(_("Far off from"), limits, incident, line=True),
+            _series(
+                _("Usually at least") if quiet else _("Usually up to"),
+                edges,
+                incident,
+                line=True,
+                muted=True,
+            ),
+            _series(
+                _("Far off below") if quiet else _("Far off from"), limits, incident, line=True
+            ),
         ],
         unit=incident.currency if incident.unit == "money" else "",
         label_head=_("Day (UTC)"),

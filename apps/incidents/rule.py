@@ -14,6 +14,9 @@ from apps.usage.usual import Usual, usual
 DEVIATIONS = 5
 TIMES = (5, 2)  # of what is expected: two and a half times
 PEAKS = (3, 2)  # of the second highest day before
+# Too little, of a whole connection alone: so many deviations below what is usual, at most so much of it.
+FEWER_DEVIATIONS = 3
+LEFT = (3, 5)
 # What a day must be above what is expected at least: ten dollars, five million tokens …
 FLOOR = {"money": 10_000_000, "tokens": 5_000_000}
 SHARE = 100  # … and a hundredth of what the whole connection uses on a usual day.
@@ -21,8 +24,8 @@ SHARE = 100  # … and a hundredth of what the whole connection uses on a usual 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:
-    """What is watched: ``kind`` "key", "person" (one account), "workspace" or "connection"; ``value`` the
-    provider's id, "" for the connection. ``workspace``: where a key belongs, "" if that is not told."""
+    """What is watched: ``kind`` "key", "person" (one account), "workspace" or "connection", or "quiet": a
+    connection that uses too little; ``value`` the provider's id, "" for the connection. ``workspace``: where a key belongs, "" if that is not told."""
 
     kind: str
     value: str = ""
@@ -31,7 +34,7 @@ class Subject:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One day that was looked at, with what it was held against."""
+    """One day that was looked at, with what it was held against; ``quiet``: for too little."""
 
     day: int
     observed: int
@@ -39,15 +42,16 @@ class Judged:
     low: int
     high: int
     limit: int
+    quiet: bool = False
 
     @property
     def is_far(self) -> bool:
         """Whether it is far off."""
-        return self.observed > self.limit
+        return self.observed < self.limit if self.quiet else self.observed > self.limit
 
     @property
     def excess(self) -> int:
-        """How much more than expected."""
+        """How much more than expected; below zero for too little."""
         return self.observed - self.expected
 
 
@@ -58,7 +62,8 @@ class Observed:
     ``known`` days are read whole, ``begun`` ones in part; of all others nothing is known. ``series`` have no
     entry for a day on which nothing was used. ``born``: the first day on which a subject ever used anything;
     before it there is nothing, not a zero; left out: before all these days. ``apart``: days that tell
-    nothing of what is usual, because they were far off.
+    nothing of what is usual, because they were far off. ``settled``: the last day that has been over for so
+    long that little is to come to it.
     """
 
     unit: str
@@ -68,6 +73,7 @@ class Observed:
     series: Mapping[Subject, Mapping[int, int]]
     born: dict[Subject, int] = field(default_factory=dict)
     apart: Mapping[Subject, AbstractSet[int]] = field(default_factory=dict)
+    settled: int = 0
 
     def history(self, subject: Subject) -> dict[int, int]:
         """The days that tell what is usual."""
@@ -108,6 +114,15 @@ def limit_of(one: Usual, floor: int) -> int:
         one.expected * TIMES[0] // TIMES[1],
         one.peak * PEAKS[0] // PEAKS[1],
         one.expected + floor,
+    )
+
+
+def least_of(one: Usual, floor: int) -> int:
+    """The amount down to which a day is not too little."""
+    return min(
+        one.expected - FEWER_DEVIATIONS * one.deviation,
+        one.expected * LEFT[0] // LEFT[1],
+        one.expected - floor,
     )
 
 
@@ -157,6 +172,7 @@ def find(observed: Observed, days: Sequence[int], homes: Homes = no_homes) -> Fo
     covered = {one.value for one in workspaces}
     others = [one for one in finer if finer[one] not in covered]
     _far_days(observed, whole, days, floor, _too_much(found, [*workspaces, *others]), found)
+    _quiet_days(observed, days, floor, found)
     return found
 
 
@@ -194,8 +210,33 @@ def _far_days(
             found.explained.setdefault(subject, set()).add(day)
 
 
+def _quiet_days(
+    observed: Observed, days: Sequence[int], floor: Mapping[int, int], found: Found
+) -> None:
+    """Days on which the whole connection used too little: those that are over, of a weekday that is known."""
+    whole = Subject("connection")
+    history, born = observed.history(whole), observed.born.get(whole)
+    for day in days:
+        amount = observed.amount(whole, day)
+        if amount is None or day not in observed.known or day > observed.settled:
+            continue
+        one = usual(history, day)
+        if one is None or not one.by_weekday or (born is not None and day < born):
+            continue
+        least = least_of(one, floor[day])
+        judged = Judged(day, amount, one.expected, one.low, one.high, least, quiet=True)
+        if judged.is_far:
+            history.pop(day, None)
+            found.far.setdefault(Subject("quiet"), []).append(judged)
+
+
 def severity_of(excess: int, usual_day: int) -> str:
-    """How much it presses, by what its worst day was too much, against a usual day of the connection."""
+    """How much it presses, by what its worst day was too much, against a usual day of the connection.
+
+    Too little costs nothing: it presses a little, and more only where next to nothing is left.
+    """
+    if excess < 0:
+        return "medium" if -excess * 10 >= usual_day * 9 else "low"
     if excess * 10 >= usual_day:
         return "high"
     return "medium" if excess * 50 >= usual_day else "low"

@@ -63,6 +63,8 @@ class Told:
 
 def _key_of(one: Incident) -> Key | None:
     """The key that would be switched off: the incident's own, or the one that it comes from. One query."""
+    if one.kind == Kind.QUIET:
+        return None  # to switch off what is missed helps nobody
     value = one.value if one.kind == Kind.KEY else ""
     for cause in one.causes:
         who = who_of(cause)
@@ -107,7 +109,8 @@ def incident(request: DeskRequest, pk: int) -> HttpResponse:
         "state_tone": words.STATE_TONES[one.state],  # type: ignore[index]  # likewise
         "came_to": words.amount(one.observed, one),
         "usually": words.amount(one.expected, one),
-        "too_much": words.amount(one.excess, one),
+        "is_quiet": one.kind == Kind.QUIET,
+        "off_by": words.amount(abs(one.excess), one),
         "times": words.times(one),
         "worst": {
             "day": date_of(day),

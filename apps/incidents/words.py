@@ -33,6 +33,10 @@ CAUSES: Mapping[str, Promise] = {
     "requests": gettext_lazy("More requests"),
     "tokens": gettext_lazy("More use"),
     "silent": gettext_lazy("Unused before"),
+    "less_key": gettext_lazy("One key"),
+    "less_person": gettext_lazy("One person"),
+    "fewer": gettext_lazy("Fewer requests"),
+    "less": gettext_lazy("Less use"),
 }
 _SAID: Mapping[str, Promise] = {
     "new_key": gettext_lazy(
@@ -50,8 +54,18 @@ _SAID: Mapping[str, Promise] = {
     "requests": gettext_lazy("%(after)s requests a day, %(before)s before."),
     "tokens": gettext_lazy("%(after)s tokens a day, %(before)s before."),
     "silent": gettext_lazy("Nothing had been used on the %(days)s days before."),
+    "less_key": gettext_lazy("%(share)s of what is missing is %(label)s's."),
+    "less_person": gettext_lazy("%(share)s of what is missing is %(label)s's."),
+    "fewer": gettext_lazy("%(after)s requests a day, %(before)s before."),
+    "less": gettext_lazy("%(after)s tokens a day, %(before)s before."),
 }
-_COUNTS = ("answers", "requests", "tokens")  # their figures are counts; of the others shares
+_COUNTS = (
+    "answers",
+    "requests",
+    "tokens",
+    "fewer",
+    "less",
+)  # their figures are counts; of the others shares
 
 
 def amount(value: int, one: Incident) -> str:

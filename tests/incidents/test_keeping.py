@@ -1,7 +1,7 @@
 """From days to incidents: opened once, gone on, opened again, resolved by themselves, told to people."""
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, time, timedelta
 from typing import Any
 
 import pytest
@@ -20,8 +20,9 @@ from apps.organizations.models import Connection, Grant, Role
 from apps.sync import mirrors
 from apps.usage.days import day_of
 from apps.usage.models import Correction, Dimension, ReadDay, Report, Rollup
+from apps.usage.tuples import grain_for
 from tests.factories import GrantFactory, KeyFactory, MemberFactory, PersonFactory
-from tests.incidents.spending import DAYS, back, evenly, look, spend
+from tests.incidents.spending import DAYS, GRAINS, back, evenly, look, spend
 
 pytestmark = pytest.mark.django_db
 
@@ -85,6 +86,36 @@ def test_what_was_over_long_ago_is_written_down_and_nobody_is_called(busy: Conne
     (one,) = keeping.look_at(busy, timezone.now(), with_past=True)
     assert one.since == one.last == day_of(back(20))
     assert not Notice.objects.exists()
+
+
+def test_a_connection_that_uses_much_less_is_quiet_until_more_is_told(claude: Connection) -> None:
+    grains = [*GRAINS, grain_for(["model"])]
+    KeyFactory(connection=claude, remote_id="two", name="key two", workspace="w2")
+    for key, workspace, dollars in (("one", "w1", 20), ("two", "w2", 200)):
+        spend(claude, evenly(dollars), key=key, workspace=workspace, grains=grains)
+    # Yesterday it was $70 instead of $220.
+    spend(claude, {1: -150}, key="two", workspace="w2", grains=grains)
+    today = datetime.combine(back(0), time(), UTC)
+    assert keeping.look_at(claude, today + timedelta(hours=5, minutes=59)) == []
+    (one,) = keeping.look_at(claude, today + timedelta(hours=6))
+    assert (one.kind, one.value, one.label) == ("quiet", "", str(claude))
+    assert (one.since, one.last) == (day_of(back(1)), day_of(back(1)))
+    assert (one.observed, one.expected, one.excess) == (70_000_000, 220_000_000, -150_000_000)
+    assert one.severity == "low"
+    assert [(cause["name"], cause["label"]) for cause in one.causes[:1]] == [
+        ("less_key", "key two")
+    ]
+    assert [cause["name"] for cause in one.causes[1:]] == ["less"]
+    (notice,) = Notice.objects.all()
+    assert notice.title.startswith(f"{claude}: $70.00 on ")
+    assert "$220.00 would be usual" in notice.text
+    assert "100.0% of what is missing is key two's." in notice.text
+    # The provider tells of the rest later: it was not so.
+    spend(claude, {1: 150}, key="two", workspace="w2", grains=grains)
+    (gone,) = keeping.look_at(claude, today + timedelta(hours=7))
+    assert (gone.pk, gone.state, gone.ended) == (one.pk, State.RESOLVED, Ended.HISTORY)
+    notice.refresh_from_db()
+    assert notice.settled_at is not None
 
 
 def test_a_resolved_one_opens_again_only_for_a_later_day(busy: Connection, owner: Grant) -> None:
@@ -162,7 +193,7 @@ def test_a_mute_that_ends_in_quiet_is_resolved_by_itself(busy: Connection, owner
     assert look(busy) == []
     Incident.objects.filter(pk=one.pk).update(muted_until=day_of(back(1)))
     Rollup.objects.filter(day=day_of(back(3))).delete()
-    (over,) = look(busy)
+    (over,) = (found for found in look(busy) if found.pk == one.pk)
     assert (over.state, over.ended) == (State.RESOLVED, Ended.CALM)
 
 

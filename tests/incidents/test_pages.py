@@ -102,6 +102,38 @@ def test_the_page_says_what_how_much_since_when_and_why(
     assert "$50.00" in table
 
 
+def test_a_quiet_connection_says_what_is_missing_and_offers_no_key(
+    browser: Client, at: At, claude: Connection, key: Key
+) -> None:
+    yesterday = day_of(back(1))
+    one = IncidentFactory(
+        connection=claude,
+        kind="quiet",
+        value="",
+        severity="low",
+        rank=1,
+        daily={str(yesterday): [5_000_000, 20_000_000, 12_000_000]},
+        observed=5_000_000,
+        expected=20_000_000,
+        excess=-15_000_000,
+        causes=[{"name": "less_key", "value": key.remote_id, "label": "old", "share": 900_000}],
+    )
+    page = shown(browser, at(f"{one.pk}/"))
+    for words in (
+        "Far below its usual since",
+        "Too little</dt><dd>$15.00",
+        "usually $20.00, far off below $12.00",
+        "90.0% of what is missing is checkout-api&#x27;s.",
+        "Usually at least",
+        "Far off below",
+    ):
+        assert words in page, words
+    assert "Too much" not in page
+    assert "Deactivate" not in page
+    assert "Quiet connection" in shown(browser, at(""))
+    assert browser.get(at(f"{one.pk}/deactivate/")).status_code == 404
+
+
 def test_the_list_filters_counts_and_exports(
     browser: Client, at: At, claude: Connection, one: Incident
 ) -> None:

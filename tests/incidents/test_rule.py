@@ -175,6 +175,41 @@ def test_one_cause_is_one_incident_the_finest() -> None:
     assert set(found.far) == {KEY, person, workspace}
 
 
+QUIET = Subject("quiet")
+
+
+def too_little(past: dict[int, int], amount: int, **more: object) -> bool:
+    """Whether a day that is over counts as too little of the whole."""
+    over = {"known": frozenset({*past, TODAY}), "begun": frozenset(), "settled": TODAY, **more}
+    return QUIET in find(observed(past, amount, series={}, **over), [TODAY]).far
+
+
+def test_a_whole_that_uses_much_less_is_quiet_once_its_day_is_over() -> None:
+    past = even(100 * DOLLAR)
+    assert not too_little(past, 60 * DOLLAR)
+    assert too_little(past, 60 * DOLLAR - 1)
+    assert too_little(past, 0)
+    # What is still to come, or to be told of, is not missing.
+    assert not too_little(past, 0, settled=TODAY - 1)
+    assert not too_little(past, 0, known=frozenset(past), begun=frozenset({TODAY}))
+    # Little money is not worth a word, nor is one key's or one workspace's silence.
+    assert not too_little(even(9 * DOLLAR), 0)
+    assert not find(
+        observed(past, 0, total=past | {TODAY: 100 * DOLLAR}, settled=TODAY), [TODAY]
+    ).far
+    # Where days stray far by themselves, it takes more; a weekday that is not known tells nothing.
+    stray = {day: past[day] * (2 if day // 7 % 2 else 1) for day in past}
+    assert not too_little(stray, 55 * DOLLAR)
+    assert not too_little({day: past[day] for day in past if day > TODAY - 21}, 0)
+
+
+@given(pasts, amounts, st.integers(1, 10**9))
+@settings(max_examples=60, deadline=None)
+def test_less_never_makes_a_day_less_quiet(past: dict[int, int], amount: int, less: int) -> None:
+    if too_little(past, amount):
+        assert too_little(past, max(0, amount - less))
+
+
 def test_severity_goes_by_what_the_connection_usually_uses() -> None:
     assert [severity_of(excess, 100) for excess in (30, 10, 9, 2, 1)] == [
         "high",
@@ -184,6 +219,12 @@ def test_severity_goes_by_what_the_connection_usually_uses() -> None:
         "low",
     ]
     assert severity_of(1, 0) == "high"
+    assert [severity_of(-less, 100) for less in (40, 89, 90, 100)] == [
+        "low",
+        "low",
+        "medium",
+        "medium",
+    ]
 
 
 def test_the_middle() -> None:

@@ -57,6 +57,7 @@ class World:
             series=series,
             born={one: min(days) for one, days in series.items()}
             | {Subject("connection"): min(self.total)},
+            settled=through,
         )
 
     def found(self, first: int, last: int) -> Found:
@@ -80,8 +81,9 @@ def _micros(share: Share, requests: int) -> int:
     return each * requests // 1_000_000
 
 
-def world_of(size: str, seed: int, *, back: int, runs_away: bool = True) -> World:
-    """The last ``back`` days of one world; without ``runs_away`` its runaway key behaves."""
+def world_of(size: str, seed: int, *, back: int, until: int = 0, runs_away: bool = True) -> World:
+    """The last ``back`` days of one world, but the last ``until``; without ``runs_away`` its runaway key
+    behaves."""
     world = found_world(size, str(seed), EPOCH + seed * 13 * DAY)
     organization = next(
         one for one in world.organizations.values() if one.settings.get("runaway_key")
@@ -91,7 +93,7 @@ def world_of(size: str, seed: int, *, back: int, runs_away: bool = True) -> Worl
         organization.settings["runaway_key"] = None
     traffic = Traffic(organization, world.seed, world.epoch)
     made = World(traffic.first_day, key)
-    for day in range(traffic.first_day - back, traffic.first_day):
+    for day in range(traffic.first_day - back, traffic.first_day - until):
         for share in traffic.day(day):
             _add(made, day, share)
     return made
