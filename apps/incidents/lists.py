@@ -196,6 +196,6 @@ class IncidentList(ListByConnection[Incident]):
             title=_("Nothing is far off its usual"),
             text=_(
                 "Every key, person and workspace is held against its own last eight weeks, by weekday. "
-                "What is far above that appears here within a day, and a whole account that is far below."
+                "What is far above that appears here within a day, and a whole connection that is far below."
             ),
         )
