@@ -64,6 +64,31 @@
     }
   });
 
+  // --- Focus ----------------------------------------------------------------------------------
+
+  // Whoever works by keyboard goes on where they were: on the same control as it is drawn anew, or,
+  // where it has gone, on the piece of the page that was exchanged. Never on one that does something else.
+  var left = null;
+  function deed(one) {
+    return [one.tagName, one.name, one.type, one.href, one.form && one.form.action].join("|");
+  }
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    var piece = event.detail.target, one = document.activeElement;
+    if (!piece || !piece.id || !one || !piece.contains(one)) return;
+    left = { piece: piece.id, tag: one.tagName, deed: deed(one) };
+  });
+  document.addEventListener("htmx:afterSettle", function (event) {
+    var was = left, now = document.activeElement, piece = was && document.getElementById(was.piece);
+    if (!piece || !piece.contains(event.target)) return;
+    left = null;
+    if (now && now !== document.body) return;
+    var next = Array.from(piece.querySelectorAll(was.tag)).find(function (one) {
+      return one.tabIndex >= 0 && deed(one) === was.deed;
+    });
+    if (!next) piece.tabIndex = -1;
+    (next || piece).focus({ preventScroll: true });
+  });
+
   // --- Loading --------------------------------------------------------------------------------
 
   var waiting = 0;

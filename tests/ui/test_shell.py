@@ -13,7 +13,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 from django.utils.safestring import mark_safe
 
-from apps.ui import slots, times
+from apps.ui import navigation, slots, times
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
 
@@ -102,3 +102,23 @@ def test_no_page_carries_inline_script_or_style() -> None:
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|hx-on", source), (
             path
         )
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("", "Overview"),
+        ("people/7/", "People"),
+        ("settings/", "Settings"),
+        ("colleagues/", "Settings"),
+        ("tokens/organization/", "Settings"),
+        ("directory/people/", "Settings"),
+        ("notices/", "Notices"),
+        ("notices/own/", "Notices"),
+        ("notices/webhooks/new/", "Settings"),
+        ("nobody-has-this/", None),
+    ],
+)
+def test_one_entry_of_the_navigation_at_most_is_current(path: str, label: str | None) -> None:
+    links = navigation.links(RequestFactory().get(f"/o/acme/{path}"), "acme")
+    assert [str(link.label) for link in links if link.current] == ([label] if label else [])
