@@ -255,7 +255,7 @@ def at_a_glance(connections: Sequence[Connection]) -> Glance:
     sellers = [one for one in connections if sells(one)]
     live = [one for one in sellers if one.state != Connection.State.DISCONNECTED]
     _add_credit(lines, live)
-    present = Subscription.objects.filter(connection__in=sellers, gone_at__isnull=True)
+    present = Subscription.objects.filter(connection__in=live, gone_at__isnull=True)
     return Glance(
         months=span,
         lines=lines,

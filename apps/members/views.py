@@ -80,7 +80,7 @@ def _card(
     member.connection = connection
     provider = PROVIDERS[connection.provider]
     live = connection.state != Connection.State.DISCONNECTED
-    locked = services.why_not(member) if live else _("This provider is disconnected.")
+    locked = services.why_not(member) if live else _("This connection is disconnected.")
     flight = standing.flights.get((connection.pk, member.target))
     return {
         "member": member,

@@ -73,6 +73,7 @@ def progress(request: DeskRequest, *, connection: Connection) -> SafeString | st
         "connection": connection,
         "organization": request.organization,
         "rows": rows,
+        "over": connection.state == Connection.State.DISCONNECTED,
         "may_change": request.may("usage.backfill"),
     }
     return render_to_string("usage/_backfill.html", context, request)

@@ -294,6 +294,9 @@ def test_another_role_is_asked_for_once_and_shows_in_flight(
     html = body(answer)
     assert "A change is on its way" in html
     assert 'hx-trigger="every 1s"' in html
+    change = body(client.get(f"/o/{alice.organization.slug}/activity/{command.uid}/"))
+    assert "Id at the provider: " in change
+    assert "remote_id" not in change
     assert "Change role</button>" not in html
 
 
