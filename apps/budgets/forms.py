@@ -27,7 +27,7 @@ class TermsForm(forms.Form):
     amount = forms.DecimalField(
         label=_("Amount"),
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-        help_text=_("For each period, 2500.00 say."),
+        help_text=_("For each period, such as 2500.00."),
     )
     thresholds = forms.CharField(
         label=_("Tell at, in percent of the amount"),

@@ -162,8 +162,8 @@
 
   // A row of tabs that is wider than a phone shows the one at hand.
   document.addEventListener("DOMContentLoaded", function () {
-    document.querySelectorAll(".nav-tabs .nav-link.active").forEach(function (tab) {
-      var row = tab.closest(".nav-tabs");
+    document.querySelectorAll(".nav-tabs .nav-link.active, .usage-ranges .view-tab.active").forEach(function (tab) {
+      var row = tab.closest(".nav-tabs, .usage-ranges");
       row.scrollLeft = tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
     });
   });
