@@ -89,6 +89,20 @@
     (next || piece).focus({ preventScroll: true });
   });
 
+  // What was wrong with a form is what its reader goes on with.
+  document.addEventListener("DOMContentLoaded", function () {
+    var wrong = document.querySelector("main .is-invalid");
+    if (wrong && document.activeElement === document.body) wrong.focus();
+  });
+
+  // The browser's "back" shows a page as it was before something was changed on it: its parts that can
+  // change by themselves (hx-trigger="backAgain from:body") are drawn anew.
+  window.addEventListener("pageshow", function (event) {
+    var way = window.performance.getEntriesByType("navigation")[0];
+    if (!event.persisted && !(way && way.type === "back_forward")) return;
+    document.body.dispatchEvent(new CustomEvent("backAgain"));
+  });
+
   // --- Loading --------------------------------------------------------------------------------
 
   var waiting = 0;
