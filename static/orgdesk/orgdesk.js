@@ -139,6 +139,23 @@
     document.querySelectorAll(".btn-loading").forEach(function (b) { b.classList.remove("btn-loading"); });
   });
 
+  // A field marked data-when="how:list" is asked for where the field "how" of its form ends with ":list",
+  // one marked data-unless="how:list" where it does not.
+  function askFor(form) {
+    form.querySelectorAll("[data-when], [data-unless]").forEach(function (field) {
+      var rule = (field.dataset.when || field.dataset.unless).split(":"), by = form.elements[rule[0]];
+      var met = Boolean(by) && by.value.endsWith(":" + rule[1]);
+      var row = field.closest(".mb-3");
+      if (row) row.hidden = met !== Boolean(field.dataset.when) && !field.matches(".is-invalid");
+    });
+  }
+  function askForAll() { document.querySelectorAll("form:has([data-when])").forEach(askFor); }
+  document.addEventListener("change", function (event) {
+    if (event.target.form && event.target.form.querySelector("[data-when]")) askFor(event.target.form);
+  });
+  document.addEventListener("DOMContentLoaded", askForAll);
+  window.addEventListener("pageshow", askForAll);
+
   // --- Cells in which a role is chosen ------------------------------------------------------------
 
   // A field's name ends with the role that the page was drawn with.
