@@ -355,6 +355,8 @@ def _add_credit(lines: Sequence[Spent], sellers: Sequence[Connection]) -> None:
 
 def no_credit(line: Spent) -> str:
     """Why nothing is told of a line's credit."""
+    if line.connection.state == Connection.State.DISCONNECTED:
+        return str(_("Disconnected."))
     why = "" if line.connection.can("credit.read") else why_not(line.connection, "credit.read")
     return why or str(_("Not read yet."))
 
