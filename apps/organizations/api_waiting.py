@@ -21,9 +21,7 @@ class Patience:
     """How long the caller prefers to wait; the time counts from when it is made."""
 
     def __init__(self, request: Request) -> None:
-        asked = re.search(
-            r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", request.headers.get("Prefer", "")
-        )
+        asked = re.search(r"(?:^|[,;\s])wait\s*=\s*\"?(\d{1,6})", request.headers.get("Prefer", ""))
         self.asked = min(int(asked.group(1)), LONGEST_WAIT) if asked else None
         self._began = monotonic()
 
