@@ -53,7 +53,7 @@ class TermsForm(forms.Form):
         given = [one for one in _APART.split(self.cleaned_data["thresholds"]) if one]
         if any(not _PERCENT.fullmatch(one) for one in given):
             raise forms.ValidationError(
-                gettext("Whole percents with commas between them, 50, 80, 100 say.")
+                gettext("Whole percents with commas between them, such as 50, 80, 100.")
             )
         return tuple(int(one.rstrip("%")) for one in given)
 
