@@ -182,6 +182,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "apps.ui.middleware.FragmentMiddleware",
     "apps.accounts.middleware.HtmxSignInMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
     "apps.audit.middleware.AuditOriginMiddleware",

@@ -21,7 +21,7 @@ class BuyForm(forms.Form):
     amount = forms.DecimalField(
         label=_("Amount in USD"),
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-        help_text=_("Dollars and cents, 250.00 say."),
+        help_text=_("Dollars and cents, such as 250.00."),
     )
     way = forms.ChoiceField(
         label=_("How it is paid"),

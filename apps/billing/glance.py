@@ -255,7 +255,7 @@ def at_a_glance(connections: Sequence[Connection]) -> Glance:
     sellers = [one for one in connections if sells(one)]
     live = [one for one in sellers if one.state != Connection.State.DISCONNECTED]
     _add_credit(lines, live)
-    present = Subscription.objects.filter(connection__in=sellers, gone_at__isnull=True)
+    present = Subscription.objects.filter(connection__in=live, gone_at__isnull=True)
     return Glance(
         months=span,
         lines=lines,
@@ -355,6 +355,8 @@ def _add_credit(lines: Sequence[Spent], sellers: Sequence[Connection]) -> None:
 
 def no_credit(line: Spent) -> str:
     """Why nothing is told of a line's credit."""
+    if line.connection.state == Connection.State.DISCONNECTED:
+        return str(_("Disconnected."))
     why = "" if line.connection.can("credit.read") else why_not(line.connection, "credit.read")
     return why or str(_("Not read yet."))
 

@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from django.db import models
+from django.utils.text import capfirst
 from django.utils.translation import gettext_lazy as _
 
 from apps.billing.money import of_micros
@@ -296,7 +297,7 @@ class Card(Mirrored):
         verbose_name_plural = _("payment methods")
 
     def __str__(self) -> str:
-        return f"{self.brand} •••• {self.last4}".strip()
+        return f"{capfirst(self.brand)} •••• {self.last4}".strip()
 
     def expires_before(self, when: datetime) -> bool:
         """Whether its last month is over at ``when``; False where the provider tells no date."""

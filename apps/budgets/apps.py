@@ -32,7 +32,7 @@ class BudgetsConfig(AppConfig):
         register(
             Topic(
                 name=TOPIC,
-                label=_("Budget"),
+                label=_("A budget passes a threshold"),
                 hears=frozenset({Role.OWNER, Role.ADMIN, Role.BILLING}),
                 needs="budgets.read",
                 text=_(

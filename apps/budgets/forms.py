@@ -27,7 +27,7 @@ class TermsForm(forms.Form):
     amount = forms.DecimalField(
         label=_("Amount"),
         widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
-        help_text=_("For each period, 2500.00 say."),
+        help_text=_("For each period, such as 2500.00."),
     )
     thresholds = forms.CharField(
         label=_("Tell at, in percent of the amount"),
@@ -53,7 +53,7 @@ class TermsForm(forms.Form):
         given = [one for one in _APART.split(self.cleaned_data["thresholds"]) if one]
         if any(not _PERCENT.fullmatch(one) for one in given):
             raise forms.ValidationError(
-                gettext("Whole percents with commas between them, 50, 80, 100 say.")
+                gettext("Whole percents with commas between them, such as 50, 80, 100.")
             )
         return tuple(int(one.rstrip("%")) for one in given)
 

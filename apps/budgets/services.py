@@ -113,7 +113,7 @@ def _checked(budget: Budget, actor: User) -> Budget:
     )
     current = rows.filter(pk=budget.pk).first()
     if current is None:
-        raise Refused({"": _("It was deleted meanwhile.")})
+        raise Refused({"": _("The budget was deleted meanwhile.")})
     _must(actor, current.organization)
     return current
 

@@ -40,7 +40,9 @@ def spent(standing: Standing) -> str:
 
 
 def percent(standing: Standing) -> str:
-    """ "82%", rounded down: never passed before it is."""
+    """ "82%", rounded down: never passed before it is. Little is not nothing: "<1%"."""
+    if standing.percent == 0 and standing.spent > 0:
+        return "<1%"
     return f"{standing.percent:,}%"
 
 

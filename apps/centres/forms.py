@@ -45,6 +45,7 @@ class RuleForm(forms.Form):
         help_text=gettext_lazy(
             "Capital letters make no difference. A tag by its name, or as name=value. Not used for a list."
         ),
+        widget=forms.TextInput(attrs={"data-unless": "how:list"}),
     )
     which = forms.CharField(
         label=gettext_lazy("Which ones, for a list"),
@@ -53,7 +54,7 @@ class RuleForm(forms.Form):
         help_text=gettext_lazy(
             "One a line. Keys and workspaces by name or id, people by address or name."
         ),
-        widget=forms.Textarea(attrs={"rows": 4}),
+        widget=forms.Textarea(attrs={"rows": 4, "data-when": "how:list"}),
     )
 
     def __init__(

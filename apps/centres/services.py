@@ -236,7 +236,7 @@ def _checked(centre: CostCentre, actor: User, *, removed_too: bool = False) -> C
     _hold(centre.organization, actor)
     current = CostCentre.objects.select_related("organization").get(pk=centre.pk)
     if current.removed_at is not None and not removed_too:
-        raise Refused(_("It was removed meanwhile."))
+        raise Refused(_("The cost centre was removed meanwhile."))
     return current
 
 
@@ -244,7 +244,7 @@ def _checked_rule(rule: Rule, actor: User) -> tuple[CostCentre, Rule]:
     centre = _checked(rule.centre, actor)
     current = centre.rules.filter(pk=rule.pk).first()
     if current is None:
-        raise Refused(_("It was removed meanwhile."))
+        raise Refused(_("The rule was removed meanwhile."))
     return centre, current
 
 

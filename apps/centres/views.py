@@ -1,6 +1,6 @@
 """Pages of cost centres: all of them, one, what nobody takes, and what can be done with them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import Any
@@ -19,7 +19,7 @@ from apps.centres.models import CostCentre
 from apps.centres.months import Span
 from apps.centres.reads import spent
 from apps.organizations.access import DeskRequest, desk_view
-from apps.organizations.models import Organization
+from apps.organizations.models import Connection, Organization
 from apps.usage import missing_words
 from apps.usage.coverage import coverage_of
 from apps.usage.question import utc_today
@@ -127,6 +127,12 @@ def _summed(rows: list[Row]) -> tuple[Costs, Costs]:
     return now, before
 
 
+def _months(connections: Sequence[Connection], span: Span) -> list[Span]:
+    """What can be chosen, the newest first; the month at hand is among it though nothing of it was read."""
+    found = months.listed(connections)
+    return found if span in found else [*found, span]
+
+
 def _month_asked(request: DeskRequest) -> Span:
     asked = months.of_slug(request.GET.get("month", ""))
     return asked if asked and asked.first <= utc_today() else months.last_whole()
@@ -148,7 +154,7 @@ def centre(request: DeskRequest, pk: int) -> HttpResponse:
         "rules": [(rule, words.ruling(rule)) for rule in one.rules.all()],
         "may_change": may,
         "span": span,
-        "months": months.listed(connections),
+        "months": _months(connections, span),
         "took": rows[: contents.SHOWN],
         "more": max(0, len(rows) - contents.SHOWN),
         "rules_of": words.ruling,
@@ -170,7 +176,7 @@ def unallocated(request: DeskRequest) -> HttpResponse:
     context = {
         "title": _("Unallocated"),
         "span": span,
-        "months": months.listed(connections),
+        "months": _months(connections, span),
         "took": rows[: contents.SHOWN],
         "more": max(0, len(rows) - contents.SHOWN),
         "may_change": request.may("centres.change"),

@@ -32,7 +32,7 @@ class IncidentsConfig(AppConfig):
         register(
             Topic(
                 name=TOPIC,
-                label=_("Far off its usual"),
+                label=_("Use far off its usual"),
                 hears=frozenset({Role.OWNER, Role.ADMIN, Role.BILLING}),
                 needs="incidents.read",
                 text=_("A key, a person or a workspace uses far more than it usually does."),

@@ -13,6 +13,7 @@ from apps.invites.lists import InviteList, lapses_soon, shown_state
 from apps.invites.models import Invite
 from apps.members.models import Person
 from apps.members.standing import role_label
+from apps.organizations.models import Connection
 
 # As many of one person's invites as the page shows, and as many about to lapse as the overview does.
 MOST = 20
@@ -53,9 +54,9 @@ def invite_button(request: HttpRequest, *, person: Person | None = None) -> Safe
 
 
 def lapsing(request: HttpRequest) -> SafeString | str:
-    """The pending invites that lapse soonest; "" while none does within a week."""
+    """The pending invites that lapse soonest and that one can act on; "" while none does within a week."""
     page = InviteList(request)
-    soon = page.rows().filter(lapses_soon())
+    soon = page.rows().filter(lapses_soon(), connection__state=Connection.State.ACTIVE)
     invites = list(soon.order_by("expires_at", "pk")[:FEW])
     if not invites:
         return ""

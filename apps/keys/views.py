@@ -1,6 +1,5 @@
 """Pages of keys: the list, one key, what can be asked for it, and the hygiene report."""
 
-import json
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -27,6 +26,7 @@ from apps.sync.outbox.kinds import kind_of
 from apps.sync.outbox.requests import RequestRefused
 from apps.sync.outbox.word import await_word
 from apps.sync.schedule import freshness
+from apps.ui.toasts import add_toast
 
 CHANGES = 20  # of one key, on its page
 
@@ -168,7 +168,7 @@ def _answer(
     if request.headers.get("HX-Request"):
         answer = KeyList.redraw(request, [row.pk])
         if refused:
-            answer["HX-Trigger"] = json.dumps({"toast": {"text": refused, "level": "danger"}})
+            add_toast(answer, refused, "danger")
         return answer
     if refused:
         messages.error(request, refused)

@@ -141,10 +141,11 @@ def _number_present(asked: dict[str, Sequence[Any]]) -> Callable[[int], int]:
 def _name(value: Any, person: Person, page: Any) -> str:
     # In every row another: as a template's macro it was a fifth of drawing them.
     name = person.name or person.email
+    shown = escape(name)
     return (
         f'<a class="person" href="{page.row_url(person)}">'
         f'<span class="avatar avatar-sm tint-{person.id % 6}" aria-hidden="true">'
-        f'{escape(name[0].upper())}</span><span class="person-name">{escape(name)}</span></a>'
+        f'{escape(name[0].upper())}</span><span class="person-name" title="{shown}">{shown}</span></a>'
     )
 
 

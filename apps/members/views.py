@@ -27,7 +27,7 @@ from apps.sync.models import Command
 from apps.sync.outbox.requests import RequestRefused
 from apps.sync.schedule import freshness
 from apps.ui.prepared import Prepared
-from apps.ui.toasts import add_toast
+from apps.ui.toasts import add_event, add_toast
 
 # --- The list ------------------------------------------------------------------------------------
 
@@ -80,7 +80,7 @@ def _card(
     member.connection = connection
     provider = PROVIDERS[connection.provider]
     live = connection.state != Connection.State.DISCONNECTED
-    locked = services.why_not(member) if live else _("This provider is disconnected.")
+    locked = services.why_not(member) if live else _("This connection is disconnected.")
     flight = standing.flights.get((connection.pk, member.target))
     return {
         "member": member,
@@ -145,10 +145,17 @@ def _page(
         if refused and card["member"].pk == refused[0].pk:
             card["refused"] = refused[1]
     if _wants_memberships(request):
-        return render(request, "members/person.html#memberships", context)
+        answer = render(request, "members/person.html#memberships", context)
+        if not context["standing"].flights:
+            add_event(answer, "personSettled")  # what has happened may have one more line
+        return answer
+    context["events"] = timeline.of_person(
+        found, connections, {member.target for member in members}
+    )
+    if request.headers.get("HX-Target") == "timeline":
+        return render(request, "members/person.html#timeline", context)
     context |= {
         "title": str(found),
-        "events": timeline.of_person(found, connections, {member.target for member in members}),
         "freshness": freshness(request.organization, "members", "invites"),
     }
     return render(request, "members/person.html", context, status=422 if refused else 200)

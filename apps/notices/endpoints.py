@@ -69,7 +69,7 @@ def _locked(endpoint: Endpoint) -> Endpoint:
     # transaction is the lock.
     current = Endpoint.objects.select_for_update().filter(pk=endpoint.pk).first()
     if current is None:
-        raise Refused(_("It was deleted meanwhile."))
+        raise Refused(_("The webhook was deleted meanwhile."))
     return current
 
 

@@ -59,7 +59,7 @@ def _while_there(
         try:
             return view(request, pk)
         except Refused as refused:
-            messages.error(request, str(refused))
+            messages.warning(request, str(refused))
             return redirect("notices:webhooks", slug=request.organization.slug)
 
     return tried
@@ -97,8 +97,9 @@ def new(request: DeskRequest) -> HttpResponse:
             messages.success(request, _("It is set up. Send a test to see whether it arrives."))
             return redirect("notices:webhook", slug=request.organization.slug, pk=endpoint.pk)
     context = {
-        "title": _("A new webhook"),
+        "title": _("New webhook"),
         "form": form,
+        "is_new": True,
         "submit": _("Set it up"),
         "cancel_url": reverse("notices:webhooks", kwargs={"slug": request.organization.slug}),
     }

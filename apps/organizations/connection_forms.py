@@ -87,7 +87,13 @@ class ChooseOrganizationForm(forms.Form):
     """Which of the organizations that a key reaches; the page draws the choices itself."""
 
     remote_organization_id = forms.ChoiceField(
-        label=_("Organization"), widget=forms.RadioSelect({"class": "form-check-input"})
+        label=_("Organization"),
+        widget=forms.RadioSelect({"class": "form-check-input"}),
+        error_messages={
+            "invalid_choice": _(
+                "The key does not reach that organization. Choose one of those shown."
+            )
+        },
     )
 
     def __init__(self, *args: Any, connection: Connection, **kwargs: Any) -> None:

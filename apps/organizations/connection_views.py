@@ -33,13 +33,15 @@ from apps.organizations.connection_forms import (
     NewKeyForm,
     PasteKeyForm,
 )
-from apps.organizations.health import SERIES, health_of, with_freshness
+from apps.organizations.health import LABELS, SERIES, health_of, with_freshness
 from apps.organizations.models import Connection
 from apps.organizations.services import Refused
 from apps.providers.catalogue import PROVIDERS
 from apps.providers.protocol import Provider
 
 Probe, State = Connection.Probe, Connection.State
+# The listings whose numbers a connection is known by, in reading order.
+AT_A_GLANCE = ("members", "account", "invites", "workspaces", "keys")
 SLOW_SECONDS = 20  # after that the page says that no worker seems to be running
 
 
@@ -96,7 +98,7 @@ def listing(request: DeskRequest) -> HttpResponse:
             "connection": connection,
             "provider": PROVIDERS.get(connection.provider),
             "health": None if connection.state == State.DISCONNECTED else health_of(connection),
-            "resources": _listings(connection),
+            "resources": [one for one in _listings(connection) if one["name"] in AT_A_GLANCE],
         }
         for connection in shown.prefetch_related("resources")
     ]
@@ -112,14 +114,23 @@ def listing(request: DeskRequest) -> HttpResponse:
     return render(request, "organizations/connections/list.html", context)
 
 
-def _listings(connection: Connection) -> list[Any]:
-    """What is mirrored row by row, people first; what grows with time has no number of rows."""
-    rows = [one for one in connection.resources.all() if one.name not in SERIES]
-    return sorted(rows, key=_reading_order)
+def _listings(connection: Connection) -> list[dict[str, Any]]:
+    """What is mirrored row by row, first what a card shows; what grows with time has no number of rows."""
+    found = [
+        {
+            "name": one.name,
+            "label": str(LABELS.get(one.name, one.name)),
+            "rows": one.rows if one.completed_at else None,
+        }
+        for one in connection.resources.all()
+        if one.name not in SERIES
+    ]
+    return sorted(found, key=_reading_order)
 
 
-def _reading_order(resource: Any) -> tuple[bool, str]:
-    return resource.name != "members", resource.name
+def _reading_order(listing: dict[str, Any]) -> tuple[int, str]:
+    known = listing["name"] in AT_A_GLANCE
+    return AT_A_GLANCE.index(listing["name"]) if known else len(AT_A_GLANCE), listing["label"]
 
 
 @desk_view("connections.read")
@@ -282,13 +293,15 @@ def _wizard_page(
     facts = _probe_facts(draft)
     form = choose_form or ChooseOrganizationForm(connection=draft)
     bound = form.is_bound or bool(name_form and name_form.is_bound)
+    chosen = bool(draft.remote_organization_id)
     context = {
         "connection": draft,
         "provider": provider,
         "abilities": abilities_of(draft),
         "readable": draft.can(provider.needs) if provider else False,
         "several": several,
-        "chosen": bool(draft.remote_organization_id),
+        "chosen": chosen,
+        "refusal": _unshown(name_form, choose_form, chosen=chosen, settled=not any(facts.values())),
         "choose_form": form if several else None,
         "name_form": name_form or _name_form(request, draft, asked=False),
         **facts,
@@ -297,6 +310,21 @@ def _wizard_page(
     partial = request.htmx and not bound  # type: ignore[attr-defined]  # set by HtmxMiddleware
     name = f"{template}#state" if partial else template
     return render(request, name, context, status=422 if bound else 200)
+
+
+def _unshown(
+    name_form: NameForm | None,
+    choose_form: ChooseOrganizationForm | None,
+    *,
+    chosen: bool,
+    settled: bool,
+) -> str:
+    """Why what was sent was refused, where the page no longer draws the form that would say so."""
+    if choose_form and choose_form.is_bound and not settled:
+        return _("Another key was pasted meanwhile. Look first at what is found with it.")
+    if name_form and name_form.is_bound and not (chosen and settled):
+        return " ".join(str(why) for why in name_form.non_field_errors())
+    return ""
 
 
 @desk_view("connections.connect")

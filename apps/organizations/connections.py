@@ -215,9 +215,12 @@ def connect(
 def _connect(connection: Connection, actor: User, name: str, seen: str | None) -> Connection:
     draft = _locked(connection, State.DRAFT)
     _must(actor, "connections.connect", draft.organization)
+    overtaken = seen is not None and seen != draft.remote_organization_id
+    if overtaken and not draft.remote_organization_id:
+        raise Refused(_("Another key was pasted meanwhile. Look first at what is found with it."))
     if why := why_not_yet(draft):
         raise Refused(why)
-    if seen is not None and seen != draft.remote_organization_id:
+    if overtaken:
         raise Refused(
             _(
                 "Another key was pasted meanwhile, and it leads elsewhere. Look at what was found now."

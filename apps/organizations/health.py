@@ -19,6 +19,7 @@ from apps.audit.record import record
 from apps.kicks import kick_after_commit
 from apps.organizations.models import Connection, ConnectionQuerySet
 from apps.providers.errors import NotSent, ProviderError, Unclear
+from apps.providers.protocol import Words
 from apps.ui.prepared import Prepared
 
 BREAKER_THRESHOLD = 5  # failures in a row
@@ -31,6 +32,8 @@ STALE_INTERVALS = 4  # sync intervals without a complete walk
 SLOW_LISTINGS: dict[str, float] = {}  # sync fills it
 # What is walked and is no listing: reports that grow with time.
 SERIES: set[str] = set()  # likewise
+# What a listing is called, by its name.
+LABELS: dict[str, Words] = {}  # likewise
 
 
 # --- Circuit breaker -----------------------------------------------------------------------------

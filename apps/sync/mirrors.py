@@ -152,6 +152,7 @@ def register(mirror: Walkable) -> None:
     known = _registry.mirrors.setdefault(mirror.name, mirror)
     if known != mirror:
         raise ValueError(f"{mirror.name} is mirrored twice")
+    health.LABELS[mirror.name] = mirror.label
     if isinstance(mirror, Series):
         health.SERIES.add(mirror.name)
     if mirror.every_seconds:

@@ -17,6 +17,7 @@ class Entry:
     url_name: str
     exact: bool = False  # current on its own address alone
     apart: bool = False  # begins a new group
+    also: tuple[str, ...] = ()  # further pages that it is current on, and below: its tabs
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,18 @@ ENTRIES = [
     Entry(_("Activity"), "activity", "sync:activity"),
     Entry(_("Audit log"), "shield-check", "audit:list"),
     Entry(_("Connections"), "plug-connected", "organizations:connections", apart=True),
-    Entry(_("Settings"), "settings", "organizations:settings"),
+    Entry(
+        _("Settings"),
+        "settings",
+        "organizations:settings",
+        also=(
+            "organizations:grants",
+            "organizations:tokens",
+            "directory:directory",
+            "notices:webhooks",
+            "notices:deliveries",
+        ),
+    ),
 ]
 # On a person's own desk.
 OWN_ENTRIES = [
@@ -61,13 +73,33 @@ OWN_ENTRIES = [
 
 
 def links(request: HttpRequest, slug: str, *, own: bool = False) -> list[Link]:
-    """The entries that have a page, as seen from ``request``; ``own``: on the reader's own desk."""
+    """The entries that have a page, as seen from ``request``; ``own``: on the reader's own desk.
+
+    One of them is current: the one whose address says most of the page's.
+    """
     found = []
     for entry in OWN_ENTRIES if own else ENTRIES:
-        try:
-            url = reverse(entry.url_name, kwargs={"slug": slug})
-        except NoReverseMatch:
-            continue
-        here = request.path == url if entry.exact else request.path.startswith(url)
-        found.append(Link(entry.label, entry.icon, url, here, entry.apart))
-    return found
+        url = _address(entry.url_name, slug)
+        if url:
+            found.append((entry, url, _nearness(entry, url, request.path, slug)))
+    nearest = max((near for _entry, _url, near in found), default=0)
+    return [
+        Link(entry.label, entry.icon, url, 0 < near == nearest, entry.apart)
+        for entry, url, near in found
+    ]
+
+
+def _address(url_name: str, slug: str) -> str:
+    """Where a page is; "" where no shelf has it."""
+    try:
+        return reverse(url_name, kwargs={"slug": slug})
+    except NoReverseMatch:
+        return ""
+
+
+def _nearness(entry: Entry, url: str, path: str, slug: str) -> int:
+    """How much of ``path`` the entry's own address says, or that of a tab of it; 0: it lies elsewhere."""
+    if entry.exact:
+        return len(url) if path == url else 0
+    addresses = (url, *(_address(name, slug) for name in entry.also))
+    return max((len(one) for one in addresses if one and path.startswith(one)), default=0)

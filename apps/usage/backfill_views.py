@@ -6,6 +6,7 @@ from uuid import UUID
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.loader import render_to_string
+from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
@@ -32,7 +33,7 @@ class Backfill:
     @property
     def since(self) -> str:
         """The earliest day wanted."""
-        return date_of(self.report.backfill_to).isoformat()
+        return date_format(date_of(self.report.backfill_to), "j M Y")
 
 
 def backfill_of(report: Report) -> Backfill:
@@ -72,6 +73,7 @@ def progress(request: DeskRequest, *, connection: Connection) -> SafeString | st
         "connection": connection,
         "organization": request.organization,
         "rows": rows,
+        "over": connection.state == Connection.State.DISCONNECTED,
         "may_change": request.may("usage.backfill"),
     }
     return render_to_string("usage/_backfill.html", context, request)

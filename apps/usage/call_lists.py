@@ -115,7 +115,7 @@ def price(amount: Decimal | None) -> str:
     """An amount to its last digit: calls cost fractions of a cent."""
     if amount is None:
         return "–"
-    return f"{'−' if amount < 0 else ''}${abs(amount).normalize():f}"
+    return f"{'−' if amount < 0 else ''}${abs(amount).normalize():,f}"
 
 
 class _UTCDays(DateRangeFilter):

@@ -18,7 +18,8 @@ LATE_HOURS = 48
 class Hole:
     """UTC days of one report that are not (wholly) in the sums, both ends included.
 
-    ``why``: "backfill" (still to come), "paused", "unread" (its turn has not come, or it failed).
+    ``why``: "backfill" (still to come), "paused", "unread" (its turn has not come, it failed, or the connection
+    was disconnected before).
     """
 
     connection: Connection
@@ -148,7 +149,8 @@ def _holes(connection: Connection, report: Report, days: list[int]) -> list[Hole
     start = previous = None
     for day in [*days, None]:
         if start is not None and previous is not None and (day is None or day != previous + 1):
-            why = "unread" if report.backfilled_at else "paused" if report.paused_at else "backfill"
+            over = report.backfilled_at or connection.state == Connection.State.DISCONNECTED
+            why = "unread" if over else "paused" if report.paused_at else "backfill"
             holes.append(Hole(connection, report.name, date_of(start), date_of(previous), why))
             start = None
         if start is None:

@@ -112,7 +112,7 @@ class Matrix(ListByConnection[Member]):
         ),
         ChoiceFilter(
             key="role",
-            label=gettext_lazy("Role in the organization"),
+            label=gettext_lazy("Role"),
             options=_roles,
             lookup="role",
         ),

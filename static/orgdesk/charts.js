@@ -55,9 +55,10 @@
       series: data.series.map(function (one, at) {
         var values = state.hidden.has(at) ? [] : one.values;
         if (one.line) {
+          var level = values.length > 1 && values.every(function (value) { return value === values[0]; });
           return {
             type: "line", name: one.name, data: values, symbol: "circle", symbolSize: 5,
-            showSymbol: data.labels.length < 32, lineStyle: { color: fill(one), width: 2, type: one.muted ? "dashed" : "solid" },
+            showSymbol: data.labels.length < 32 && !level, lineStyle: { color: fill(one), width: 2, type: one.muted ? "dashed" : "solid" },
             itemStyle: { color: fill(one) },
           };
         }

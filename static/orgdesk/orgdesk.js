@@ -64,6 +64,45 @@
     }
   });
 
+  // --- Focus ----------------------------------------------------------------------------------
+
+  // Whoever works by keyboard goes on where they were: on the same control as it is drawn anew, or,
+  // where it has gone, on the piece of the page that was exchanged. Never on one that does something else.
+  var left = null;
+  function deed(one) {
+    return [one.tagName, one.name, one.type, one.href, one.form && one.form.action].join("|");
+  }
+  document.addEventListener("htmx:beforeSwap", function (event) {
+    var piece = event.detail.target, one = document.activeElement;
+    if (!piece || !piece.id || !one || !piece.contains(one)) return;
+    left = { piece: piece.id, tag: one.tagName, deed: deed(one) };
+  });
+  document.addEventListener("htmx:afterSettle", function (event) {
+    var was = left, now = document.activeElement, piece = was && document.getElementById(was.piece);
+    if (!piece || !piece.contains(event.target)) return;
+    left = null;
+    if (now && now !== document.body) return;
+    var next = Array.from(piece.querySelectorAll(was.tag)).find(function (one) {
+      return one.tabIndex >= 0 && deed(one) === was.deed;
+    });
+    if (!next) piece.tabIndex = -1;
+    (next || piece).focus({ preventScroll: true });
+  });
+
+  // What was wrong with a form is what its reader goes on with.
+  document.addEventListener("DOMContentLoaded", function () {
+    var wrong = document.querySelector("main .is-invalid");
+    if (wrong && document.activeElement === document.body) wrong.focus();
+  });
+
+  // The browser's "back" shows a page as it was before something was changed on it: its parts that can
+  // change by themselves (hx-trigger="backAgain from:body") are drawn anew.
+  window.addEventListener("pageshow", function (event) {
+    var way = window.performance.getEntriesByType("navigation")[0];
+    if (!event.persisted && !(way && way.type === "back_forward")) return;
+    document.body.dispatchEvent(new CustomEvent("backAgain"));
+  });
+
   // --- Loading --------------------------------------------------------------------------------
 
   var waiting = 0;
@@ -99,6 +138,23 @@
     document.querySelectorAll("form[data-sent]").forEach(function (form) { delete form.dataset.sent; });
     document.querySelectorAll(".btn-loading").forEach(function (b) { b.classList.remove("btn-loading"); });
   });
+
+  // A field marked data-when="how:list" is asked for where the field "how" of its form ends with ":list",
+  // one marked data-unless="how:list" where it does not.
+  function askFor(form) {
+    form.querySelectorAll("[data-when], [data-unless]").forEach(function (field) {
+      var rule = (field.dataset.when || field.dataset.unless).split(":"), by = form.elements[rule[0]];
+      var met = Boolean(by) && by.value.endsWith(":" + rule[1]);
+      var row = field.closest(".mb-3");
+      if (row) row.hidden = met !== Boolean(field.dataset.when) && !field.matches(".is-invalid");
+    });
+  }
+  function askForAll() { document.querySelectorAll("form:has([data-when])").forEach(askFor); }
+  document.addEventListener("change", function (event) {
+    if (event.target.form && event.target.form.querySelector("[data-when]")) askFor(event.target.form);
+  });
+  document.addEventListener("DOMContentLoaded", askForAll);
+  window.addEventListener("pageshow", askForAll);
 
   // --- Cells in which a role is chosen ------------------------------------------------------------
 
@@ -137,8 +193,8 @@
 
   // A row of tabs that is wider than a phone shows the one at hand.
   document.addEventListener("DOMContentLoaded", function () {
-    document.querySelectorAll(".nav-tabs .nav-link.active").forEach(function (tab) {
-      var row = tab.closest(".nav-tabs");
+    document.querySelectorAll(".nav-tabs .nav-link.active, .usage-ranges .view-tab.active").forEach(function (tab) {
+      var row = tab.closest(".nav-tabs, .usage-ranges");
       row.scrollLeft = tab.offsetLeft - (row.clientWidth - tab.offsetWidth) / 2;
     });
   });

@@ -235,7 +235,7 @@ def test_one_that_goes_in_the_same_moment_is_neither_changed_nor_deleted_again(
             refused = send(olga, method, f"{base}webhooks/{one.pk}/{act}", {"name": "New"})
         assert (refused.status_code, refused.json().get("detail")) == (
             409,
-            "It was deleted meanwhile.",
+            "The webhook was deleted meanwhile.",
         ), (method, act)
     assert not Entry.objects.exists()
 

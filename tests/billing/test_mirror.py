@@ -59,7 +59,7 @@ def test_everything_that_is_told_of_money_is_mirrored(desk: Desk, cline: Connect
         )
         assert (row.status, row.creator) == (one["status"], one["creatorId"])
     card, top_up, plan = Card.objects.get(), TopUp.objects.get(), told(desk, "/plan")
-    assert str(card) == "visa •••• 4242"
+    assert str(card) == "Visa •••• 4242"
     assert "4242" not in str(card.remote_id)
     wanted = told(desk, "/auto-top-up")
     assert top_up.enabled is wanted["enabled"]

@@ -275,7 +275,7 @@ def test_the_way_to_store_a_card_leads_back_to_what_is_stored_then(
         remote_id="pm", brand="visa", last4="4242", expires_month=1, expires_year=2040, **seen
     )
     page = bea.get(begun).content.decode()
-    assert "visa •••• 4242</strong> is stored now" in page
+    assert "Visa •••• 4242</strong> is stored now" in page
     assert "canary" not in page
 
 

@@ -68,7 +68,7 @@ def test_a_card_that_ends_is_told_once_for_each_threshold_and_over_with_another_
         assert causes(telling.CARD_ENDS) == told, days
     assert Hearing.objects.values("user").distinct().count() == 2, "owner and billing"
     notice = Notice.objects.order_by("-pk")[0]
-    assert "visa •••• 4242 of Cline has expired" in notice.title
+    assert "Visa •••• 4242 of Cline has expired" in notice.title
     assert "12/2030" in notice.text
     Card.objects.filter(pk=card.pk).update(last4="9999", expires_year=2035)
     walked(account, "card", end)

@@ -14,7 +14,7 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from apps.audit.models import Entry
-from apps.budgets import keeping
+from apps.budgets import keeping, words
 from apps.budgets.models import Budget, Standing
 from apps.notices.models import Notice
 from apps.organizations.models import Connection, Grant, Role
@@ -277,3 +277,9 @@ def test_the_api_does_what_the_pages_do(owner: Grant, claude: Connection) -> Non
     assert periods[0]["amount"] is None
     assert api.delete(f"{base}{body['id']}/").status_code == 204
     assert api.get(f"{base}{body['id']}/").status_code == 404
+
+
+def test_a_little_is_not_nothing() -> None:
+    assert words.percent(StandingFactory.build(percent=0, spent_micros=0)) == "0%"
+    assert words.percent(StandingFactory.build(percent=0, spent_micros=1)) == "<1%"
+    assert words.percent(StandingFactory.build(percent=82, spent_micros=1)) == "82%"

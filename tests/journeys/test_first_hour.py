@@ -138,6 +138,12 @@ def change_a_role(page: Page, desk: str, witness: Witness, sandbox: SandboxServe
     page.locator("main select").first.select_option("developer")
     page.get_by_role("button", name="Change role").first.click()
     expect(page.locator("main select").first).to_have_value("developer")
+    expect(page.locator("#timeline .event").first).to_contain_text("Done")
+    expect(page.get_by_role("button", name="Change role").first).to_be_focused()
+    page.goto(f"{desk}/activity/")
+    page.go_back()
+    expect(page.get_by_role("navigation", name="Main")).to_be_visible()
+    expect(page.locator("main select").first).to_have_value("developer")
     deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         _, _, now = sandbox.anthropic("GET", f"/users/{user['id']}")

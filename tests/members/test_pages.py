@@ -294,6 +294,9 @@ def test_another_role_is_asked_for_once_and_shows_in_flight(
     html = body(answer)
     assert "A change is on its way" in html
     assert 'hx-trigger="every 1s"' in html
+    change = body(client.get(f"/o/{alice.organization.slug}/activity/{command.uid}/"))
+    assert "Id at the provider: " in change
+    assert "remote_id" not in change
     assert "Change role</button>" not in html
 
 
@@ -305,6 +308,20 @@ def test_the_memberships_alone_answer_while_a_change_is_on_its_way(
         address(alice, f"{person.pk}/"), HTTP_HX_REQUEST="true", HTTP_HX_TARGET="memberships"
     )
     assert body(answer).strip().startswith("<section")
+    assert "personSettled" in json.loads(answer["HX-Trigger"]), "nothing is on its way any more"
+
+
+def test_what_has_happened_alone_answers_where_it_is_drawn_anew(
+    alice: Grant, client: Client, anthropic: Connection
+) -> None:
+    person = join(anthropic)
+    answer = client.get(
+        address(alice, f"{person.pk}/"), HTTP_HX_REQUEST="true", HTTP_HX_TARGET="timeline"
+    )
+    html = body(answer).strip()
+    assert html.startswith('<section class="card" id="timeline"')
+    assert "What has happened" in html
+    assert "<html" not in html
 
 
 def test_where_htmx_asks_for_a_role_the_memberships_alone_answer_and_a_toast_says_how_it_went(
@@ -321,6 +338,7 @@ def test_where_htmx_asks_for_a_role_the_memberships_alone_answer_and_a_toast_say
     assert said["astronaut"]["level"] == "danger"
     assert said["developer"]["level"] == "info"
     assert "A change is on its way" in body(answer)
+    assert "personSettled" not in json.loads(answer["HX-Trigger"])
     assert Command.objects.get().arguments["role"] == "developer"
 
 

@@ -204,4 +204,4 @@ def test_a_webhook_that_goes_in_the_same_moment_is_said_to_have_gone(
             patch.setattr(endpoints, "must", lambda *_asked: Endpoint.objects.all().delete())
             page = desk.post(url(owner, name, pk=one.pk), body, follow=True)
         assert page.status_code == 200, name
-        assert "It was deleted meanwhile." in text(page), name
+        assert "The webhook was deleted meanwhile." in text(page), name

@@ -108,6 +108,36 @@ def test_what_leads_elsewhere_than_the_page_showed_is_not_connected(
     assert the_draft().state == "active"
 
 
+def test_a_key_that_was_pasted_meanwhile_and_leads_nowhere_yet_is_said(
+    alice: Client, worker: Worker, sandbox: SandboxServer
+) -> None:
+    address = paste(alice, "anthropic", sandbox.anthropic_key).url
+    worker.run()
+    seen = sandbox.anthropic_organization
+    alice.post(f"{address}key/", {"credential": "sk-ant-admin01-" + "n" * 40})
+    for _ in range(2):  # while the provider is asked, and when it has refused
+        answer = alice.post(address, {"name": "Main", "seen": seen})
+        assert answer.status_code == 422
+        assert "Another key was pasted meanwhile." in answer.text
+        worker.run()
+    assert "does not accept this key" in answer.text
+    assert the_draft().state == "draft"
+
+
+def test_an_organization_chosen_of_a_key_that_was_pasted_over_is_not_taken(
+    alice: Client, worker: Worker, sandbox: SandboxServer
+) -> None:
+    address = paste(alice, "cline", sandbox.cline_key("owner")).url
+    worker.run()
+    alice.post(f"{address}key/", {"credential": "sk_live_" + "n" * 40})
+    worker.run()
+    chosen = {"remote_organization_id": sandbox.cline_organization}
+    answer = alice.post(f"{address}choose/", chosen)
+    assert answer.status_code == 422
+    assert "Another key was pasted meanwhile." in answer.text
+    assert "does not accept this key" in answer.text
+
+
 def test_a_key_that_reaches_several_organizations_asks_which(
     alice: Client, worker: Worker, sandbox: SandboxServer
 ) -> None:

@@ -7,13 +7,14 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.template import Context, Template
 from django.test import RequestFactory
 from django.utils import timezone
 from django.utils.safestring import mark_safe
 
-from apps.ui import slots, times
+from apps.ui import navigation, slots, times
+from apps.ui.middleware import FragmentMiddleware
 
 NOON = datetime(2026, 3, 12, 12, 0, tzinfo=UTC)
 
@@ -102,3 +103,30 @@ def test_no_page_carries_inline_script_or_style() -> None:
         assert not re.search(r"<script(?![^>]*\bsrc=)|<style|\sstyle=|\son[a-z]+=|hx-on", source), (
             path
         )
+
+
+@pytest.mark.parametrize(
+    ("path", "label"),
+    [
+        ("", "Overview"),
+        ("people/7/", "People"),
+        ("settings/", "Settings"),
+        ("colleagues/", "Settings"),
+        ("tokens/organization/", "Settings"),
+        ("directory/people/", "Settings"),
+        ("notices/", "Notices"),
+        ("notices/own/", "Notices"),
+        ("notices/webhooks/new/", "Settings"),
+        ("nobody-has-this/", None),
+    ],
+)
+def test_one_entry_of_the_navigation_at_most_is_current(path: str, label: str | None) -> None:
+    links = navigation.links(RequestFactory().get(f"/o/acme/{path}"), "acme")
+    assert [str(link.label) for link in links if link.current] == ([label] if label else [])
+
+
+@pytest.mark.parametrize(("headers", "kept"), [({}, None), ({"HX-Request": "true"}, "no-store")])
+def test_no_browser_keeps_a_piece_of_a_page(headers: dict[str, str], kept: str | None) -> None:
+    answered = FragmentMiddleware(lambda request: HttpResponse("a piece"))
+    answer = answered(RequestFactory().get("/o/acme/people/7/", headers=headers))
+    assert answer.get("Cache-Control") == kept

@@ -173,6 +173,10 @@ def test_it_says_what_it_cannot_see_and_what_cannot_be(
     Report.objects.filter(connection=claude).update(backfill_to=0)
     ReadDay.objects.filter(day=day_of(back(3))).delete()
     assert "is still being read" in body(olga, at("?range=7d"))
+    Connection.objects.filter(pk=claude.pk).update(state=Connection.State.DISCONNECTED)
+    page = body(olga, at("?range=7d"))
+    assert "is still being read" not in page, "nobody reads there any more"
+    assert "has not been read" in page
 
 
 def test_the_file_has_everybody_and_no_formula(olga: Client, at: At, claude: Connection) -> None:

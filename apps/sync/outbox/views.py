@@ -1,6 +1,6 @@
 """Pages of changes: one change with its timeline, a batch under review or on its way."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.contrib import messages
@@ -113,6 +113,27 @@ def _decisions(request: DeskRequest, command: Command) -> set[str]:
     return possible
 
 
+def _spelled(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What a change carries, as people read it: no names and values of a program."""
+    return [(_name(name), _value(value)) for name, value in facts.items()]
+
+
+def _name(name: str) -> str:
+    if name == "remote_id":
+        return _("Id at the provider")
+    return name.replace("_", " ").capitalize()
+
+
+def _value(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("yes") if value else _("no")
+    if isinstance(value, Mapping):
+        return ", ".join(f"{_name(str(name))}: {_value(one)}" for name, one in value.items()) or "–"
+    if isinstance(value, list):
+        return ", ".join(_value(one) for one in value) or "–"
+    return "–" if value is None or value == "" else str(value)
+
+
 @desk_view("activity.read")
 @require_GET
 def command_page(request: DeskRequest, uid: str) -> HttpResponse:
@@ -123,7 +144,8 @@ def command_page(request: DeskRequest, uid: str) -> HttpResponse:
         "command": command,
         "kind": kind,
         "sentence": kind.describe(command),
-        "arguments": mask(command.arguments),  # sealed texts are nobody's business either
+        "before": _spelled(command.before or {}),
+        "arguments": _spelled(mask(command.arguments)),  # sealed texts are nobody's business either
         "events": command.events.all(),
         "stuck": _stuck(Command.objects.filter(pk=command.pk)),
         "decisions": _decisions(request, command),
