@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
 from apps.providers.anthropic import AnthropicAdapter
+from apps.providers.anthropic.reports import COST_BUCKETS, USAGE_BUCKETS
+from apps.providers.decoding import RowReader
 from apps.providers.errors import Refused, Unclear
 from apps.providers.http import Answer, failure_of
 from apps.providers.records import Page
@@ -160,6 +163,22 @@ def test_a_changed_row_of_a_list_is_read_or_reported_and_the_others_are_read(
             page = remote.outcome(operation_id, spoiled)
             assert len(page.rows) + len(page.unreadable) == len(whole), path
             assert len(whole) == 1 or page.rows[-1] == whole[-1], path
+
+
+@pytest.mark.parametrize(
+    ("operation_id", "reader"),
+    [("getMessagesUsageReport", USAGE_BUCKETS), ("getCostReport", COST_BUCKETS)],
+)
+def test_a_report_that_is_read_at_once_says_what_its_buckets_say_one_by_one(
+    remote: Remote, operation_id: str, reader: RowReader[Any]
+) -> None:
+    for document in examples(operation_id):
+        for path in places(document["data"][0]):
+            for change in (drop, *map(put, (*STRANGE, "never met before"))):
+                spoiled = changed(document, ("data", 0, *path), change)
+                page = remote.outcome(operation_id, spoiled)
+                rows = [msgspec.Raw(json.dumps(one).encode()) for one in spoiled["data"]]
+                assert (page.rows, page.unreadable) == reader.read(rows), (path, change)
 
 
 @EVERY

@@ -10,7 +10,7 @@ import httpx2
 import msgspec
 from django.utils.translation import gettext as _
 
-from apps.providers.anthropic.client import Client
+from apps.providers.anthropic.client import Client, Listing
 from apps.providers.decoding import (
     LONGEST_NAME,
     Fields,
@@ -234,11 +234,19 @@ class _Buckets(Generic[Row, Bucket]):
         lenient: Callable[[Fields], Row],
     ) -> None:
         self._bucket, self._struct, self._build, self._lenient = bucket, struct, build, lenient
+        self._decode = msgspec.json.Decoder(Listing[BucketRow[struct]]).decode
+        self.reader = RowReader(BucketRow[struct], self._record, self._one_by_one, ("starting_at",))
 
-    def reader(self) -> RowReader[Bucket]:
-        return RowReader(BucketRow[self._struct], self._record, self._one_by_one, ("starting_at",))  # type: ignore[name-defined]  # a type made at run time
+    def at_once(self, body: bytes) -> tuple[Listing[Any], list[Bucket]] | None:
+        """All of an answer, without telling its buckets apart first: a third of the time. None for one
+        that is not by the contract, or has what only ``reader`` can read."""
+        try:
+            listing = self._decode(body)
+            return listing, [self._record(row) for row in listing.data]
+        except NOT_JSON:
+            return None
 
-    def _record(self, row: Any, _raw: bytes) -> Bucket:
+    def _record(self, row: Any, _raw: bytes = b"") -> Bucket:
         start, end = moment(row.starting_at), in_utc(row.ending_at)
         if isinstance(row, _Read):
             unreadable = tuple(row.unreadable)
@@ -277,8 +285,9 @@ class _Buckets(Generic[Row, Bucket]):
             return self._lenient(result)
 
 
-USAGE_BUCKETS = _Buckets(UsageBucket, UsageResult, _usage_rows, _lenient_usage).reader()
-COST_BUCKETS = _Buckets(CostBucket, CostResult, _cost_rows, _lenient_cost).reader()
+_usage = _Buckets(UsageBucket, UsageResult, _usage_rows, _lenient_usage)
+_costs = _Buckets(CostBucket, CostResult, _cost_rows, _lenient_cost)
+USAGE_BUCKETS, COST_BUCKETS = _usage.reader, _costs.reader
 
 
 def _written(at: datetime | None) -> str | None:
@@ -315,7 +324,7 @@ class Reports(Client):
             "limit": query.buckets or MOST_BUCKETS[query.width],
         }
         beta = SPEED_BETA if query.speeds or "speed" in query.group_by else None
-        return self._fitting_page(USAGE, USAGE_BUCKETS, wanted, page, beta)
+        return self._fitting_page(USAGE, _usage, wanted, page, beta)
 
     def get_cost_report(self, query: CostQuery, *, page: str | None = None) -> Page[CostBucket]:
         """getCostReport: one page of days, oldest first; amounts in dollars, once cents, exact.
@@ -328,12 +337,12 @@ class Reports(Client):
             "group_by": query.group_by,
             "limit": query.buckets or MOST_BUCKETS["1d"],
         }
-        return self._fitting_page(COST, COST_BUCKETS, wanted, page)
+        return self._fitting_page(COST, _costs, wanted, page)
 
     def _fitting_page(
         self,
         path: str,
-        reader: RowReader[Bucket],
+        buckets: _Buckets[Any, Bucket],
         wanted: dict[str, Any],
         page: str | None,
         beta: str | None = None,
@@ -348,8 +357,9 @@ class Reports(Client):
                 return self.page(
                     f"GET {path}",
                     self.sender(path, beta),
-                    reader,
+                    buckets.reader,
                     cursor=("page", page),
+                    at_once=buckets.at_once,
                     **{**query, "limit": limit},
                 )
             except TooLarge:
