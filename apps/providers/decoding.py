@@ -214,16 +214,26 @@ def page_of(
     Short rows are read when somebody asks for them (``Page.but``), which is Unclear if they are
     those of an earlier page, spelled in another way.
     """
-    page: Page[Row]
-    names: Sequence[Hashable]
     if rows and len(rows[0]) > LONG_ROW:  # at once, so that the answer is let go
-        found = reader.read(rows)
-        names, page = _names(found), Page(found[0], unreadable=found[1])
-    else:
-        names = raw = list(map(bytes, rows))
-        page = Page.unread(raw, reader.read, lambda read: walk.note(cursor, _names(read)))
+        return page_read(reader.read(rows), walk=walk, cursor=cursor, next_cursor=next_cursor)
+    raw = list(map(bytes, rows))
+    page = Page.unread(raw, reader.read, lambda read: walk.note(cursor, _names(read)))
     page.next_cursor = next_cursor(page)
-    walk.turn(cursor, names, page.next_cursor)
+    walk.turn(cursor, raw, page.next_cursor)
+    return page
+
+
+def page_read(
+    found: Readings[Row],
+    *,
+    walk: "Walk",
+    cursor: str | None,
+    next_cursor: Callable[[Page[Row]], str | None],
+) -> Page[Row]:
+    """``page_of`` rows that have been read."""
+    page: Page[Row] = Page(found[0], unreadable=found[1])
+    page.next_cursor = next_cursor(page)
+    walk.turn(cursor, _names(found), page.next_cursor)
     return page
 
 

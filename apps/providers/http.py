@@ -287,7 +287,9 @@ class Channel:
         if self._on_outcome:
             self._on_outcome(outcome)
         if response is not None and failure is None:
-            body = response.content.replace(b"\\u0000", b"\\ufffd")  # PostgreSQL stores no NUL
+            body = response.content
+            if b"\\" in body:  # one byte is looked for many times as fast as six
+                body = body.replace(b"\\u0000", b"\\ufffd")  # PostgreSQL stores no NUL
             return Answer(response.status_code, response.headers, body, request_id)
         failure = self._mask(failure or Unclear(_("There was no answer.")))
         if isinstance(failure, RateLimited) and failure.status == 429 and self._on_rate_limited:

@@ -46,9 +46,8 @@ def members_of(ids: Ints, cubes: Mapping[int, tuple[int, ...]]) -> Ints:
 
 @dataclass(frozen=True, slots=True)
 class Day:
-    """All 24 hours of a day: ``counts`` of each of ``ids`` by hour and by what is ``told``."""
+    """All 24 hours of a day: ``counts`` of each of ``sums``' ids by hour and by what is ``told``."""
 
-    ids: Ints
     told: tuple[int, ...]
     counts: Ints
     sums: Table
@@ -92,7 +91,7 @@ def day_of(hours: Sequence[Table]) -> Day:
     sums[:, told] = counts.sum(axis=1)
     if REQUESTS in told:
         np.add.at(sums[:, REQUESTS_TOLD], place, values[:, REQUESTS_TOLD])
-    return Day(ids, told, counts, Table(ids, sums))
+    return Day(told, counts, Table(ids, sums))
 
 
 def packed(counts: Ints) -> list[bytes]:

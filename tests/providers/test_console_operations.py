@@ -7,9 +7,12 @@ from datetime import UTC, datetime
 from typing import Any
 
 import httpx2
+import msgspec
 import pytest
 
 from apps.providers.anthropic import AnthropicAdapter
+from apps.providers.anthropic.reports import COST_BUCKETS, FEW, USAGE_BUCKETS
+from apps.providers.decoding import RowReader
 from apps.providers.errors import Refused, Unclear
 from apps.providers.http import Answer, failure_of
 from apps.providers.records import Page
@@ -160,6 +163,51 @@ def test_a_changed_row_of_a_list_is_read_or_reported_and_the_others_are_read(
             page = remote.outcome(operation_id, spoiled)
             assert len(page.rows) + len(page.unreadable) == len(whole), path
             assert len(whole) == 1 or page.rows[-1] == whole[-1], path
+
+
+@pytest.mark.parametrize(
+    ("operation_id", "reader"),
+    [("getMessagesUsageReport", USAGE_BUCKETS), ("getCostReport", COST_BUCKETS)],
+)
+def test_a_report_that_is_read_at_once_says_what_its_buckets_say_one_by_one(
+    remote: Remote, operation_id: str, reader: RowReader[Any]
+) -> None:
+    """Whatever else this client has read before: it remembers texts that it has met."""
+    for document in examples(operation_id):
+        for path in places(document["data"][0]):
+            for change in (drop, *map(put, (*STRANGE, "never met before"))):
+                spoiled = changed(document, ("data", 0, *path), change)
+                page = remote.outcome(operation_id, spoiled)
+                rows = [msgspec.Raw(json.dumps(one).encode()) for one in spoiled["data"]]
+                assert (page.rows, page.unreadable) == reader.read(rows), (path, change)
+
+
+def test_usage_of_few_models_gives_the_texts_that_it_has_met_again(remote: Remote) -> None:
+    (document, *_) = examples("getMessagesUsageReport")
+    row = document["data"][0]["results"][0]
+
+    def read(**columns: list[str | None]) -> list[Any]:
+        rows = [
+            {**row, **dict(zip(columns, one, strict=True))}
+            for one in zip(*columns.values(), strict=True)
+        ]
+        spoken = {**document, "data": [{**document["data"][0], "results": rows}]}
+        (bucket,) = remote.outcome("getMessagesUsageReport", spoken).rows
+        for name, texts in columns.items():
+            assert [getattr(one, name) for one in bucket.rows] == texts
+        return list(bucket.rows)
+
+    many: list[str | None] = [f"key {number}" for number in range(2 * FEW)]
+    known: list[str | None] = ["opus", None, "", "\u00e9té", "new"]
+    models = known * (2 * len(many) // len(known))
+    read(model=models[1 : len(many)], api_key_id=many[1:])
+    first, second = (read(model=models[: len(many)], api_key_id=many) for _ in range(2))
+    for one, other in zip(first, second, strict=True):
+        assert one.model is other.model
+        assert one.api_key_id is not other.api_key_id, "too many to be known"
+    read(model=["never met"], api_key_id=["key"])
+    (one,), (other,) = (read(model=["never met"], api_key_id=["key"]) for _ in range(2))
+    assert one.model is other.model
 
 
 @EVERY

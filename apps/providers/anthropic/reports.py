@@ -1,16 +1,18 @@
 """Usage and cost reports: the SDK has no resource for them, so its client is asked directly."""
 
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from decimal import Decimal
+from functools import cached_property
 from operator import attrgetter
-from typing import Annotated, Any, ClassVar, Generic, TypeVar
+from typing import Annotated, Any, ClassVar, Generic, Literal, TypeVar
 
 import httpx2
 import msgspec
 from django.utils.translation import gettext as _
 
-from apps.providers.anthropic.client import Client
+from apps.providers.anthropic.client import Client, Listing
 from apps.providers.decoding import (
     LONGEST_NAME,
     Fields,
@@ -63,7 +65,15 @@ class _ServerToolUse(msgspec.Struct, gc=False):
     web_search_requests: Count
 
 
-class UsageResult(msgspec.Struct, gc=False):
+class _Untold(msgspec.Struct, gc=False):
+    """What a UsageRow has besides: here nothing of it is told."""
+
+    missing: ClassVar[tuple[str, ...]] = ()
+    unsplit_input: ClassVar[int] = 0
+    requests: ClassVar[int | None] = None
+
+
+class UsageResult(_Untold, gc=False):
     """``MessagesUsageResult`` of the contract; ``speed`` is there when it is grouped by."""
 
     uncached_input_tokens: Count
@@ -80,10 +90,6 @@ class UsageResult(msgspec.Struct, gc=False):
     account_id: str | None
     service_account_id: str | None
     speed: str | None = None
-    # What a UsageRow has besides: here nothing of it is told.
-    missing: ClassVar[tuple[str, ...]] = ()
-    unsplit_input: ClassVar[int] = 0
-    requests: ClassVar[int | None] = None
 
 
 class CostResult(msgspec.Struct, gc=False):
@@ -101,7 +107,9 @@ class CostResult(msgspec.Struct, gc=False):
     token_type: str | None
 
 
-USAGE_DIMENSIONS = tuple(one.name for one in msgspec.structs.fields(UsageResult)[5:-1])
+TOLD_APART_BY = tuple(one.name for one in msgspec.structs.fields(UsageResult)[5:])
+USAGE_DIMENSIONS = TOLD_APART_BY[:-1]  # that are always there
+FEW = 100  # texts of a column
 COST_DIMENSIONS = tuple(one.name for one in msgspec.structs.fields(CostResult)[2:])
 
 
@@ -123,7 +131,7 @@ class _Read(msgspec.Struct, gc=False):
 
 
 # What a UsageRow is made of, in its order.
-_of_usage = attrgetter(*COUNTS.values(), *USAGE_DIMENSIONS, "speed")
+_of_usage = attrgetter(*COUNTS.values(), *TOLD_APART_BY)
 
 
 def _usage_row(row: UsageResult) -> UsageRow:
@@ -220,6 +228,11 @@ def _dimensions(fields: Fields, names: Iterable[str]) -> tuple[dict[str, Any], l
     return found, missing
 
 
+def _decoder(struct: Any) -> Callable[[bytes], Listing[Any]]:
+    """Reads a page whose buckets have rows that are a ``struct``."""
+    return msgspec.json.Decoder(Listing[BucketRow[struct]]).decode
+
+
 class _Buckets(Generic[Row, Bucket]):
     """How the buckets of one report are read: by the contract, else row by row.
 
@@ -234,11 +247,23 @@ class _Buckets(Generic[Row, Bucket]):
         lenient: Callable[[Fields], Row],
     ) -> None:
         self._bucket, self._struct, self._build, self._lenient = bucket, struct, build, lenient
+        self._decode = _decoder(struct)
+        self.reader = RowReader(BucketRow[struct], self._record, self._one_by_one, ("starting_at",))
 
-    def reader(self) -> RowReader[Bucket]:
-        return RowReader(BucketRow[self._struct], self._record, self._one_by_one, ("starting_at",))  # type: ignore[name-defined]  # a type made at run time
+    def at_once(self, body: bytes) -> tuple[Listing[Any], list[Bucket]] | None:
+        """All of an answer, without telling its buckets apart first. None for one that is not by the
+        contract, or has what only ``reader`` can read."""
+        try:
+            listing = self._decoded(body)
+            return listing, [self._record(row) for row in listing.data]
+        except NOT_JSON:
+            return None
 
-    def _record(self, row: Any, _raw: bytes) -> Bucket:
+    def _decoded(self, body: bytes) -> Listing[Any]:
+        """An answer by the contract; one of ``NOT_JSON`` for any other."""
+        return self._decode(body)
+
+    def _record(self, row: Any, _raw: bytes = b"") -> Bucket:
         start, end = moment(row.starting_at), in_utc(row.ending_at)
         if isinstance(row, _Read):
             unreadable = tuple(row.unreadable)
@@ -277,8 +302,45 @@ class _Buckets(Generic[Row, Bucket]):
             return self._lenient(result)
 
 
-USAGE_BUCKETS = _Buckets(UsageBucket, UsageResult, _usage_rows, _lenient_usage).reader()
-COST_BUCKETS = _Buckets(CostBucket, CostResult, _cost_rows, _lenient_cost).reader()
+class _UsageBuckets(_Buckets[UsageRow, UsageBucket]):
+    """Those of usage, as one client reads them. A model or a workspace stands in thousands of rows: of columns
+    with few texts those that were met are given again, not made anew, which also tells rows apart faster."""
+
+    def __init__(self) -> None:
+        super().__init__(UsageBucket, UsageResult, _usage_rows, _lenient_usage)
+        self._met: dict[str, set[str | None]] = {name: set() for name in TOLD_APART_BY}
+        self._decode_met: Callable[[bytes], Listing[Any]] | None = None
+
+    def _decoded(self, body: bytes) -> Listing[Any]:
+        if self._decode_met is not None:
+            with suppress(msgspec.ValidationError):  # a text that is new, or something worse
+                return self._decode_met(body)
+        listing = super()._decoded(body)
+        self._meet([bucket.results for bucket in listing.data])
+        return listing
+
+    def _meet(self, buckets: list[list[Any]]) -> None:
+        """Expect the texts of these rows from now on."""
+        types: dict[str, Any] = {}
+        for name, met in self._met.items():
+            if len(met) <= FEW:
+                met.update(*(map(attrgetter(name), rows) for rows in buckets))
+            if 0 < len(met) <= FEW:
+                types[name] = Literal[tuple(met)]
+        struct = msgspec.defstruct(
+            UsageResult.__name__,
+            [
+                (one.name, types.get(one.name, one.type), one.default)
+                for one in msgspec.structs.fields(UsageResult)
+            ],
+            bases=(_Untold,),
+            gc=False,
+        )
+        self._decode_met = _decoder(struct)
+
+
+_costs = _Buckets(CostBucket, CostResult, _cost_rows, _lenient_cost)
+USAGE_BUCKETS, COST_BUCKETS = _UsageBuckets().reader, _costs.reader
 
 
 def _written(at: datetime | None) -> str | None:
@@ -288,6 +350,10 @@ def _written(at: datetime | None) -> str | None:
 
 class Reports(Client):
     """Tag "Usage and cost" of the contract, but for Claude Code."""
+
+    @cached_property
+    def _usage(self) -> _UsageBuckets:
+        return _UsageBuckets()
 
     def get_messages_usage_report(
         self, query: UsageQuery, *, page: str | None = None
@@ -315,7 +381,7 @@ class Reports(Client):
             "limit": query.buckets or MOST_BUCKETS[query.width],
         }
         beta = SPEED_BETA if query.speeds or "speed" in query.group_by else None
-        return self._fitting_page(USAGE, USAGE_BUCKETS, wanted, page, beta)
+        return self._fitting_page(USAGE, self._usage, wanted, page, beta)
 
     def get_cost_report(self, query: CostQuery, *, page: str | None = None) -> Page[CostBucket]:
         """getCostReport: one page of days, oldest first; amounts in dollars, once cents, exact.
@@ -328,12 +394,12 @@ class Reports(Client):
             "group_by": query.group_by,
             "limit": query.buckets or MOST_BUCKETS["1d"],
         }
-        return self._fitting_page(COST, COST_BUCKETS, wanted, page)
+        return self._fitting_page(COST, _costs, wanted, page)
 
     def _fitting_page(
         self,
         path: str,
-        reader: RowReader[Bucket],
+        buckets: _Buckets[Any, Bucket],
         wanted: dict[str, Any],
         page: str | None,
         beta: str | None = None,
@@ -348,8 +414,9 @@ class Reports(Client):
                 return self.page(
                     f"GET {path}",
                     self.sender(path, beta),
-                    reader,
+                    buckets.reader,
                     cursor=("page", page),
+                    at_once=buckets.at_once,
                     **{**query, "limit": limit},
                 )
             except TooLarge:
