@@ -20,7 +20,14 @@ from apps.incidents.causes import causes_of, who_of
 from apps.incidents.looking import Sight, look
 from apps.incidents.models import ONGOING, WANTING, Ended, Incident, Kind, Severity, State, Watch
 from apps.incidents.naming import names_of
-from apps.incidents.rule import Found, Judged, Subject, find, severity_of
+from apps.incidents.rule import (
+    Found,
+    Judged,
+    Subject,
+    find,
+    severity_of,
+    severity_of_quiet,
+)
 from apps.notices import services as notices
 from apps.notices.models import Severity as Pressing
 from apps.organizations.models import Connection
@@ -231,7 +238,12 @@ class _Keeping:
 
     def _judge(self, one: Incident, subject: Subject, far: Sequence[Judged]) -> None:
         _day, observed, expected, _limit = one.worst
-        one.severity = Severity(severity_of(observed - expected, self.usual_day))
+        quiet = one.kind == Kind.QUIET
+        one.severity = Severity(
+            severity_of_quiet(observed, expected)
+            if quiet
+            else severity_of(observed - expected, self.usual_day)
+        )
         one.rank = RANKS[Severity(one.severity)]
         one.causes = causes_of(self.sight, subject, far)
 

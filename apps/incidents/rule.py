@@ -25,7 +25,8 @@ SHARE = 100  # … and a hundredth of what the whole connection uses on a usual 
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:
     """What is watched: ``kind`` "key", "person" (one account), "workspace" or "connection", or "quiet": a
-    connection that uses too little; ``value`` the provider's id, "" for the connection. ``workspace``: where a key belongs, "" if that is not told."""
+    connection that uses too little; ``value`` the provider's id, "" for the connection. ``workspace``: where
+    a key belongs, "" if that is not told."""
 
     kind: str
     value: str = ""
@@ -230,13 +231,13 @@ def _quiet_days(
             found.far.setdefault(Subject("quiet"), []).append(judged)
 
 
-def severity_of(excess: int, usual_day: int) -> str:
-    """How much it presses, by what its worst day was too much, against a usual day of the connection.
+def severity_of_quiet(observed: int, expected: int) -> str:
+    """The same of a day with too little: that costs nothing, and presses more only where a tenth is left."""
+    return "medium" if observed * 10 <= expected else "low"
 
-    Too little costs nothing: it presses a little, and more only where next to nothing is left.
-    """
-    if excess < 0:
-        return "medium" if -excess * 10 >= usual_day * 9 else "low"
+
+def severity_of(excess: int, usual_day: int) -> str:
+    """How much it presses, by what its worst day was too much, against a usual day of the connection."""
     if excess * 10 >= usual_day:
         return "high"
     return "medium" if excess * 50 >= usual_day else "low"

@@ -59,13 +59,8 @@ _SAID: Mapping[str, Promise] = {
     "fewer": gettext_lazy("%(after)s requests a day, %(before)s before."),
     "less": gettext_lazy("%(after)s tokens a day, %(before)s before."),
 }
-_COUNTS = (
-    "answers",
-    "requests",
-    "tokens",
-    "fewer",
-    "less",
-)  # their figures are counts; of the others shares
+# Their figures are counts; of the others shares.
+_COUNTS = ("answers", "requests", "tokens", "fewer", "less")
 
 
 def amount(value: int, one: Incident) -> str:

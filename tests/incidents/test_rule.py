@@ -5,7 +5,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from apps.incidents import causes
-from apps.incidents.rule import FLOOR, Observed, Subject, find, judge, limit_of, severity_of
+from apps.incidents.rule import (
+    FLOOR,
+    Observed,
+    Subject,
+    find,
+    judge,
+    limit_of,
+    severity_of,
+    severity_of_quiet,
+)
 from apps.usage.usual import LEAST_DAYS, SAME_WEEKDAYS, WINDOW, median, usual
 
 pytestmark = pytest.mark.databaseless
@@ -203,11 +212,19 @@ def test_a_whole_that_uses_much_less_is_quiet_once_its_day_is_over() -> None:
     assert not too_little({day: past[day] for day in past if day > TODAY - 21}, 0)
 
 
-@given(pasts, amounts, st.integers(1, 10**9))
+@given(
+    st.integers(10**6, 10**11),
+    st.lists(st.integers(90, 110), min_size=WINDOW, max_size=WINDOW),
+    st.integers(0, 110),
+    st.integers(0, 110),
+)
 @settings(max_examples=60, deadline=None)
-def test_less_never_makes_a_day_less_quiet(past: dict[int, int], amount: int, less: int) -> None:
-    if too_little(past, amount):
-        assert too_little(past, max(0, amount - less))
+def test_less_never_makes_a_day_less_quiet(base: int, parts: list[int], one: int, two: int) -> None:
+    past = {TODAY - back: base * part for back, part in enumerate(parts, start=1)}
+    assert too_little(past, 0)
+    assert not too_little(past, base * 90)
+    least, most = sorted((one, two))
+    assert too_little(past, base * least) or not too_little(past, base * most)
 
 
 def test_severity_goes_by_what_the_connection_usually_uses() -> None:
@@ -219,11 +236,11 @@ def test_severity_goes_by_what_the_connection_usually_uses() -> None:
         "low",
     ]
     assert severity_of(1, 0) == "high"
-    assert [severity_of(-less, 100) for less in (40, 89, 90, 100)] == [
-        "low",
-        "low",
+    assert [severity_of_quiet(left, 100) for left in (0, 10, 11, 60)] == [
         "medium",
         "medium",
+        "low",
+        "low",
     ]
 
 
