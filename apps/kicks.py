@@ -1,7 +1,8 @@
 """How a worker hears that there is something to do: the name of a task, with ids alone.
 
-A courtesy: the broker may be away, and whatever is kicked is found by the clock as well. Celery is
-imported with the first kick: a process that only shows pages does without it.
+A courtesy: the broker may be away. What is kicked is found by the clock as well, or, where somebody waits
+for it on a page, asked for again there. Celery is imported with the first kick: a process that only shows
+pages does without it.
 """
 
 import sys
