@@ -12,6 +12,7 @@ from datetime import datetime
 from itertools import chain
 from typing import Any, cast
 
+import msgspec
 from django.db import connection as database
 from django.db import models
 
@@ -27,6 +28,12 @@ PARAMETERS = 999
 # What COPY takes for its own, and how it is written instead, after a backslash.
 ESCAPED = {"\\": "\\", "\t": "t", "\n": "n", "\r": "r"}
 SPECIAL = re.compile(r"[\\\t\n\r]")
+# As one text; what the sequence is called is asked once, not for each of them.
+NEXT_IDS = """
+    SELECT string_agg(nextval((SELECT pg_get_serial_sequence(%s, 'id')::regclass))::text, ' ')
+    FROM generate_series(1, %s)
+"""
+
 COPIED = 1000  # rows spelled at a time: the server puts them in while the next are spelled
 
 Values = Sequence[Any]
@@ -49,9 +56,10 @@ class Upsert:
         self.defaults = _defaults(mirror)
         self._rows = self._insert_rows()
         self._parents = self._insert_parents(mirror.parent) if mirror.parent else None
-        self._ids: dict[str, int] = {}  # of parents that ``add_parents`` has seen to, by key
+        # Of parents that ``add_parents`` has seen to, by key; as texts, which COPY takes as they are.
+        self._ids: dict[str, str] = {}
         # All that ``add_parents`` has brought, where there were none before: nobody else is looked up then.
-        self._all: dict[str, int] | None = None
+        self._all: dict[str, str] | None = None
         self._asked = False  # whether there were any
 
     def write_rows(self, rows: list[Values], now: datetime) -> None:
@@ -91,11 +99,8 @@ class Upsert:
         if new:
             table = parent.model._meta.db_table
             with database.cursor() as cursor:
-                cursor.execute(
-                    "SELECT nextval(pg_get_serial_sequence(%s, 'id')) FROM generate_series(1, %s)",
-                    [table, len(new)],
-                )
-                ids = [row[0] for row in cursor.fetchall()]
+                cursor.execute(NEXT_IDS, [table, len(new)])
+                ids = cursor.fetchone()[0].split()
             columns = [ids, *zip(*new, strict=True)]
             names = ["id", parent.key_column, *parent.fill, *parent.earliest]
             same = {"organization_id": self.organization_id, "created_at": now}
@@ -105,7 +110,7 @@ class Upsert:
         if self._all is not None:
             self._all |= there
 
-    def _there(self, parent: Parent, keys: list[str]) -> dict[str, int]:
+    def _there(self, parent: Parent, keys: list[str]) -> dict[str, str]:
         """The ids of the parents that are there, by key; on a first walk known without asking."""
         if not self._asked:
             self._asked = True
@@ -124,7 +129,7 @@ class Upsert:
         self._ids.clear()
         self._all = None
 
-    def _look_up(self, keys: list[str]) -> dict[str, int]:
+    def _look_up(self, keys: list[str]) -> dict[str, str]:
         """The ids of the parents that are there, by key."""
         parent = self.mirror.parent
         if not parent or not keys:
@@ -132,7 +137,7 @@ class Upsert:
         table, key = parent.model._meta.db_table, parent.key_column
         with database.cursor() as cursor:
             cursor.execute(
-                f"SELECT {key}, id FROM {table} WHERE organization_id = %s AND {key} = ANY(%s)",  # noqa: S608  # names from the model
+                f"SELECT {key}, id::text FROM {table} WHERE organization_id = %s AND {key} = ANY(%s)",  # noqa: S608  # names from the model
                 [self.organization_id, keys],
             )
             return dict(cursor.fetchall())
@@ -259,6 +264,7 @@ def _copy(
     """
     into = ", ".join(f'"{name}"' for name in (*same, *names))
     begin = "".join([f"{_spelled(value)}\t" for value in same.values()])
+    between = f"\n{begin}"
     with (
         database.cursor() as cursor,
         database.wrap_database_errors,
@@ -267,14 +273,18 @@ def _copy(
         for at in range(0, len(columns[0]), COPIED):
             spelled = [_spelled_column(column[at : at + COPIED]) for column in columns]
             lines = map("\t".join, zip(*spelled, strict=True))
-            copy.write("".join([f"{begin}{line}\n" for line in lines]))
+            copy.write(f"{begin}{between.join(lines)}\n")
 
 
 def _spelled_column(values: Values) -> Sequence[str]:
     kinds = set(map(type, values))
-    if kinds == {str} and not SPECIAL.search("".join(values)):
-        return values
-    return list(map(str if kinds <= {int, datetime} else _spelled, values))
+    if kinds == {str}:
+        text = "".join(values)
+        if not any(special in text for special in ESCAPED):  # quicker than a pattern
+            return values
+    if kinds == {datetime}:  # a tenth of what ``str`` takes for one after the other
+        return msgspec.json.encode(values).decode()[2:-2].split('","')
+    return list(map(str if kinds == {int} else _spelled, values))
 
 
 def _spelled(value: Any) -> str:

@@ -33,7 +33,7 @@ from apps.providers.records import Page
 from apps.sync import leases, mirrors, quarantine, reconcile
 from apps.sync.mirrors import Mirror, Series, Walkable
 from apps.sync.models import Resource, RunIds, SyncRun
-from apps.sync.writer import Writer, note_progress
+from apps.sync.writer import Incoming, Writer, note_progress
 
 PAGE_TRIES = 5
 AHEAD = 30  # pages that may wait: as many as come while others are written
@@ -324,7 +324,7 @@ class _Walker(Errand):
         begin = self.run.cursor or None
         with open_adapter(self.connection) as adapter:
             first = self.resource.completed_at is None
-            listing = _Listing(self.mirror, adapter, begin, read=first)
+            listing = _Listing(self.mirror, adapter, begin, self.writer, read=first)
             with closing(Fetcher(listing.following)) as fetcher:
                 fetcher.ask(listing.at(begin))
                 self.writer.load()  # while the first pages are on their way
@@ -337,7 +337,9 @@ class _Walker(Errand):
     def _pages(self, listing: "_Listing", fetcher: Fetcher, cursor: str | None) -> None:
         taken = {cursor}
         while True:
-            page: Page[Any] = self.receive(fetcher, listing.at(cursor), begun=cursor is not None)
+            page: Page[Incoming] = self.receive(
+                fetcher, listing.at(cursor), begun=cursor is not None
+            )
             following = page.next_cursor
             if following is not None:
                 if following in taken:
@@ -355,26 +357,31 @@ class _Walker(Errand):
 class _Listing:
     """The pages of one listing, one after the other, from ``begin`` on.
 
-    ``read``: their rows are read where they are fetched, while others are written. Where most are held
-    already, whoever compares them reads the others.
+    ``read``: their rows are read where they are fetched, and made ready for ``writer`` to store, while
+    others are written. Where most are held already, whoever compares them reads the others.
     """
 
-    def __init__(self, mirror: Mirror, adapter: Adapter, begin: str | None, *, read: bool) -> None:
+    def __init__(
+        self, mirror: Mirror, adapter: Adapter, begin: str | None, writer: Writer, *, read: bool
+    ) -> None:
         self.mirror = mirror
         self.adapter = adapter
+        self.writer = writer
         self.read = read
         self.asked = {begin}
 
-    def at(self, cursor: str | None) -> Callable[[], Page[Any]]:
+    def at(self, cursor: str | None) -> Callable[[], Page[Incoming]]:
         """What asks for the page at ``cursor``."""
 
-        def fetch() -> Page[Any]:
+        def fetch() -> Page[Incoming]:
             page = self.mirror.fetch(self.adapter, cursor)
-            return page.whole() if self.read else page
+            if self.read:
+                return page.mapped(self.writer.ready).whole()
+            return page.mapped(self.writer.incoming)
 
         return fetch
 
-    def following(self, page: Page[Any]) -> Callable[[], Page[Any]] | None:
+    def following(self, page: Page[Incoming]) -> Callable[[], Page[Incoming]] | None:
         """What asks for the page after ``page``; None after the last, and where it was asked for before."""
         cursor = page.next_cursor
         if cursor is None or cursor in self.asked:

@@ -96,7 +96,7 @@ class Writer:
         self.adds = database.vendor == "postgresql"
         self.since = _previous_start(resource)
         self.known: dict[str, int | None] = {}
-        self._same: dict[int, str] = {}  # ids of the rows that are present, by fingerprint
+        self._same: dict[int | None, str] = {}  # ids of the rows that are present, by fingerprint
         self.seen: set[str] = set()
         self.before = 0  # rows that were present when the walk began
         self.nameless = 0  # unreadable rows without an id: any absent row might be one of them
@@ -124,7 +124,8 @@ class Writer:
                 [self.connection.pk],
             )
             self.known = dict(cursor.fetchall())
-        self._same = {held: name for name, held in self.known.items() if held is not None}
+        self._same = dict(zip(self.known.values(), self.known, strict=True))
+        self._same.pop(None, None)
         self.before = len(self.known) - list(self.known.values()).count(None)
         if self.run.cursor:
             self._remember()
@@ -146,27 +147,40 @@ class Writer:
         )
         self.nameless = hidden.count()
 
-    def take(self, page: Page[Any], next_cursor: str | None) -> bool:
+    def incoming(self, records: list[Any]) -> list[Incoming]:
+        """``records`` of a page as what may have to be written; this and ``ready`` hold for any thread."""
+        digests = self.fingerprints([record.raw for record in records])
+        return [
+            Incoming(record.remote_id, record, digest)
+            for record, digest in zip(records, digests, strict=True)
+        ]
+
+    def ready(self, records: list[Any]) -> list[Incoming]:
+        """Likewise, as they are to be stored: for pages of which most rows are new."""
+        rows = self.incoming(records)
+        self._fill(rows)
+        return rows
+
+    def take(self, page: Page[Incoming], next_cursor: str | None) -> bool:
         """Compare a page, and write when enough has gathered or the time has come.
 
         Whether it listed anything that was not listed before; also true of a page without rows.
         """
         pending = self._pending
         same, (rows, unread) = page.but(self._held)
-        came = [record.remote_id for record in rows]
+        came = [row.remote_id for row in rows]
         if came and not set(came).isdisjoint(same):  # listed twice on this page: the order counts
             same, rows, unread = [], page.rows, page.unreadable
-            came = [record.remote_id for record in rows]
+            came = [row.remote_id for row in rows]
         ids = same + came
         before = len(self.seen)
         self.seen.update(ids)
         all_new = len(self.seen) == before + len(ids)
-        digests = self.fingerprints([record.raw for record in rows])
-        for record, digest, held in zip(rows, digests, map(self.known.get, came), strict=True):
-            if held != digest:
-                pending[record.remote_id] = Incoming(record.remote_id, record, digest)
+        for row, held in zip(rows, map(self.known.get, came), strict=True):
+            if held != row.fingerprint:
+                pending[row.remote_id] = row
             elif not all_new:  # perhaps listed twice, and the later word is what we hold
-                pending.pop(record.remote_id, None)
+                pending.pop(row.remote_id, None)
         if not all_new:
             for name in same:
                 pending.pop(name, None)
@@ -193,7 +207,13 @@ class Writer:
 
     def flush(self, *, last: bool) -> None:
         """Write all that waits, bucket by bucket; with the last one, how far the walk has come."""
-        good = self._read(list(self._pending.values()))
+        self._fill([row for row in self._pending.values() if not row.stored])
+        good = []
+        for row in self._pending.values():
+            if row.problem:
+                self._unreadable.append(Unreadable(row.remote_id, row.problem, row.record.raw))
+            else:
+                good.append(row)
         good.sort(key=attrgetter("remote_id"))
         if len(good) > self.bucket:
             self._write_parents_first(good)
@@ -256,8 +276,8 @@ class Writer:
         if database.vendor == "sqlite" and rows == self.bucket:
             self.bucket = next_bucket(rows, held)
 
-    def _read(self, rows: list[Incoming]) -> list[Incoming]:
-        """Fill in what is to be stored; those that can be, the others go to the unreadable."""
+    def _fill(self, rows: list[Incoming]) -> None:
+        """Fill in what is to be stored, and ``problem`` where it cannot be."""
         parent = self.mirror.parent
         for row in rows:
             record = row.record
@@ -266,10 +286,6 @@ class Writer:
             raw = record.raw.decode()
             row.stored = (row.remote_id, raw, row.fingerprint, *values, *row.parent[:1])
         self._look_over(rows)
-        self._unreadable.extend(
-            Unreadable(row.remote_id, row.problem, row.record.raw) for row in rows if row.problem
-        )
-        return [row for row in rows if not row.problem]
 
     def _look_over(self, rows: list[Incoming]) -> None:
         """Find what the table cannot hold, a whole column at a time: there is seldom any."""

@@ -13,13 +13,15 @@ is twice what reading their whole page takes.
 """
 
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, cast
 
 import msgspec
 
 Row = TypeVar("Row")
+Other = TypeVar("Other")
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
@@ -84,7 +86,8 @@ class Page(Generic[Row]):
         self.total = total
         self._raw: list[bytes] = []
         self._read: Callable[[list[bytes]], Readings[Row]] | None = None  # None: it is read
-        self._check: Callable[[Readings[Row]], None] | None = None
+        self._check: Callable[[Readings[Any]], None] | None = None
+        self._change: Callable[[list[Any]], list[Row]] | None = None
         self._readings: Readings[Row] = (list(rows), list(unreadable))
 
     @classmethod
@@ -114,8 +117,20 @@ class Page(Generic[Row]):
         if self._read is not None and self._check is not None:
             readings = self._read(self._raw)
             self._check(readings)
-            self._readings, self._read, self._raw = readings, None, []
+            self._readings, self._read, self._raw = self._changed(readings), None, []
         return self
+
+    def mapped(self, change: "Callable[[list[Row]], list[Other]]") -> "Page[Other]":
+        """The same page with what ``change`` makes of its records, when they are read; only once a page."""
+        page = cast("Page[Other]", copy(self))
+        page._change = change
+        if self._read is None:
+            page._readings = page._changed(self._readings)
+        return page
+
+    def _changed(self, readings: Readings[Any]) -> Readings[Row]:
+        rows, unreadable = readings
+        return (self._change(rows) if self._change else rows), unreadable
 
     def but(
         self, known: Callable[[list[bytes]], Sequence[str | None]]
@@ -128,7 +143,7 @@ class Page(Generic[Row]):
             return [], self._readings
         ids = known(self._raw)
         others = [raw for raw, remote_id in zip(self._raw, ids, strict=True) if remote_id is None]
-        return list(filter(None, ids)), self._read(others)
+        return list(filter(None, ids)), self._changed(self._read(others))
 
 
 @dataclass(frozen=True, slots=True)
