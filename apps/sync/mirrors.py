@@ -64,14 +64,15 @@ def all_of_them(connection: Connection, changes: "list[RemoteChange]") -> "list[
 class Mirror:
     """One listing of a provider, and the rows that hold it here.
 
-    ``values`` gives a record's own columns in the order of ``columns``. ``watched`` are those whose
-    change at the remote people want to hear of. ``target_column`` is what a Command's target names
-    after ``name``. ``ends`` and ``begins`` are the Command kinds that explain why a row went or
-    came. ``on_gone(connection_id, remote_ids, now)`` runs in the transaction that marks rows gone,
-    before it does, and says what that changed of each. ``news(connection, changes)`` gives those of
-    the changes at the provider that people are told of, perhaps with a better label; they are not
-    saved yet, and what was held before still stands in the table. ``version`` grows when ``values``
-    reads the same record differently, so that each row is written anew once.
+    ``values`` gives a record's own columns in the order of ``columns``, and asks no database: the
+    thread that fetches calls it too. ``watched`` are those whose change at the remote people want
+    to hear of. ``target_column`` is what a Command's target names after ``name``. ``ends`` and
+    ``begins`` are the Command kinds that explain why a row went or came. ``on_gone(connection_id,
+    remote_ids, now)`` runs in the transaction that marks rows gone, before it does, and says what
+    that changed of each. ``news(connection, changes)`` gives those of the changes at the provider
+    that people are told of, perhaps with a better label; they are not saved yet, and what was held
+    before still stands in the table. ``version`` grows when ``values`` reads the same record
+    differently, so that each row is written anew once.
     """
 
     name: str  # of the Resource: "members"

@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta, timezone
+from threading import current_thread, main_thread
 from typing import Any
 
 import msgspec
 import pytest
 from django.db import connection as database
+from django.db import connections
 
 from apps.invites.models import Invite
 from apps.members.models import Member, Person
@@ -58,6 +60,41 @@ def test_what_is_not_known_is_null_and_not_a_word(
     assert list(dates) == [(None, None), (JOINED, JOINED)]
     invited = Invite.objects.order_by("remote_id").values_list("invited_at", "expires_at")
     assert list(invited) == [(None, None), (JOINED, None)]
+
+
+def test_times_come_in_to_the_microsecond_and_from_any_zone(
+    connection: Connection, provider: Provider
+) -> None:
+    zones = [UTC, timezone(timedelta(hours=5, minutes=30)), timezone(-timedelta(hours=8))]
+    times = [
+        datetime(year, 2, 28, 23, 59, 59, fraction, zone)
+        for year in (1000, 2024, 9998)
+        for fraction in (0, 1, 120_000)
+        for zone in zones
+    ]
+    rows = [
+        msgspec.structs.replace(member(number), joined_at=at) for number, at in enumerate(times)
+    ]
+    provider(Remote(rows, size=100))
+    walk_it(connection)
+    held = Member.objects.order_by("remote_id").values_list("joined_at", "person__joined_at")
+    assert list(held) == [(at, at) for at in times]
+
+
+def test_a_first_walk_makes_rows_ready_without_the_database(
+    connection: Connection, provider: Provider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ready, threads = Writer.ready, set()
+
+    def watched(writer: Writer, records: list[Any]) -> Any:
+        found = ready(writer, records)
+        threads.add((current_thread() is main_thread(), connections["default"].connection is None))
+        return found
+
+    monkeypatch.setattr(Writer, "ready", watched)
+    provider(Remote(members(30), size=10))
+    assert walk_it(connection).added == 30
+    assert threads == {(False, True)}
 
 
 def test_one_row_that_cannot_be_held_leaves_the_rest_of_its_page(
