@@ -202,7 +202,7 @@ def test_a_person_who_comes_from_elsewhere_meanwhile_loses_no_row(
     )
     look_up, looked = Upsert._look_up, []
 
-    def too_early(self: Upsert, keys: list[str]) -> dict[str, int]:
+    def too_early(self: Upsert, keys: list[str]) -> dict[str, str]:
         looked.append(keys)
         return {} if len(looked) == 1 else look_up(self, keys)
 
@@ -224,7 +224,7 @@ def test_a_person_who_comes_after_nobody_was_there_loses_no_row(
     monkeypatch.setattr("apps.sync.writer.BUCKETS", {"sqlite": bucket, "postgresql": bucket})
     there = Upsert._there
 
-    def too_early(self: Upsert, *given: Any) -> dict[str, int]:
+    def too_early(self: Upsert, *given: Any) -> dict[str, str]:
         if not self._asked:
             self._asked, self._all = True, {}
             self.write_parents([("person5@example.com", "", None)], JOINED)
