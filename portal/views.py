@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
-from django.views.defaults import bad_request, page_not_found
+from django.views.defaults import page_not_found
 
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
@@ -32,7 +32,12 @@ def unusable(request: HttpRequest, exception: Exception) -> HttpResponseBase:
     """400: what no page ever sends."""
     if _is_api(request):
         return _problem(request, 400, _("This request cannot be used."))
-    return bad_request(request, exception)
+    return _without_asking(request, "400.html", 400)
+
+
+def _without_asking(request: HttpRequest, template: str, status: int) -> HttpResponse:
+    """A page of its words and the request's id: no context processors, so nothing of the database."""
+    return HttpResponse(render_to_string(template, {"request_id": id_of(request)}), status=status)
 
 
 def _is_api(request: HttpRequest) -> bool:
@@ -55,7 +60,7 @@ def broken(request: HttpRequest) -> HttpResponse:
     """500: an error of our own, with the id by which the log knows it. Asks nothing of the database."""
     if _is_api(request):
         return _problem(request, 500, "The portal met an error of its own.")
-    return HttpResponse(render_to_string("500.html", {"request_id": id_of(request)}), status=500)
+    return _without_asking(request, "500.html", 500)
 
 
 @desk_view("organization.read")

@@ -25,8 +25,8 @@ EXPIRY_WARNING = timedelta(days=60)
 
 
 def usd(amount: Decimal | None) -> str:
-    """ "$1,234.56 USD": the currency always stands beside the amount; "–" for None."""
-    return "–" if amount is None else f"{amounts.money(amount, CURRENCY)} {CURRENCY}"
+    """ "$1,234.56": an amount in the contract's currency, as every page writes it; "–" for None."""
+    return amounts.money(amount, CURRENCY)
 
 
 def plain(amount: Decimal) -> str:

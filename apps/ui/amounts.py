@@ -23,6 +23,16 @@ def money(amount: Decimal | None, currency: str = "USD") -> str:
     return f"{'−' if rounded < 0 else ''}{sign}{abs(rounded):,}"
 
 
+def exact(amount: Decimal | None, currency: str = "USD") -> str:
+    """As ``money``, to the last digit and without zeros behind it: "$0.011745", "$12"; "–" for None."""
+    if amount is None:
+        return "–"
+    digits = f"{amount.copy_abs():,f}"  # abs() would round to 28 digits
+    if "." in digits:
+        digits = digits.rstrip("0").rstrip(".")
+    return f"{'−' if amount < 0 else ''}{SIGNS.get(currency, f'{currency} ')}{digits}"
+
+
 def whole(amount: Decimal, currency: str = "USD") -> str:
     """As ``money``, from a thousand on without the cents: for where it is glanced at."""
     if abs(amount) < 1000:

@@ -23,6 +23,7 @@ from apps.members.models import Member
 from apps.organizations.lists import ListByConnection, connection_column, connection_filter
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
+from apps.ui import amounts
 from apps.ui.filters import ChoiceFilter, DateRangeFilter, Days, Filter
 from apps.ui.listing import Column, Empty
 from apps.usage import calls, money, reads
@@ -113,9 +114,7 @@ def tells_calls(connection: Connection) -> bool:
 
 def price(amount: Decimal | None) -> str:
     """An amount to its last digit: calls cost fractions of a cent."""
-    if amount is None:
-        return "–"
-    return f"{'−' if amount < 0 else ''}${abs(amount).normalize():,f}"
+    return amounts.exact(amount)
 
 
 class _UTCDays(DateRangeFilter):

@@ -87,7 +87,7 @@ def test_a_failed_payment_is_told_once_with_the_reason(account: Connection) -> N
     for name in ("payment_states", "payments", "payments"):
         walked(account, name)
     notice = Notice.objects.get()
-    assert "$250.00 USD for Cline failed" in notice.title
+    assert "$250.00 for Cline failed" in notice.title
     assert "In the provider's words: card_declined." in notice.text
     assert notice.url.endswith(f"/billing/payments/{fresh.pk}/")
     slow = PaymentFactory(**given, at=NOW, changed_at=NOW - timedelta(minutes=11))
@@ -118,8 +118,8 @@ def test_credit_that_runs_out_is_told_once_while_nothing_is_bought_automatically
     for later in range(2):
         walked(account, "credit", NOW + timedelta(days=later))
     notice = Notice.objects.get()
-    assert "$100.00 USD are left" in notice.text
-    assert "$10.00 USD a day" in notice.text
+    assert "$100.00 are left" in notice.text
+    assert "$10.00 a day" in notice.text
     Credit.objects.update(micros=150_000_000)
     walked(account, "credit")
     assert causes(telling.RUNS_OUT, settled_at=None), "not much better yet"

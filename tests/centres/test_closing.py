@@ -197,7 +197,7 @@ def test_the_pages_close_a_month_and_hand_out_its_files(
     closing.note_corrections(owner.organization.pk)
     html = _shown(browser, f"{home}{last.slug}/{ml.pk}/")
     assert "Corrections of closed months" in html
-    assert "billed 1.5 USD → 1.75 USD" in html
+    assert "billed $1.5 → $1.75" in html
     answer = browser.get(f"{home}{last.slug}/?export=csv")
     rows = list(csv.DictReader(io.StringIO(b"".join(answer).decode("utf-8-sig"))))
     assert sum(Decimal(row["Amount"]) for row in rows) == Decimal("321.75")

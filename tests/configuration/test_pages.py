@@ -346,7 +346,10 @@ def test_two_versions_are_compared(olga: Client, at: At, config: RemoteConfigura
     assert "<strong>b</strong>" in page
     assert "not set" in page
     assert "Members no longer get these settings" in body(olga.get(at("config/compare/")))
-    assert "Review first" in body(olga.get(at("config/3/")))
+    one = body(olga.get(at("config/3/")))
+    assert "Review first" in one
+    assert '<h2 class="card-title">' in one
+    assert "<h3" not in one, "no heading is two levels below the page's"
     assert olga.get(at("config/4/")).status_code == 404
     assert olga.get(at("config/compare/?a=9&b=2")).status_code == 404
     assert olga.get(at("config/compare/?a=x")).status_code == 200

@@ -135,7 +135,7 @@ def test_what_an_automatic_purchase_could_explain_is_for_a_person(
     workers.settle(command)
     assert command.state == S.OPERATOR, timeline(command)
     (candidate,) = command.candidates
-    assert "$419.99 USD, completed" in candidate["label"]
+    assert "$419.99, completed" in candidate["label"]
     requests.adopt(command=command, candidate=candidate["id"], actor=desk.owner)
     command.refresh_from_db()
     assert command.state == S.SUCCEEDED

@@ -66,7 +66,7 @@ class Witness:
             self.complaints.append(f"{response.status} {response.url}")
 
     def accessible(self) -> None:
-        """Note every serious or critical finding of axe: as the page is, and on a phone in the dark."""
+        """Note every finding of axe that is not minor: as the page is, and on a phone in the dark."""
         self._note_findings("desktop")
         usual = self.page.viewport_size
         self.page.emulate_media(color_scheme="dark", reduced_motion="reduce")
@@ -85,7 +85,7 @@ class Witness:
         self.complaints += [
             f"{self.page.url} ({how}): {one['id']}: {[node['html'] for node in one['nodes']][:3]}"
             for one in found
-            if one["impact"] in ("serious", "critical")
+            if one["impact"] != "minor"
         ]
 
 

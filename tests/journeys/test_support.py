@@ -67,7 +67,7 @@ def test_support_sends_the_right_link_and_adopts_a_stuck_purchase(
         is_money=True,
         state=CommandState.OPERATOR,
         arguments={"cents": 5_000},
-        candidates=[{"id": "pay_7", "label": "$50.00 USD, completed"}],
+        candidates=[{"id": "pay_7", "label": "$50.00, completed"}],
         error="Nobody can tell whether one is this.",
         sent_at=now,
         actor=owner,
@@ -100,7 +100,7 @@ def test_support_sends_the_right_link_and_adopts_a_stuck_purchase(
     page.goto(f"{home}/admin/stuck/")
     assert fits(page)
     page.get_by_role("link", name="What now?").click()
-    expect(page.get_by_text("$50.00 USD, completed (pay_7)")).to_be_visible()
+    expect(page.get_by_text("$50.00, completed (pay_7)")).to_be_visible()
     assert fits(page)
     page.get_by_role("link", name="Adopt what it made").click()
     page.get_by_label("What it made").select_option("pay_7")

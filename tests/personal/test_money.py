@@ -50,7 +50,7 @@ def lost_purchase(connection: Connection, person: User) -> Command:
         connection=connection,
         actor=person,
         kind="billing.own_purchase",
-        label="$25.00 USD",
+        label="$25.00",
         arguments={"cents": 2_500},
         state="operator",
         is_money=True,
@@ -120,7 +120,7 @@ def test_a_card_is_stored_credit_bought_on_a_page_and_all_of_it_mirrored(
     assert Card.objects.get(**of_it).last4 == "4242"
     assert not Subscription.objects.filter(**of_it).exists(), "a plan is not everybody's"
     shown = browser.get(home).text
-    for words in ("$52.34 USD", "Welcome", "4242", "There is no plan of your own"):
+    for words in ("$52.34", "Welcome", "4242", "There is no plan of your own"):
         assert words in shown
 
 
@@ -182,7 +182,7 @@ def test_the_page_tells_credit_plan_card_and_what_is_bought_by_itself(
     factories.TopUpFactory(connection=connection)
     factories.SubscriptionFactory(connection=connection, plan_name="Cline Pass", seats=None)
     page = ada.get(money()).text
-    for words in ("−$1.23 USD", "below zero", "Cline Pass", "falls below $20.00 USD"):
+    for words in ("−$1.23", "below zero", "Cline Pass", "falls below $20.00"):
         assert words in page
     for place in ("buy/", "top-up/", "card/", "payments/"):
         assert f'href="{money(place)}"' in page
@@ -204,7 +204,7 @@ def test_credit_is_bought_in_the_words_of_one_person(
     given = {"connection": connection.pk, "amount": "12.5", "way": "card", "nonce": uuid.uuid4()}
     assert "yours alone" in ada.get(money("buy/")).text
     page = ada.post(money("buy/"), given).text
-    assert "Buy $12.50 USD of credit?" in page
+    assert "Buy $12.50 of credit?" in page
     assert "second person" not in page
     assert not Command.objects.exists()
     hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', page))
@@ -218,7 +218,7 @@ def test_credit_is_bought_in_the_words_of_one_person(
         True,
     )
     assert "goes on by itself" in ada.get(answer["Location"]).text
-    assert "Buy credit: $12.50 USD" in ada.get(money()).text
+    assert "Buy credit: $12.50" in ada.get(money()).text
     bad = ada.post(money("buy/"), given | {"amount": "1.001"}).text
     assert "two decimals at most" in bad[bad.index('name="amount"') :]
 
@@ -227,7 +227,7 @@ def test_automatic_purchases_are_changed_here_too(ada: Client, money: At, accoun
     assert ada.get(money("top-up/")).status_code == 404, "nothing is known of them"
     factories.TopUpFactory(connection=account.connection, enabled=False)
     given = {"enabled": "on", "threshold": "5", "amount": "10", "nonce": uuid.uuid4()}
-    assert "falls below $5.00 USD, $10.00 USD" in ada.post(money("top-up/"), given).text
+    assert "falls below $5.00, $10.00" in ada.post(money("top-up/"), given).text
     ada.post(money("top-up/"), given | {"confirmed": "1"})
     assert Command.objects.get().kind == "billing.own_top_up"
 

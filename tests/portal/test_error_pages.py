@@ -53,6 +53,7 @@ def test_an_error_says_what_and_leads_on(
     assert words in html
     assert 'href="/"' in html
     assert "a secret of the inside" not in html
+    assert f">{answer['X-Request-ID']}</code>" in html
     assert "Content-Security-Policy" in answer.headers
 
 
@@ -80,6 +81,16 @@ def test_a_form_that_is_too_old_says_so() -> None:
     answer = client.post("/accounts/login/", {"login": "a", "password": "b"})
     assert answer.status_code == 403
     assert "too old" in answer.content.decode()
+    assert f">{answer['X-Request-ID']}</code>" in answer.content.decode()
+
+
+def test_what_no_browser_sends_is_refused_without_the_database() -> None:
+    answer = Client(raise_request_exception=False).get("/accounts/login/", HTTP_HOST="evil.test")
+    assert answer.status_code == 400
+    html = answer.content.decode()
+    assert "could not be understood" in html
+    assert 'href="/"' in html
+    assert f">{answer['X-Request-ID']}</code>" in html
 
 
 @pytest.mark.django_db

@@ -44,8 +44,8 @@ def runway_of(line: glance.Spent) -> tuple[str, str, str]:
 
 @register.filter
 def last_digit(amount: Decimal | None, currency: str = CURRENCY) -> str:
-    """An amount as exactly as it is kept: "12.345678 USD"; "" for None."""
-    return "" if amount is None else f"{words.plain(amount)} {currency}"
+    """An amount as exactly as it is kept: "$12.345678"; "" for None."""
+    return "" if amount is None else amounts.exact(amount, currency)
 
 
 @register.filter
@@ -54,7 +54,7 @@ def money_signed(amount: Decimal | None, currency: str = CURRENCY) -> str:
     if amount is None:
         return "–"
     if amount and abs(amount) < amounts.CENT:
-        return f"{'+' if amount > 0 else '−'}{words.plain(abs(amount))} {currency}"
+        return f"{'+' if amount > 0 else ''}{amounts.exact(amount, currency)}"
     return f"{'+' if amount > 0 else ''}{amounts.money(amount, currency)}"
 
 

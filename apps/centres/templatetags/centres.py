@@ -1,5 +1,6 @@
 """Cost centres in templates: rules and corrections in words."""
 
+from decimal import Decimal
 from typing import Any
 
 from django import template
@@ -10,6 +11,7 @@ from apps.centres import words
 from apps.centres.contents import Took
 from apps.centres.models import Subject
 from apps.centres.rules import Ruling
+from apps.ui import amounts
 from apps.usage.days import date_of
 from apps.usage.models import Correction
 
@@ -36,7 +38,7 @@ def correction_day(one: Correction) -> str:
 
 @register.simple_tag
 def correction_text(one: Correction) -> str:
-    """ "billed 1.25 USD → 1.30 USD"; sums that did not change leave the rows."""
+    """ "billed $1.25 → $1.3"; sums that did not change leave the rows."""
     told: list[str] = []
     for name in {**one.before, **one.after}:
         before, after = (_value(side.get(name)) for side in (one.before, one.after))
@@ -45,4 +47,7 @@ def correction_text(one: Correction) -> str:
 
 
 def _value(value: Any) -> str:
-    return f"{value:,}" if isinstance(value, int) else str(value if value is not None else 0)
+    if not isinstance(value, str):
+        return amounts.count(value or 0)
+    amount, currency = value.split()  # as corrections keep money
+    return amounts.exact(Decimal(amount), currency)

@@ -6,7 +6,7 @@ from django import template
 
 from apps.organizations.models import Connection
 from apps.ui import amounts
-from apps.usage import answer, call_lists, missing_words
+from apps.usage import answer, missing_words
 from apps.usage.coverage import Coverage
 from apps.usage.question import Question
 from apps.usage.rows import Row
@@ -24,9 +24,9 @@ def money(amount: Decimal | None, currency: str = "USD") -> str:
 
 
 @register.filter
-def exactly(value: Decimal | int | None) -> str:
-    """A count, or dollars to the last digit: "$0.011745"; "–" for None."""
-    return call_lists.price(value) if isinstance(value, Decimal) else amounts.count(value)
+def exactly(value: Decimal | int | None, currency: str = "USD") -> str:
+    """A count, or money to the last digit: "$0.011745"; "–" for None."""
+    return amounts.exact(value, currency) if isinstance(value, Decimal) else amounts.count(value)
 
 
 @register.simple_tag
