@@ -34,6 +34,7 @@ from apps.organizations.support import (
     SupportInline,
     Why,
     json_block,
+    provider_words,
 )
 
 # --- Organizations and people of the portal ------------------------------------------------------
@@ -293,7 +294,7 @@ class ConnectionAdmin(SupportAdmin):
     list_display = (
         "name",
         "organization",
-        "provider",
+        "of_provider",
         "state",
         "condition",
         "synced",
@@ -311,7 +312,7 @@ class ConnectionAdmin(SupportAdmin):
     )
     fields = (
         "organization",
-        "provider",
+        "of_provider",
         "name",
         "uid",
         "base_url",
@@ -413,6 +414,11 @@ class ConnectionAdmin(SupportAdmin):
         """Capabilities, with the reason of what it cannot."""
         return json_block(row.capabilities)
 
+    @admin.display(description=_("provider"), ordering="provider")
+    def of_provider(self, row: Any) -> str:
+        """As people call it."""
+        return str(provider_words(row.provider))
+
     @admin.display(description=_("What it offers"))
     def what_it_offers(self, row: Connection) -> SafeString | str:
         """Roles that the provider lets be given."""
@@ -424,13 +430,13 @@ class PersonalConnectionAdmin(SupportAdmin):
     """Somebody's own account: that it exists and whether it works, and nothing of what is in it."""
 
     reads = "connections.read"
-    list_display = ("whose", "provider", "state", "condition", "last_ok_at", "created_at")
+    list_display = ("whose", "of_provider", "state", "condition", "last_ok_at", "created_at")
     list_filter = ("state", ("frozen_at", admin.EmptyFieldListFilter))
     list_select_related = ("organization__personal_of",)
     search_fields = ("organization__personal_of__email",)
     fields = (
         "whose",
-        "provider",
+        "of_provider",
         "state",
         "condition",
         "failures",
@@ -440,6 +446,11 @@ class PersonalConnectionAdmin(SupportAdmin):
         "created_at",
         "disconnected_at",
     )
+
+    @admin.display(description=_("provider"), ordering="provider")
+    def of_provider(self, row: Any) -> str:
+        """As people call it."""
+        return str(provider_words(row.provider))
 
     def in_reach(self, rows: QuerySet[Any]) -> QuerySet[Any]:
         """Those of persons; their desks let nobody look any further."""

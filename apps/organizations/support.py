@@ -7,13 +7,13 @@ transaction, and what is shown is a provider's truth.
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, cast
 
 from django import forms
 from django.contrib import messages
-from django.contrib.admin import helpers
+from django.contrib.admin import AllValuesFieldListFilter, helpers
 from django.core.exceptions import PermissionDenied
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
@@ -33,6 +33,7 @@ from apps.organizations.access import ask_for_fresh_sign_in
 from apps.organizations.finding import why
 from apps.organizations.policy import support_may
 from apps.organizations.services import Refused
+from apps.providers.catalogue import PROVIDERS
 from apps.providers.masking import mask
 
 Words = str | Promise
@@ -144,6 +145,33 @@ def json_block(value: object) -> SafeString | str:
     return format_html('<pre class="whitespace-pre-wrap break-all">{}</pre>', text)
 
 
+def provider_words(key: str) -> Words:
+    """What people call a provider: "anthropic" is Anthropic."""
+    return PROVIDERS[key].label if key in PROVIDERS else key
+
+
+class WordsFilter(AllValuesFieldListFilter):
+    """Narrows by the values that are there, each in ``words``."""
+
+    @staticmethod
+    def words(value: str, /) -> Words:
+        """What people call ``value``."""
+        return value
+
+    def choices(self, changelist: Any) -> Iterator[Any]:
+        """As Django has them, said otherwise."""
+        known = {str(value) for value in self.lookup_choices}
+        for one in super().choices(changelist):
+            shown = one["display"]
+            yield {**one, "display": type(self).words(shown) if shown in known else shown}
+
+
+class ProviderFilter(WordsFilter):
+    """Narrows by provider."""
+
+    words = staticmethod(provider_words)
+
+
 _VERBS = {"id", "exact", "isnull", "isempty", "gte", "lt", "year", "month", "day"}
 
 
@@ -224,6 +252,13 @@ class SupportAdmin(_Closed, ModelAdmin):  # type: ignore[misc]  # unfold's types
     def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
         """Rows in reach."""
         return self.in_reach(super().get_queryset(request))
+
+    def get_list_filter(self, request: HttpRequest) -> Sequence[Any]:
+        """Providers by the names that people know."""
+        return [
+            (one, ProviderFilter) if one in ("provider", "connection__provider") else one
+            for one in super().get_list_filter(request)
+        ]
 
     # Pages
 

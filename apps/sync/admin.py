@@ -26,6 +26,8 @@ from apps.organizations.support import (
     SupportAdmin,
     SupportInline,
     Why,
+    Words,
+    WordsFilter,
     json_block,
     link_to,
 )
@@ -43,7 +45,7 @@ from apps.sync.models import (
     SyncRun,
 )
 from apps.sync.outbox import requests, resend_acts
-from apps.sync.outbox.kinds import kind_of, told_results
+from apps.sync.outbox.kinds import KINDS, kind_of, told_results
 
 S = CommandState
 
@@ -341,6 +343,16 @@ class ResendsOfCommand(SupportInline):
     show_change_link = False
 
 
+def _kind_words(name: str) -> Words:
+    return KINDS[name].label if name in KINDS else name
+
+
+class KindFilter(WordsFilter):
+    """Narrows by what was asked for."""
+
+    words = staticmethod(_kind_words)
+
+
 @admin.register(Command)
 class CommandAdmin(SupportAdmin):
     """One change: what was asked, by whom, what became of it, and what can be decided about it."""
@@ -358,7 +370,7 @@ class CommandAdmin(SupportAdmin):
         "settled_at",
         "error",
     )
-    list_filter = ("state", "kind", "is_money")
+    list_filter = ("state", ("kind", KindFilter), "is_money")
     search_fields = (
         "label",
         "=uid",
@@ -374,7 +386,7 @@ class CommandAdmin(SupportAdmin):
         "organization",
         "connection",
         "batch",
-        "kind",
+        "what",
         "label",
         "target",
         "before_and_after",

@@ -20,6 +20,9 @@ from apps.organizations.models import (
     PersonalConnection,
 )
 from apps.organizations.support import SupportAdmin
+from apps.sync.models import Command
+from apps.sync.outbox.kinds import KINDS
+from apps.workspaces.models import Workspace
 from tests import factories
 from tests.admin.conftest import MODELS, list_of, one_of, page_of, stuck
 from tests.browsing import at_desk
@@ -323,3 +326,16 @@ def test_the_way_through_leads_to_every_list(desk: Client, connection: Connectio
         ]
         assert marked == [link]
     assert list(desk.get(links[0]).context["cl"].result_list) == [one]
+
+
+def test_kinds_and_providers_are_said_as_on_the_pages(desk: Client, connection: Connection) -> None:
+    command = stuck(connection)
+    for page in (list_of(Command), page_of(command)):
+        shown = desk.get(page).content.decode()
+        assert str(KINDS[command.kind].label) in shown
+        assert f">{command.kind}<" not in "".join(shown.lower().split())
+    factories.WorkspaceFactory(connection=connection)
+    for page in (list_of(Connection), page_of(connection), list_of(Workspace)):
+        shown = desk.get(page).content.decode()
+        assert "Anthropic" in shown
+        assert ">anthropic<" not in "".join(shown.split())
