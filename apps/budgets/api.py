@@ -258,15 +258,8 @@ class BudgetViewSet(DeskAPIMixin, viewsets.GenericViewSet[Budget]):
         one = self._budget(pk)
         asked = BudgetChange(data=request.data)
         asked.is_valid(raise_exception=True)
-        given = asked.validated_data
-        terms = Terms(
-            given.get("name", one.name),
-            given.get("amount", one.amount),
-            tuple(given.get("thresholds", one.thresholds)),
-            given.get("tell_forecast", one.tell_forecast),
-        )
         try:
-            services.change_budget(budget=one, actor=self.actor, terms=terms)
+            services.change_budget(budget=one, actor=self.actor, **asked.validated_data)
         except services.Refused as refused:
             raise _refused(refused) from None
         return Response(self._written([self._budget(pk)])[0])

@@ -1,7 +1,7 @@
 """Budgets made, changed, deleted. Each is looked at at once, so that its page has figures."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Unpack
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -13,7 +13,7 @@ from apps.billing.money import in_micros
 from apps.budgets import keeping, scopes, words
 from apps.budgets.models import Budget, Crossing
 from apps.budgets.scopes import Place
-from apps.budgets.terms import Terms, faults, place_faults, taken
+from apps.budgets.terms import Terms, Wanted, changed, faults, place_faults, taken
 from apps.organizations.models import Organization
 from apps.organizations.policy import may
 
@@ -64,17 +64,18 @@ def create_budget(
     return budget
 
 
-def change_budget(*, budget: Budget, actor: User, terms: Terms) -> Budget:
-    """Change name, amount and what is told; the budget as it is now. Raises Refused.
+def change_budget(*, budget: Budget, actor: User, **wanted: Unpack[Wanted]) -> Budget:
+    """Change name, amount and what is told; what is not said stays. The budget as it is now. Raises Refused.
 
     A threshold that is not passed any more is settled at once, one that now is is told.
     """
-    wrong = faults(terms, budget.organization, budget.currency, besides=budget)
-    if wrong:
-        raise Refused(wrong)
     try:
         with transaction.atomic(durable=True):
             current = _checked(budget, actor)
+            terms = changed(current, wanted)
+            wrong = faults(terms, current.organization, current.currency, besides=current)
+            if wrong:
+                raise Refused(wrong)
             before = _told(current)
             _take(current, terms)
             after = _told(current)

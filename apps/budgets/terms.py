@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from typing import TypedDict
 
 from django.utils.translation import gettext as _
 
@@ -29,6 +30,35 @@ class Terms:
     amount: Decimal
     thresholds: tuple[int, ...] = USUAL
     tell_forecast: bool = True
+
+
+class Wanted(TypedDict, total=False):
+    """Those of a budget's terms that are to be otherwise."""
+
+    name: str
+    amount: Decimal
+    thresholds: Sequence[int]
+    tell_forecast: bool
+
+
+def of_terms(terms: Terms) -> Wanted:
+    """All of ``terms`` as what is wanted."""
+    return {
+        "name": terms.name,
+        "amount": terms.amount,
+        "thresholds": terms.thresholds,
+        "tell_forecast": terms.tell_forecast,
+    }
+
+
+def changed(budget: Budget, wanted: Wanted) -> Terms:
+    """The terms of ``budget`` with what is ``wanted``; what is not said is as it stands there."""
+    return Terms(
+        wanted.get("name", budget.name),
+        wanted.get("amount", budget.amount),
+        tuple(wanted.get("thresholds", budget.thresholds)),
+        wanted.get("tell_forecast", budget.tell_forecast),
+    )
 
 
 def known_currencies(connections: Sequence[Connection]) -> list[str]:

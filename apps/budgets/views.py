@@ -19,7 +19,7 @@ from apps.budgets.models import FORECAST, Budget, Crossing
 from apps.budgets.periods import Span, days_text, name_of, span_of
 from apps.budgets.picture import chart_of
 from apps.budgets.reading import Figures, figures
-from apps.budgets.terms import known_currencies
+from apps.budgets.terms import known_currencies, of_terms
 from apps.notices import hearers
 from apps.notices.models import Notice
 from apps.notices.topics import topic_of
@@ -195,7 +195,7 @@ def change(request: DeskRequest, pk: int) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            services.change_budget(budget=one, actor=request.user, terms=form.terms)
+            services.change_budget(budget=one, actor=request.user, **of_terms(form.terms))
         except services.Refused as refused:
             form.refuse(refused.errors)
         else:

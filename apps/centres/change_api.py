@@ -132,8 +132,7 @@ class CentreViewSet(_Changing, viewsets.GenericViewSet[CostCentre]):
         one, given = get_object_or_404(self.centres(), pk=pk), sent(CentreChange, request)
         move = given.pop("move", None)
         if given:
-            wanted = {"name": one.name, "code": one.code} | given
-            services.change_centre(centre=one, actor=self.actor, **wanted)
+            services.change_centre(centre=one, actor=self.actor, **given)
         if move:
             services.move_centre(centre=one, actor=self.actor, up=move == "up")
         return self._shown(pk)
@@ -181,10 +180,8 @@ class RuleViewSet(_Changing, viewsets.GenericViewSet[Rule]):
         rule, given = self._rule(pk), sent(RuleChange, request)
         move = given.pop("move", None)
         if given:
-            names = ("subject", "kind", "text", "items")
-            wanted = {name: getattr(rule, name) for name in names} | given
-            self.known(wanted["subject"], given.get("items", []))
-            services.change_rule(rule=rule, actor=self.actor, **wanted)
+            self.known(given.get("subject", rule.subject), given.get("items", []))
+            services.change_rule(rule=rule, actor=self.actor, **given)
         if move:
             services.move_rule(rule=rule, actor=self.actor, up=move == "up")
         return Response(CentreRuleSerializer(self._rule(pk)).data)

@@ -5,7 +5,7 @@ after, and everything is sorted anew in its transaction.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
@@ -39,6 +39,22 @@ class Refused(Exception):
         self.field = field
 
 
+class CentreWords(TypedDict, total=False):
+    """What a centre is called."""
+
+    name: str
+    code: str
+
+
+class RuleWords(TypedDict, total=False):
+    """What a rule takes: ``text`` and ``items`` as its ``kind`` looks at them."""
+
+    subject: str
+    kind: str
+    text: str
+    items: Sequence[str]
+
+
 # --- Centres ---------------------------------------------------------------------------------------
 
 
@@ -60,11 +76,12 @@ def create_centre(
     return made
 
 
-def change_centre(*, centre: CostCentre, actor: User, name: str, code: str) -> CostCentre:
-    """Another name or code. Closed months keep what they had."""
+def change_centre(*, centre: CostCentre, actor: User, **wanted: Unpack[CentreWords]) -> CostCentre:
+    """Another name or code; what is not said stays. Closed months keep what they had."""
     with transaction.atomic(durable=True):
         current = _checked(centre, actor)
         before = _told(current)
+        name, code = wanted.get("name", current.name), wanted.get("code", current.code)
         current.name, current.code = _fit(current.organization, name, code, but=current)
         if _told(current) != before:
             current.save(update_fields=["name", "code"])
@@ -136,15 +153,15 @@ def add_rule(
     return made
 
 
-def change_rule(
-    *, rule: Rule, actor: User, subject: str, kind: str, text: str = "", items: Sequence[str] = ()
-) -> Rule:
-    """Another rule in the place of one."""
+def change_rule(*, rule: Rule, actor: User, **wanted: Unpack[RuleWords]) -> Rule:
+    """Another rule in the place of one; what is not said stays, as far as the kind has it."""
     with transaction.atomic(durable=True):
         centre, current = _checked_rule(rule, actor)
         before = _told_rule(current)
-        current.text, found = fit_rule(subject, kind, text, items)
-        current.subject, current.kind, current.items = subject, kind, list(found)
+        for field, value in wanted.items():
+            setattr(current, field, value)
+        current.text, found = fit_rule(current.subject, current.kind, current.text, current.items)
+        current.items = list(found)
         if _told_rule(current) != before:
             current.save()
             places.sort_all(centre.organization)

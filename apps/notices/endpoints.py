@@ -3,6 +3,7 @@
 import base64
 import os
 from collections.abc import Mapping, Sequence
+from typing import TypedDict, Unpack
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, transaction
@@ -23,6 +24,15 @@ from apps.organizations.services import Refused
 
 FIELD = "webhook"
 SECRET_BYTES = 32
+
+
+class EndpointWords(TypedDict, total=False):
+    """What of a webhook can be changed: as ``create_endpoint`` takes it."""
+
+    name: str
+    url: str
+    topics: Sequence[str]
+    speaks: str
 
 
 class NameTaken(Refused):
@@ -115,29 +125,37 @@ def create_endpoint(
 
 
 def change_endpoint(
-    *, endpoint: Endpoint, actor: User, name: str, url: str, topics: Sequence[str], speaks: str
-) -> None:
-    """Change name, address, topics or what reads it. AddressRefused or NameTaken as above; Refused once it is gone."""
+    *, endpoint: Endpoint, actor: User, **wanted: Unpack[EndpointWords]
+) -> Endpoint:
+    """Change name, address, topics or what reads it; what is not said stays. The webhook as it is now.
+
+    AddressRefused or NameTaken as above; Refused once it is gone.
+    """
     must(actor, "notices.webhooks", endpoint.organization)
-    wanted = {"name": name, "url": checked(url), "topics": list(topics), "speaks": speaks}
-    changes = {
-        field: [getattr(endpoint, field), value]
-        for field, value in wanted.items()
-        if getattr(endpoint, field) != value
-    }
-    if not changes:
-        return
-    for field, (_before, after) in changes.items():
-        setattr(endpoint, field, after)
-    if "url" in changes:
-        changes["url"] = [abridged(one) for one in changes["url"]]
+    if "url" in wanted:
+        wanted["url"] = checked(wanted["url"])
     try:
         with transaction.atomic(durable=True):
-            _locked(endpoint)
-            endpoint.save(update_fields=list(changes))
-            _record(endpoint, actor, "change", changes)
+            current = _locked(endpoint)
+            changes = _changed(current, wanted)
+            if changes:
+                current.save(update_fields=list(changes))
+                _record(current, actor, "change", changes)
     except IntegrityError:
         raise NameTaken from None
+    return current
+
+
+def _changed(endpoint: Endpoint, wanted: EndpointWords) -> dict[str, list[object]]:
+    """Give ``endpoint`` what is ``wanted``: field → before and after, as the log may have it."""
+    changes = {}
+    for field, value in wanted.items():
+        before = getattr(endpoint, field)
+        if before != value:
+            setattr(endpoint, field, value)
+            shown = [before, value]
+            changes[field] = [abridged(str(one)) for one in shown] if field == "url" else shown
+    return changes
 
 
 def renew_secret(*, endpoint: Endpoint, actor: User) -> Secret:
@@ -166,9 +184,9 @@ def delete_endpoint(*, endpoint: Endpoint, actor: User) -> None:
     """End a webhook, with what still waits for it and its log."""
     must(actor, "notices.webhooks", endpoint.organization)
     with transaction.atomic(durable=True):
-        _locked(endpoint)
-        _record(endpoint, actor, "delete", {"url": abridged(endpoint.url)})
-        endpoint.delete()
+        current = _locked(endpoint)
+        _record(current, actor, "delete", {"url": abridged(current.url)})
+        current.delete()
 
 
 def try_endpoint(*, endpoint: Endpoint, actor: User) -> Delivery:

@@ -203,9 +203,8 @@ class WebhookViewSet(RefusingMixin, DeskAPIMixin, viewsets.GenericViewSet[Endpoi
             name: getattr(endpoint, name) for name in ("name", "speaks", "url")
         }
         wanted = self._wanted(stays | given, pk)
-        if "topics" not in given:  # also those that the caller could not choose
-            wanted["topics"] = endpoint.topics
-        endpoints.change_endpoint(endpoint=endpoint, actor=self.actor, **wanted)
+        said = {name: wanted[name] for name in given}
+        endpoints.change_endpoint(endpoint=endpoint, actor=self.actor, **said)
         return self._shown(pk)
 
     @extend_schema(

@@ -146,7 +146,9 @@ def change(request: DeskRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         was_signed = endpoint.is_signed
         try:
-            endpoints.change_endpoint(endpoint=endpoint, actor=request.user, **form.cleaned_data)
+            endpoint = endpoints.change_endpoint(
+                endpoint=endpoint, actor=request.user, **form.cleaned_data
+            )
         except endpoints.NameTaken as taken:
             form.add_error(taken.field, str(taken))
         else:

@@ -61,13 +61,7 @@ def look(budget: Budget) -> Standing:
 
 
 def change(budget: Budget, owner: Grant, **given: Any) -> None:
-    terms: dict[str, Any] = {
-        "name": budget.name,
-        "amount": budget.amount,
-        "thresholds": tuple(budget.thresholds),
-        "tell_forecast": budget.tell_forecast,
-    }
-    services.change_budget(budget=budget, actor=owner.user, terms=Terms(**(terms | given)))
+    services.change_budget(budget=budget, actor=owner.user, **given)
     budget.refresh_from_db()
 
 
@@ -356,6 +350,19 @@ def test_a_form_that_is_sent_twice_at_once_makes_one(
         change(other, owner, name="team")
     assert Budget.objects.count() == 2
     assert Entry.objects.filter(verb="budgets.create").count() == 2
+
+
+def test_what_is_not_said_of_a_budget_stays_as_it_is_by_now(
+    owner: Grant, claude: Connection
+) -> None:
+    budget = make(owner)
+    stale = Budget.objects.get(pk=budget.pk)
+    change(budget, owner, amount=Decimal(700), thresholds=[60])
+    change(budget, owner, tell_forecast=False)
+    change(stale, owner, name="Theirs")
+    kept = Budget.objects.get(pk=budget.pk)
+    told = (kept.name, kept.amount, kept.thresholds, kept.tell_forecast)
+    assert told == ("Theirs", Decimal(700), [60], False)
 
 
 def test_deleting_settles_what_was_told(owner: Grant, claude: Connection) -> None:

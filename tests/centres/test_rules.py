@@ -196,6 +196,21 @@ def test_who_may_not_is_refused_and_what_cannot_be_is_said(owner: Grant) -> None
         assert refused.value.field == field
 
 
+def test_what_is_not_said_of_a_centre_or_rule_stays_as_it_is_by_now(owner: Grant) -> None:
+    user = owner.user
+    centre = services.create_centre(organization=owner.organization, actor=user, name="ML")
+    services.change_centre(centre=centre, actor=user, code="4711")
+    services.change_centre(centre=centre, actor=user, name="Machines")
+    centre.refresh_from_db()
+    assert (centre.name, centre.code) == ("Machines", "4711")
+    rule = services.add_rule(centre=centre, actor=user, subject="key", kind="begins", text="ml-")
+    services.change_rule(rule=rule, actor=user, subject="workspace")
+    services.change_rule(rule=rule, actor=user, kind="contains")
+    services.change_rule(rule=rule, actor=user, text="learn")
+    rule.refresh_from_db()
+    assert (rule.subject, rule.kind, rule.text) == ("workspace", "contains", "learn")
+
+
 def test_lists_are_read_whatever_the_alphabet_and_written_in_few_questions(
     owner: Grant, claude: Connection
 ) -> None:

@@ -404,6 +404,21 @@ def test_an_address_by_which_anybody_can_post_stands_in_no_log(organization: Org
     assert "services" not in kept
 
 
+def test_what_is_not_said_of_a_webhook_stays_as_it_is_by_now(organization: Organization) -> None:
+    owner = organization.grants.get().user
+    made, _secret = webhook(organization, "https://hooks.example/first")
+    stale = Endpoint.objects.get(pk=made.pk)
+    endpoints.change_endpoint(endpoint=made, actor=owner, url="https://hooks.example/second")
+    endpoints.change_endpoint(endpoint=made, actor=owner, topics=["sync.stale"])
+    changed = endpoints.change_endpoint(endpoint=stale, actor=owner, name="Theirs")
+    kept = Endpoint.objects.get(pk=made.pk)
+    for one in (changed, kept):
+        told = (one.name, one.url, one.topics)
+        assert told == ("Theirs", "https://hooks.example/second", ["sync.stale"])
+    last = Entry.objects.filter(verb="notices.webhooks.change").latest("pk")
+    assert last.details == {"name": ["Ours", "Theirs"]}
+
+
 def test_a_name_that_leads_into_the_private_network_is_refused_when_sent(
     quiet: Organization, monkeypatch: pytest.MonkeyPatch
 ) -> None:
