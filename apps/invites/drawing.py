@@ -9,7 +9,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from apps.invites.lists import InviteList, lapses_soon, shown_state
+from apps.invites.lists import InviteList, lapses_soon, shown_state, still_open
 from apps.invites.models import Invite
 from apps.members.models import Person
 from apps.members.standing import role_label
@@ -66,8 +66,8 @@ def lapsing(request: HttpRequest) -> SafeString | str:
 def stats(request: HttpRequest) -> SafeString | str:
     """How many invites are pending, and how many of them lapse within a week."""
     page = InviteList(request)
-    pending = page.rows().filter(state=Invite.State.PENDING)
-    soon = pending.filter(lapses_soon()).count()
+    pending = page.rows().filter(still_open())
+    soon = page.rows().filter(lapses_soon()).count()
     given = {
         "label": _("Pending invites"),
         "icon": "mail",

@@ -49,15 +49,17 @@ def is_past(state: str, expires_at: datetime | None, now: datetime) -> bool:
 def lapses_soon() -> Q:
     """Pending invites that lapse within a week."""
     now = timezone.now()
-    return Q(state=State.PENDING, expires_at__gte=now, expires_at__lt=now + SOON)
+    return still_open() & Q(expires_at__gte=now, expires_at__lt=now + SOON)
 
 
-def _still_open() -> Q:
-    return Q(state=State.PENDING) & ~Q(expires_at__lt=timezone.now())
+def still_open() -> Q:
+    """Pending invites that can be accepted as far as we know: of a disconnected account nobody hears any more."""
+    open_now = Q(state=State.PENDING) & ~Q(expires_at__lt=timezone.now())
+    return open_now & ~Q(connection__state=Connection.State.DISCONNECTED)
 
 
 STATES = {
-    "pending": (gettext_lazy("Pending"), _still_open),
+    "pending": (gettext_lazy("Pending"), still_open),
     "expiring": (gettext_lazy("Expires within 7 days"), lapses_soon),
     "expired": (gettext_lazy("Expired"), has_lapsed),
     "accepted": (gettext_lazy("Accepted"), lambda: Q(state=State.ACCEPTED)),
@@ -191,7 +193,11 @@ class InviteList(ListByConnection[Invite]):
 
     def state_of(self, row: Invite) -> tuple[str, str, str]:
         """Tone, word and reason."""
-        return shown_state(row)
+        tone, word, reason = shown_state(row)
+        gone = row.connection.state == Connection.State.DISCONNECTED
+        if gone and row.state in (State.PENDING, State.SENDING):
+            return "muted", word, reason or _("As it was when this was disconnected.")
+        return tone, word, reason
 
     def can_resend(self, row: Invite) -> bool:
         """Whether it can be sent again from here."""

@@ -174,6 +174,27 @@ def test_an_invite_past_its_date_shows_as_expired_before_any_walk(
     assert "dee@northgate.example" not in olga.get(at("?state=pending")).content.decode()
 
 
+def test_what_waits_at_a_disconnected_account_counts_no_more_and_says_why(
+    olga: Client, at: Callable[[str], str], pending: Invite
+) -> None:
+    overview = at("").removesuffix("invites/")
+
+    def told() -> list[bool]:
+        pages = [
+            olga.get(at(query)).content.decode() for query in ("?state=pending", "?state=expiring")
+        ]
+        return [pending.email in page for page in pages]
+
+    assert told() == [True, True]
+    assert "expires within 7 days" in olga.get(overview).content.decode()
+    Connection.objects.update(state=Connection.State.DISCONNECTED)
+    assert told() == [False, False]
+    assert "expires within 7 days" not in olga.get(overview).content.decode()
+    page = olga.get(at("?state=")).content.decode()
+    assert pending.email in page
+    assert "As it was when this was disconnected." in page
+
+
 def test_withdrawing_asks_first_and_twice_is_once(
     olga: Client, at: Callable[[str], str], pending: Invite
 ) -> None:
