@@ -4,15 +4,21 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils.translation import gettext as _
-from drf_spectacular.utils import OpenApiResponse, PolymorphicProxySerializer, extend_schema
+from drf_spectacular.utils import (
+    OpenApiResponse,
+    PolymorphicProxySerializer,
+    extend_schema,
+    extend_schema_field,
+)
 from rest_framework import serializers, viewsets
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.invites import services
+from apps.invites.lists import STATES, state_now, still_open
 from apps.invites.models import Invite
 from apps.invites.services import Guest
 from apps.members.api import ASKING, PersonPart, add_part
@@ -42,10 +48,17 @@ class InviteSerializer(serializers.Serializer[Invite]):
     person = serializers.IntegerField(source="person_id")
     email = serializers.EmailField()
     role = serializers.CharField(help_text="The provider's own word.")
-    state = serializers.ChoiceField(Invite.State.choices)
+    state = serializers.SerializerMethodField(
+        help_text="As it is this minute: a pending one whose date is past is expired."
+    )
     invited_at = Moment(allow_null=True)
     expires_at = Moment(allow_null=True, help_text="Null where invites do not lapse.")
     error = serializers.CharField(help_text="Why it was refused, in the provider's own words.")
+
+    @extend_schema_field(serializers.ChoiceField(Invite.State.choices))
+    def get_state(self, row: Invite) -> str:
+        """The page's own."""
+        return str(state_now(row))
 
 
 class InvitesAsked(Shape):
@@ -56,7 +69,11 @@ class InvitesAsked(Shape):
     provider = serializers.CharField(required=False)
     connection = serializers.UUIDField(required=False)
     role = serializers.CharField(required=False)
-    state = serializers.ChoiceField(Invite.State.choices, required=False)
+    state = serializers.ChoiceField(
+        Invite.State.choices,
+        required=False,
+        help_text="pending: without those of disconnected accounts, of which nobody hears any more.",
+    )
     expires_before = serializers.DateTimeField(required=False)
 
 
@@ -76,7 +93,6 @@ _LOOKUPS = {
     "provider": "connection__provider",
     "connection": "connection__uid",
     "role": "role",
-    "state": "state",
     "expires_before": "expires_at__lt",
 }
 _LOWER = {"q", "email"}
@@ -86,9 +102,9 @@ _LOWER = {"q", "email"}
 
 
 def _pending_of(people: Sequence[Person]) -> Mapping[int, Sequence[Invite]]:
-    """Pending invites of these people. One query."""
+    """Invites of these people that can be accepted. One query."""
     found: defaultdict[int, list[Invite]] = defaultdict(list)
-    pending: QuerySet[Any] = Invite.objects.filter(person__in=people, state=Invite.State.PENDING)
+    pending: QuerySet[Any] = Invite.objects.filter(still_open(), person__in=people)
     for row in pending.select_related("connection").order_by("pk"):
         found[row.person_id].append(row)
     return found
@@ -129,11 +145,13 @@ class InviteViewSet(AskingMixin, viewsets.GenericViewSet[Invite]):
     def list(self, request: Request, slug: str) -> Response:
         """Invites, the newest first."""
         asked = asked_of_list(InvitesAsked, request)
+        _label, in_state = STATES.get(asked.pop("state", ""), ("", Q))
         found = self.get_queryset().filter(
+            in_state(),
             **{
                 _LOOKUPS[name]: value.lower() if name in _LOWER else value
                 for name, value in asked.items()
-            }
+            },
         )
         page = self.paginate_queryset(found)
         return self.get_paginated_response(written(InviteSerializer, page))

@@ -11,7 +11,7 @@ from apps.invites.lists import has_lapsed, is_past
 from apps.invites.models import Invite
 from apps.members.models import Person
 from apps.members.people import StateOption
-from apps.members.standing import Badge, connection_label, role_label
+from apps.members.standing import Badge, badge_of, role_label
 from apps.organizations.models import Connection
 from apps.ui.filters import Hits
 from apps.ui.prepared import Prepared
@@ -38,18 +38,9 @@ def pending_badges(
         connection = connections.get(connection_id)
         if connection is None or is_past(state, expires_at, now):
             continue
-        yield (
-            person_id,
-            Badge(
-                provider=connection.provider,
-                label=connection_label(connection, connections.values()),
-                text=_("invited as %(role)s") % {"role": role_label(connection.provider, role)},
-                tone="invite",
-                why=connection.name,
-                connection_id=connection_id,
-                target=f"invites:{email.lower()}",
-            ),
-        )
+        text = _("invited as %(role)s") % {"role": role_label(connection.provider, role)}
+        badge = badge_of(connection, connections.values(), text, tone="invite")
+        yield person_id, badge._replace(target=f"invites:{email.lower()}")
 
 
 def _invited(connection_ids: Sequence[int]) -> Hits:

@@ -70,11 +70,15 @@ STATES = {
 }
 
 
+def state_now(invite: Invite) -> Invite.State:
+    """The state as it is this minute: a date may pass between two walks."""
+    past = is_past(invite.state, invite.expires_at, timezone.now())
+    return State.EXPIRED if past else State(invite.state)
+
+
 def shown_state(invite: Invite) -> tuple[str, str, str]:
-    """Tone, word and reason for the state as it is this minute: a date may pass between two walks."""
-    if is_past(invite.state, invite.expires_at, timezone.now()):
-        return TONES[State.EXPIRED], str(State.EXPIRED.label), ""
-    state = State(invite.state)
+    """Tone, word and reason for the state as it is this minute."""
+    state = state_now(invite)
     known = state != State.UNKNOWN or not invite.remote_status
     return TONES[state], str(state.label) if known else invite.remote_status, invite.error
 

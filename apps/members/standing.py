@@ -128,12 +128,19 @@ def _membership_badges(
 
 
 def _look(connection: Connection, role: str, among: Iterable[Connection]) -> Badge:
+    return badge_of(connection, among, str(role_label(connection.provider, role)))
+
+
+def badge_of(
+    connection: Connection, among: Iterable[Connection], text: str, tone: str = "plain"
+) -> Badge:
+    """A badge for something there, without its target; muted where the connection is disconnected."""
     live = connection.state != Connection.State.DISCONNECTED
     return Badge(
         provider=connection.provider,
         label=str(connection_label(connection, among)),
-        text=str(role_label(connection.provider, role)),
-        tone="plain" if live else "muted",
+        text=text,
+        tone=tone if live else "muted",
         why=connection.name if live else _("As it was when this was disconnected."),
         connection_id=connection.pk,
     )

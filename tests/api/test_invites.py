@@ -1,8 +1,10 @@
 """Invites by API: one, many, again and withdrawn."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.utils import timezone
 from rest_framework.test import APIClient
 
 from apps.invites.models import Invite
@@ -151,6 +153,23 @@ def test_invites_can_be_narrowed(api: APIClient, base: str, connection: Connecti
     ):
         shown = api.get(f"{base}invites/", asked).json()["results"]
         assert {one["email"] for one in shown} == expected, asked
+
+
+def test_states_are_those_of_the_page(api: APIClient, base: str, connection: Connection) -> None:
+    lapsed, ended = pending(connection, "a@example.com"), pending(connection, "b@example.com")
+    lapsed.expires_at = timezone.now() - timedelta(minutes=1)  # no walk has noticed yet
+    lapsed.save()
+    ended.connection = ConnectionFactory(
+        organization=connection.organization, state=Connection.State.DISCONNECTED
+    )
+    ended.save()
+    pending(connection, "c@example.com")
+    for state, expected in (("pending", ["c@example.com"]), ("expired", ["a@example.com"])):
+        shown = api.get(f"{base}invites/", {"state": state}).json()["results"]
+        assert [one["email"] for one in shown] == expected
+    assert api.get(f"{base}invites/{lapsed.pk}/").json()["state"] == "expired"
+    people = api.get(f"{base}people/").json()["results"]
+    assert [one["email"] for one in people if one["pending_invites"]] == ["c@example.com"]
 
 
 def test_roles_that_may_be_given_are_listed(
