@@ -199,7 +199,7 @@ def renew_secret(request: DeskRequest, pk: int) -> HttpResponse:
 def pause(request: DeskRequest, pk: int) -> HttpResponse:
     """Send nothing there for the time being, or send again."""
     endpoint = _endpoint(request, pk)
-    paused = not endpoint.paused_at
+    paused = request.POST.get("paused") == "1"  # as the button said: the page may be an old one
     endpoints.pause_endpoint(endpoint=endpoint, actor=request.user, paused=paused)
     messages.success(
         request,

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from apps.accounts.models import User
 from apps.organizations.api_access import DeskAPIMixin
 from apps.organizations.api_once import IDEMPOTENCY_KEY, answered_once, once
-from apps.organizations.api_problems import Conflict, answers, of_form
+from apps.organizations.api_problems import Conflict, RefusingMixin, answers, of_form
 from apps.organizations.api_shapes import Cursors, Moment, Shape, sent, written
 from apps.reports import pages, services
 from apps.reports.calendar import RHYTHMS
@@ -24,6 +24,7 @@ from apps.reports.models import Run, Schedule
 from apps.reports.views import MOST_QUERY, Wanted, wanted_page
 
 LATELY = 15
+_FIELDS = {"receivers": "users", "webhooks": "endpoints"}  # as the page's form calls them
 
 
 class RunSerializer(serializers.Serializer[Run]):
@@ -106,7 +107,7 @@ class NewReport(_ReportWords):
 
 
 @extend_schema(tags=["reports"])
-class ReportViewSet(DeskAPIMixin, viewsets.GenericViewSet[Schedule]):
+class ReportViewSet(RefusingMixin, DeskAPIMixin, viewsets.GenericViewSet[Schedule]):
     """Reports of an organization."""
 
     actions: ClassVar[dict[str, str]] = {
@@ -118,6 +119,7 @@ class ReportViewSet(DeskAPIMixin, viewsets.GenericViewSet[Schedule]):
     serializer_class = ReportSerializer
     shapes: ClassVar[dict[str, Any]] = {"retrieve": ReportDetailSerializer}
     pagination_class = Cursors
+    refusals = (services.Refused,)
 
     def get_queryset(self) -> QuerySet[Schedule]:
         """Those of the organization."""
@@ -181,7 +183,7 @@ class ReportViewSet(DeskAPIMixin, viewsets.GenericViewSet[Schedule]):
                 {"webhooks": [_("There is no such webhook for you.")]}
             )
         if not form.is_valid():
-            raise of_form(form, users="receivers", endpoints="webhooks")
+            raise of_form(form, **{field: name for name, field in _FIELDS.items()})
         return form.cleaned_data
 
     @extend_schema(
@@ -229,9 +231,10 @@ class ReportViewSet(DeskAPIMixin, viewsets.GenericViewSet[Schedule]):
     )
     def partial_update(self, request: Request, slug: str, pk: int) -> Response:
         """Another time, name or receiver."""
-        schedule = self._to_change(pk)
-        filled = self._filled(sent(ReportChange, request), schedule)
-        services.change_schedule(schedule=schedule, actor=self.actor, **filled)
+        schedule, given = self._to_change(pk), sent(ReportChange, request)
+        filled = self._filled(given, schedule)
+        said: Any = {_FIELDS.get(name, name): filled[_FIELDS.get(name, name)] for name in given}
+        services.change_schedule(schedule=schedule, actor=self.actor, **said)
         return self._shown(pk)
 
     @extend_schema(operation_id="reports_delete", responses=answers(None, 204))

@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, TypedDict, Unpack
 
 from django.core.exceptions import PermissionDenied
 from django.db import transaction
+from django.shortcuts import get_object_or_404
 from django.utils import timezone
+from django.utils.translation import gettext as _
 
 from apps.accounts.models import User
 from apps.audit.record import record
@@ -19,6 +21,24 @@ from apps.reports.models import Run, Schedule
 from apps.ui.models import SavedView
 
 
+class Refused(Exception):
+    """What cannot be, in plain words; ``field`` as the API calls it."""
+
+    def __init__(self, words: str, field: str) -> None:
+        super().__init__(words)
+        self.field = field
+
+
+class Wanted(TypedDict, total=False):
+    """What of a report is to be otherwise; what is missing stays. ``endpoints`` None: they stay too."""
+
+    name: str
+    rhythm: str
+    hour: int
+    users: Sequence[User]
+    endpoints: Sequence[Endpoint] | None
+
+
 def may_change(user: User, schedule: Schedule, role: Role | None) -> bool:
     """Whether ``user``, who holds ``role``, may change it: whoever made it, owners and admins."""
     if schedule.owner_id == user.pk:
@@ -26,9 +46,13 @@ def may_change(user: User, schedule: Schedule, role: Role | None) -> bool:
     return role_may(role, "reports.change")
 
 
-def _must(actor: User, schedule: Schedule) -> None:
-    if not may_change(actor, schedule, role_of(actor, schedule.organization)):
+def _checked(schedule: Schedule, actor: User) -> Schedule:
+    # Locked, as it is by now. Deleted meanwhile: not found, as for whoever comes later.
+    rows = Schedule.objects.select_for_update(of=("self",)).select_related("organization", "view")
+    current: Schedule = get_object_or_404(rows, pk=schedule.pk)
+    if not may_change(actor, current, role_of(actor, current.organization)):
         raise PermissionDenied
+    return current
 
 
 def create_schedule(
@@ -88,30 +112,31 @@ def _saved_view(
     )
 
 
-def change_schedule(
-    *,
-    schedule: Schedule,
-    actor: User,
-    name: str,
-    rhythm: str,
-    hour: int,
-    users: Sequence[User],
-    endpoints: Sequence[Endpoint] | None,
-) -> None:
-    """Change when it is sent to whom, and what it is called. ``endpoints`` None: they stay."""
-    _must(actor, schedule)
-    before = _told(schedule)
-    schedule.name, schedule.rhythm, schedule.hour = name, rhythm, hour
-    schedule.next_at = _next(schedule, timezone.now())
+def change_schedule(*, schedule: Schedule, actor: User, **wanted: Unpack[Wanted]) -> Schedule:
+    """Change when it is sent to whom, and what it is called; what is not said stays. The report as it is now.
+
+    Raises Refused where nobody would get it any more.
+    """
     with transaction.atomic(durable=True):
-        schedule.save(update_fields=["name", "rhythm", "hour", "next_at"])
-        schedule.users.set(users)
-        if endpoints is not None:
-            schedule.endpoints.set(endpoints)
-        after = _told(schedule)
+        current = _checked(schedule, actor)
+        before = _told(current)
+        current.name = wanted.get("name", current.name)
+        current.rhythm = wanted.get("rhythm", current.rhythm)
+        current.hour = wanted.get("hour", current.hour)
+        current.next_at = _next(current, timezone.now())
+        current.save(update_fields=["name", "rhythm", "hour", "next_at"])
+        if "users" in wanted:
+            current.users.set(wanted["users"])
+        chosen = wanted.get("endpoints")
+        if chosen is not None:
+            current.endpoints.set(chosen)
+        after = _told(current)
+        if not after["receivers"] and not after["webhooks"]:
+            raise Refused(_("Choose at least one receiver."), "receivers")
         changes = {key: [before[key], after[key]] for key in after if before[key] != after[key]}
         if changes:
-            _record(schedule, actor, "change", changes)
+            _record(current, actor, "change", changes)
+    return current
 
 
 def _next(schedule: Schedule, now: datetime) -> datetime:
@@ -136,23 +161,23 @@ def follow_clock(organization: Organization) -> None:
 
 def pause_schedule(*, schedule: Schedule, actor: User, paused: bool) -> None:
     """Send nothing for the time being; or go on, also after it had to stop, with the next time due."""
-    _must(actor, schedule)
-    if bool(schedule.paused_at or schedule.stopped_at) == paused:
-        return
-    schedule.paused_at = timezone.now() if paused else None
-    schedule.stopped_at, schedule.stopped_why = None, ""
-    schedule.next_at = _next(schedule, timezone.now())
     with transaction.atomic(durable=True):
-        schedule.save(update_fields=["paused_at", "stopped_at", "stopped_why", "next_at"])
-        _record(schedule, actor, "pause" if paused else "resume", {})
+        current = _checked(schedule, actor)
+        if bool(current.paused_at or current.stopped_at) == paused:
+            return
+        current.paused_at = timezone.now() if paused else None
+        current.stopped_at, current.stopped_why = None, ""
+        current.next_at = _next(current, timezone.now())
+        current.save(update_fields=["paused_at", "stopped_at", "stopped_why", "next_at"])
+        _record(current, actor, "pause" if paused else "resume", {})
 
 
 def delete_schedule(*, schedule: Schedule, actor: User) -> None:
     """End it. The saved view stays."""
-    _must(actor, schedule)
     with transaction.atomic(durable=True):
-        _record(schedule, actor, "delete", _told(schedule))
-        schedule.delete()
+        current = _checked(schedule, actor)
+        _record(current, actor, "delete", _told(current))
+        current.delete()
 
 
 def leave(*, schedule: Schedule, user: User) -> bool:
@@ -167,20 +192,20 @@ def leave(*, schedule: Schedule, user: User) -> bool:
 
 def send_now(*, schedule: Schedule, actor: User, nonce: str) -> Run:
     """Have it made and sent at once, besides its times; the same ``nonce`` is one time."""
-    _must(actor, schedule)
     now = timezone.now()
     with transaction.atomic(durable=True):
+        current = _checked(schedule, actor)
         run = Run(
-            organization=schedule.organization,
-            schedule=schedule,
+            organization=current.organization,
+            schedule=current,
             period=f"now:{nonce[:40]}",
             asked_by=actor,
             due_at=now,
         )
         Run.objects.bulk_create([run], ignore_conflicts=True)
-        made = Run.objects.get(schedule=schedule, period=run.period)
+        made = Run.objects.get(schedule=current, period=run.period)
         if made.uid == run.uid:
-            _record(schedule, actor, "send_now", {})
+            _record(current, actor, "send_now", {})
             kick_after_commit("actions.make_report", made.pk)
     return made
 

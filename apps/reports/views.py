@@ -211,8 +211,12 @@ def change(request: DeskRequest, pk: int) -> HttpResponse:
     )
     page = reverse("reports:report", kwargs={"slug": request.organization.slug, "pk": pk})
     if request.method == "POST" and form.is_valid():
-        services.change_schedule(schedule=schedule, actor=request.user, **form.cleaned_data)
-        return redirect(page)
+        wanted: Any = form.cleaned_data
+        try:
+            services.change_schedule(schedule=schedule, actor=request.user, **wanted)
+            return redirect(page)
+        except services.Refused as refused:
+            form.add_error("users", str(refused))
     context = {
         "title": _("Change this report"),
         "form": form,
@@ -231,7 +235,7 @@ def _back(request: DeskRequest, pk: int) -> HttpResponse:
 def pause(request: DeskRequest, pk: int) -> HttpResponse:
     """Send nothing for the time being, or go on."""
     schedule = _to_change(request, pk)
-    paused = not (schedule.paused_at or schedule.stopped_at)
+    paused = request.POST.get("paused") == "1"  # as the button said: the page may be an old one
     services.pause_schedule(schedule=schedule, actor=request.user, paused=paused)
     words = _("Paused: nothing is sent.") if paused else _("It goes on with the next time due.")
     messages.success(request, words)

@@ -25,6 +25,7 @@ from apps.organizations import services as organization_services
 from apps.organizations.models import Grant, Organization, Role
 from apps.providers.guard import worker_scope
 from apps.reports import pages, running, services
+from apps.reports.api import ReportViewSet
 from apps.reports.letters import report
 from apps.reports.models import Run, Schedule
 from apps.reports.tables import read_table
@@ -303,11 +304,12 @@ def test_send_now_sends_once_for_one_click(owner: Grant) -> None:
 def test_a_paused_report_is_not_sent_and_goes_on_with_the_next_time(owner: Grant) -> None:
     schedule = people_report(owner)
     desk, given = at_desk(owner.user), [owner.organization.slug, schedule.pk]
-    desk.post(reverse("reports:pause", args=given))
+    for _tab in range(2):
+        desk.post(reverse("reports:pause", args=given), {"paused": "1"})
     due(schedule)
     work()
     assert mail.outbox == []
-    desk.post(reverse("reports:pause", args=given))
+    desk.post(reverse("reports:pause", args=given), {"paused": "0"})
     work()
     schedule.refresh_from_db()
     assert mail.outbox == []
@@ -374,16 +376,49 @@ def test_another_hour_on_a_day_already_sent_counts_from_the_next(owner: Grant) -
     with time_machine.travel(MONDAY - timedelta(days=1), tick=False):
         schedule = people_report(owner, **given)
     with time_machine.travel(MONDAY, tick=False):
-        change = {"schedule": schedule, "actor": owner.user, "endpoints": None, **given}
-        services.change_schedule(hour=15, **change)
-        assert schedule.next_at == MONDAY.replace(hour=15, minute=0)
-        services.change_schedule(hour=9, **change)
+
+        def at(hour: int) -> datetime:
+            return services.change_schedule(schedule=schedule, actor=owner.user, hour=hour).next_at
+
+        assert at(15) == MONDAY.replace(hour=15, minute=0)
+        at(9)
         due(schedule)
         work()
-        services.change_schedule(hour=15, **change)
-        assert schedule.next_at == MONDAY.replace(hour=15, minute=0) + timedelta(days=1)
-        services.change_schedule(hour=0, **change)
-        assert schedule.next_at == MONDAY.replace(hour=0, minute=0) + timedelta(days=1)
+        assert at(15) == MONDAY.replace(hour=15, minute=0) + timedelta(days=1)
+        assert at(0) == MONDAY.replace(hour=0, minute=0) + timedelta(days=1)
+
+
+def test_what_is_not_said_of_a_report_stays_as_it_is_by_now(
+    owner: Grant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    colleague = factories.GrantFactory(organization=owner.organization).user
+    schedule, actor = people_report(owner), owner.user
+    filled = ReportViewSet._filled
+
+    def meanwhile(*args: Any) -> dict[str, Any]:
+        made = filled(*args)
+        services.change_schedule(schedule=schedule, actor=actor, rhythm="day", users=[colleague])
+        services.change_schedule(schedule=schedule, actor=actor, hour=15)
+        return made
+
+    monkeypatch.setattr(ReportViewSet, "_filled", meanwhile)
+    where = f"/api/v1/organizations/{owner.organization.slug}/reports/{schedule.pk}/"
+    answer = at_desk(actor).patch(where, {"name": "Theirs"}, content_type="application/json")
+    assert answer.status_code == 200, answer.content
+    kept = Schedule.objects.get(pk=schedule.pk)
+    assert (kept.name, kept.rhythm, kept.hour) == ("Theirs", "day", 15)
+    assert list(kept.users.all()) == [colleague]
+    last = Entry.objects.filter(verb="reports.change").latest("pk")
+    assert last.details == {"name": ["Everybody", "Theirs"]}
+
+
+def test_a_report_does_not_lose_its_last_receiver_by_a_change(owner: Grant) -> None:
+    webhook = factories.EndpointFactory(organization=owner.organization)
+    schedule = people_report(owner, endpoints=[webhook])
+    services.change_schedule(schedule=schedule, actor=owner.user, users=[])
+    with pytest.raises(services.Refused, match="at least one receiver"):
+        services.change_schedule(schedule=schedule, actor=owner.user, endpoints=[])
+    assert list(schedule.endpoints.all()) == [webhook]
 
 
 def test_a_mail_says_of_a_csv_what_became_of_it(owner: Grant) -> None:
