@@ -208,14 +208,17 @@ class Health:
 def with_freshness(connections: ConnectionQuerySet) -> ConnectionQuerySet:
     """Add ``synced_at`` (the oldest of its listings' last complete walks), ``usual_synced_at`` and
     ``slow_synced_at`` (the same of those that are walked at the usual pace, and of the others),
-    ``next_at`` and ``unsynced`` (listings never walked whole) to each connection, in the same query."""
+    ``next_at``, ``unsynced`` (listings never walked whole) and ``unread`` (reports of which the latest days
+    have never been read) to each connection, in the same query."""
     slow = Q(resources__name__in=list(SLOW_LISTINGS))
+    series, new = Q(resources__name__in=list(SERIES)), Q(resources__completed_at__isnull=True)
     return connections.annotate(
         synced_at=Min("resources__completed_at"),
         usual_synced_at=Min("resources__completed_at", filter=~slow),
         slow_synced_at=Min("resources__completed_at", filter=slow),
         next_at=Min("resources__due_at"),
-        unsynced=Count("resources", filter=Q(resources__completed_at__isnull=True)),
+        unsynced=Count("resources", filter=new & ~series),
+        unread=Count("resources", filter=new & series),
     )
 
 
@@ -269,6 +272,12 @@ def _health_of_mirror(connection: Connection, now: datetime) -> Health:
     synced_at: datetime | None = getattr(connection, "synced_at", None)
     if synced_at is None or getattr(connection, "unsynced", False):
         return Health(connection, "info", _("The first sync has not finished yet."))
+    if getattr(connection, "unread", False):
+        return Health(
+            connection,
+            "info",
+            _("Usage is being read for the first time: its figures are not whole yet."),
+        )
     if _is_late(connection, now):
         return Health(
             connection,

@@ -206,3 +206,17 @@ def test_a_listing_that_is_walked_seldom_is_late_by_its_own_pace(
     usual.completed_at = now - timedelta(minutes=60)
     usual.save()
     assert "out of date" in health.health_of(found.get()).headline
+
+
+def test_usage_that_was_never_read_is_no_unfinished_sync_of_what_is_listed(
+    connection: Connection,
+) -> None:
+    listing = connection.resources.create(name="members")
+    connection.resources.create(name="usage")
+    found = health.with_freshness(Connection.objects.all())
+    assert "first sync" in health.health_of(found.get()).headline
+    listing.completed_at = timezone.now()
+    listing.save()
+    assert "Usage is being read" in health.health_of(found.get()).headline
+    connection.resources.update(completed_at=timezone.now())
+    assert health.health_of(found.get()).is_well
