@@ -11,8 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.centres import places, services, sums
-from apps.centres.models import SummedDay
+from apps.centres.models import Ruleset, SummedDay
 from apps.centres.months import Span
+from apps.centres.tasks import sort_costs
 from apps.keys.models import Key
 from apps.organizations.models import Connection, Grant
 from apps.usage import reads
@@ -177,3 +178,8 @@ def test_a_turn_ends_when_its_time_is_over_and_says_so(
     monkeypatch.setattr(sums, "SLICE_SECONDS", -1.0)
     assert sums.make(owner.organization.pk)
     assert not SummedDay.objects.exists()
+
+
+def test_nothing_is_done_for_an_organization_that_is_gone() -> None:
+    sort_costs(4711)
+    assert not Ruleset.objects.exists()
