@@ -132,9 +132,9 @@ class InviteList(ListByConnection[Invite]):
         ),
         Column(
             key="actions",
-            label="",
+            label=gettext_lazy("Actions"),
             cell="invites/cells.html:actions",
-            value=lambda row: None,
+            buttons=True,
             css="cell-actions",
         ),
         Column(key="error", label=gettext_lazy("Reason"), shown=False),

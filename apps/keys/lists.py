@@ -181,9 +181,9 @@ class KeyList(ListByConnection[Key]):
         ),
         Column(
             key="actions",
-            label="",
+            label=gettext_lazy("Actions"),
             cell="keys/cells.html:actions",
-            value=lambda row: None,
+            buttons=True,
             css="cell-actions",
         ),
     ]

@@ -44,12 +44,13 @@ def safe(value: Any) -> Any:
 def lines(page: "ListPage[Any]") -> Iterator[list[Any]]:
     """The heading and then every matching row, fetched a chunk at a time by keyset."""
     zone = timezone.get_current_timezone_name()
-    times = {column.key for column in page.columns if column.moment or column.cell == "when"}
+    columns = page.exported_columns
+    times = {column.key for column in columns if column.moment or column.cell == "when"}
     yield [
         f"{column.label} ({zone})" if column.key in times else str(column.label)
-        for column in page.columns
+        for column in columns
     ]
-    readers = [column.read_for_export for column in page.columns]
+    readers = [column.read_for_export for column in columns]
     after = None
     while True:
         found = page_of(page.matching, page.order, CHUNK, after=after)

@@ -61,6 +61,7 @@ class Column:
     to sort by (``nullable`` if it may be NULL); it must not be reached through a to-many relation.
     ``export`` is what CSV and XLSX hold where that is not the value; ``shown`` False: exports only.
     ``moment``: times, whose zone an export's heading names; cells drawn as "when" are known to be.
+    ``buttons``: no value but what can be done, so that the label is only read out, and exports have no such column.
     """
 
     key: str
@@ -73,6 +74,7 @@ class Column:
     numeric: bool = False
     moment: bool = False
     shown: bool = True
+    buttons: bool = False
     export: str | Callable[[Any], Any] | None = None
     css: str = ""
 
@@ -155,6 +157,7 @@ class Heading:
     direction: str  # "ascending", "descending", or ""
     numeric: bool
     css: str
+    unseen: bool  # read out only
 
 
 class ListPage(Generic[Row]):
@@ -520,7 +523,14 @@ class ListPage(Generic[Row]):
             url = self.url(sort=f"-{column.key}" if descending else column.key)
             if self.sort.lstrip("-") == column.key:
                 direction = "ascending" if descending else "descending"
-        return Heading(column.label, url, direction, column.numeric, column.css)
+        return Heading(
+            column.label, url, direction, column.numeric, column.css, unseen=column.buttons
+        )
+
+    @cached_property
+    def exported_columns(self) -> list[Column]:
+        """What CSV and XLSX hold."""
+        return [column for column in self.columns if not column.buttons]
 
     @cached_property
     def clock(self) -> Clock:

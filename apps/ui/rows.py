@@ -25,7 +25,10 @@ class Rows:
         self._choosable = bool(page.actions)
         # Of each shown column the opening tag of its cells, and what draws their content.
         self._cells = [
-            (_opening(str(column.label), _css(column)), self._drawer(column))
+            (
+                _opening("" if column.buttons else str(column.label), _css(column)),
+                self._drawer(column),
+            )
             for column in page.shown_columns
         ]
 

@@ -171,6 +171,10 @@ def test_the_csv_has_what_the_page_has_and_no_formula(
     KeyFactory(connection=anthropic, name="=cmd()", maker=maker, status="inactive")
     answer = olga.get(at("?export=csv"))
     text = b"".join(answer.streaming_content).decode()  # type: ignore[attr-defined]  # streamed
+    headings = text.splitlines()[0].split(",")
+    assert all(headings)
+    assert "Actions" not in headings, "there is nothing to press in a file"
+    assert '<span class="visually-hidden">Actions</span>' in body(olga.get(at()))
     assert "'=cmd()" in text
     assert "Inactive" in text
     assert "Ada Park" in text
