@@ -183,9 +183,9 @@ def sparkline(values: Sequence[Value], label: str) -> SafeString:
     """A line a few words wide; ``label`` says in words what it shows. Where nothing is known (None)
     the line has a gap, and is never drawn down to zero.
 
-    "" for fewer than two values.
+    "" where fewer than two are known.
     """
-    if len(values) < 2:
+    if sum(value is not None for value in values) < 2:
         return mark_safe("")
     top = max((float(value) for value in values if value is not None), default=0.0) or 1.0
     step = SPARK_WIDTH / (len(values) - 1)
