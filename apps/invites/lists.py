@@ -200,7 +200,7 @@ class InviteList(ListByConnection[Invite]):
         tone, word, reason = shown_state(row)
         gone = row.connection.state == Connection.State.DISCONNECTED
         if gone and row.state in (State.PENDING, State.SENDING):
-            return "muted", word, reason or _("As it was when this was disconnected.")
+            return "muted", word, reason or _("when disconnected")
         return tone, word, reason
 
     def can_resend(self, row: Invite) -> bool:
