@@ -339,3 +339,12 @@ def test_kinds_and_providers_are_said_as_on_the_pages(desk: Client, connection: 
         shown = desk.get(page).content.decode()
         assert "Anthropic" in shown
         assert ">anthropic<" not in "".join(shown.split())
+
+
+def test_an_empty_list_says_so_and_advises_nothing_that_support_cannot_do(desk: Client) -> None:
+    address = list_of(Command)
+    assert "There is nothing here yet" in desk.get(address).content.decode()
+    narrowed = desk.get(address, {"state__exact": "operator"}).content.decode()
+    assert "Nothing matches" in narrowed
+    assert "Show all" in narrowed
+    assert "Create a new item" not in narrowed
