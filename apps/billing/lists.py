@@ -212,14 +212,8 @@ def _nothing(page: ListByConnection[Any], capability: str, title: str, icon: str
     sellers = Sellers(page.request)
     slug = page.organization.slug
     if not sellers.live:
-        return Empty(
-            icon="plug-connected",
-            title=_("No account is connected yet"),
-            text=_("Connect your organization at Cline: what it pays appears here a moment later."),
-            url=reverse("organizations:connect", kwargs={"slug": slug})
-            if page.request.may("connections.connect")
-            else "",
-            label=_("Connect an account"),
+        return page.not_connected(
+            _("Connect your organization at Cline: what it pays appears here a moment later.")
         )
     silent = sellers.silent(capability)
     if len(silent) == len(sellers.live):

@@ -237,24 +237,17 @@ class InviteList(ListByConnection[Invite]):
 
     def nothing_yet(self) -> Empty:
         """No connection, or nobody invited."""
-        slug = self.organization.slug
-        if not self.connections:
-            return Empty(
-                icon="plug-connected",
-                title=_("No account is connected yet"),
-                text=_(
+        if not self.live:
+            return self.not_connected(
+                _(
                     "Connect your organization at Anthropic or Cline: its invites appear here a moment later."
-                ),
-                url=reverse("organizations:connect", kwargs={"slug": slug})
-                if self.request.may("connections.connect")
-                else "",
-                label=_("Connect an account"),
+                )
             )
         return Empty(
             icon="mail",
             title=_("Nobody has been invited yet"),
             text=_("Invite one person or two thousand; each provider sends its own mail."),
-            url=reverse("invites:new", kwargs={"slug": slug})
+            url=reverse("invites:new", kwargs={"slug": self.organization.slug})
             if self.request.may("invites.invite")
             else "",
             label=_("Invite people"),

@@ -385,18 +385,11 @@ class KeyList(ListByConnection[Key]):
 
     def nothing_yet(self) -> Empty:
         """No connection, none that may read keys, or no key."""
-        slug = self.organization.slug
         if not self.live:
-            return Empty(
-                icon="plug-connected",
-                title=_("No account is connected yet"),
-                text=_(
+            return self.not_connected(
+                _(
                     "Connect your organization at Anthropic or Cline: its keys appear here a moment later."
-                ),
-                url=reverse("organizations:connect", kwargs={"slug": slug})
-                if self.request.may("connections.connect")
-                else "",
-                label=_("Connect an account"),
+                )
             )
         if not any(one.can("keys.read") for one in self.live):
             reasons = {one.why_not("keys.read") for one in self.live} - {""}
@@ -405,7 +398,7 @@ class KeyList(ListByConnection[Key]):
                 title=_("No connection may read keys"),
                 text=" ".join(sorted(reasons))
                 or _("Have the connections checked again: they may be able to by now."),
-                url=reverse("organizations:connections", kwargs={"slug": slug}),
+                url=reverse("organizations:connections", kwargs={"slug": self.organization.slug}),
                 label=_("See the connections"),
             )
         return Empty(icon="key", title=_("There are no keys yet"))

@@ -7,7 +7,7 @@ from html import escape
 from typing import Any, ClassVar
 
 from django.db.models import Exists, OuterRef, QuerySet
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 from django.utils.functional import Promise
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -303,16 +303,10 @@ class PeopleList(ListByConnection[Person]):
     def nothing_yet(self) -> Empty:
         """No connection, or a first walk that is still under way."""
         if not self.live:
-            return Empty(
-                icon="plug-connected",
-                title=_("No account is connected yet"),
-                text=_(
+            return self.not_connected(
+                _(
                     "Connect your organization at Anthropic or Cline: its people appear here a moment later."
-                ),
-                url=self._url("organizations:connect")
-                if self.request.may("connections.connect")
-                else "",
-                label=_("Connect an account"),
+                )
             )
         walked = Resource.objects.filter(
             connection__in=self.live, name="members", completed_at__isnull=False
@@ -322,13 +316,7 @@ class PeopleList(ListByConnection[Person]):
                 icon="refresh",
                 title=_("The first look at your providers is under way"),
                 text=_("People appear here as they are found. Large organizations take a minute."),
-                url=self._url("organizations:connections"),
+                url=reverse("organizations:connections", kwargs={"slug": self.organization.slug}),
                 label=_("See how far it is"),
             )
         return Empty(icon="users", title=_("Nobody is there yet"), text=_("Invite the first one."))
-
-    def _url(self, name: str) -> str:
-        try:
-            return reverse(name, kwargs={"slug": self.organization.slug})
-        except NoReverseMatch:  # a shelf that is not installed here
-            return ""

@@ -3,11 +3,13 @@
 from functools import cached_property
 from typing import Any
 
+from django.urls import reverse
+from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from apps.organizations.models import Connection
 from apps.ui.filters import ChoiceFilter
-from apps.ui.listing import Column, ListPage, Row
+from apps.ui.listing import Column, Empty, ListPage, Row
 from apps.ui.prepared import Prepared
 
 # What a list shows of a connection; there is much more to one.
@@ -33,6 +35,18 @@ class ListByConnection(ListPage[Row]):
         return [
             one for one in self.connections.values() if one.state != Connection.State.DISCONNECTED
         ]
+
+    def not_connected(self, text: str) -> Empty:
+        """In place of rows where no account is connected. ``text``: what appears here once one is."""
+        place = {"slug": self.organization.slug}
+        may_connect = self.request.may("connections.connect")
+        return Empty(
+            icon="plug-connected",
+            title=_("No account is connected yet"),
+            text=text,
+            url=reverse("organizations:connect", kwargs=place) if may_connect else "",
+            label=_("Connect an account"),
+        )
 
 
 def connection_column() -> Column:

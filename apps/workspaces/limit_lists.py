@@ -310,16 +310,9 @@ class LimitList(ListByConnection[RateLimit]):
 
     def nothing_yet(self) -> Empty:
         """No connection, none that tells of limits, or nothing read yet."""
-        slug = self.organization.slug
         if not self.live:
-            return Empty(
-                icon="plug-connected",
-                title=_("No account is connected yet"),
-                text=_("Rate limits of a connected account appear here a moment later."),
-                url=reverse("organizations:connect", kwargs={"slug": slug})
-                if self.request.may("connections.connect")
-                else "",
-                label=_("Connect an account"),
+            return self.not_connected(
+                _("Rate limits of a connected account appear here a moment later.")
             )
         if not self.able:
             return Empty(

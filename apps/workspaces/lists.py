@@ -238,18 +238,11 @@ class WorkspaceList(ListByConnection[Workspace]):
 
     def nothing_yet(self) -> Empty:
         """No connection, none with workspaces, or none made yet."""
-        slug = self.organization.slug
-        if not self.connections:
-            return Empty(
-                icon="plug-connected",
-                title=_("No account is connected yet"),
-                text=_(
+        if not self.live:
+            return self.not_connected(
+                _(
                     "Connect your organization at a provider: its workspaces appear here a moment later."
-                ),
-                url=reverse("organizations:connect", kwargs={"slug": slug})
-                if self.request.may("connections.connect")
-                else "",
-                label=_("Connect an account"),
+                )
             )
         if not self.able:
             return Empty(
@@ -264,7 +257,7 @@ class WorkspaceList(ListByConnection[Workspace]):
                 "A workspace groups people, API keys and limits. Everything outside one belongs to the "
                 "provider's default workspace, which is not listed."
             ),
-            url=reverse("workspaces:new", kwargs={"slug": slug})
+            url=reverse("workspaces:new", kwargs={"slug": self.organization.slug})
             if self.request.may("workspaces.create")
             else "",
             label=_("Create a workspace"),
