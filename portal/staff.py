@@ -30,8 +30,9 @@ LEFT_OUT: tuple[type[Model], ...] = (
 )
 
 
-# Pages of the way that are no model's list.
-PAGES = {"stuck"}
+# Pages of the way that are no model's list, and what stands at the front too.
+FRONT = "stuck"
+PAGES = {FRONT}
 
 # The way through Django admin: what is wrong first, then whose it is, then who did what.
 NAVIGATION: tuple[tuple[Words, tuple[tuple[Words, str, str, str], ...]], ...] = (
@@ -158,7 +159,8 @@ NARROWED = [
 
 def _is_here(request: HttpRequest, model: str, narrowed: str) -> bool:
     """Whether the page at hand is this entry's. Two entries may show one model, one of them narrowed."""
-    if not request.path.startswith(_address(model)):
+    at_front = model == FRONT and request.path == reverse("admin:index")
+    if not at_front and not request.path.startswith(_address(model)):
         return False
     if narrowed:
         return QueryDict(narrowed[1:]).dict().items() <= request.GET.dict().items()

@@ -155,6 +155,16 @@ def _listings() -> list[dict[str, Any]]:
     ]
 
 
+def front(request: HttpRequest) -> HttpResponse:
+    """What support sees first: what stands still. Whoever may not know of that sees Django admin's own."""
+    if support_may(request.user, "activity.read"):
+        return stuck(request)
+    return admin.site.index(request)
+
+
 def addresses() -> list[URLPattern]:
-    """Theirs, below Django admin's own."""
-    return [path("stuck/", admin.site.admin_view(stuck), name="stuck")]
+    """Theirs, before Django admin's own."""
+    return [
+        path("", admin.site.admin_view(front), name="index"),
+        path("stuck/", admin.site.admin_view(stuck), name="stuck"),
+    ]

@@ -325,6 +325,13 @@ def test_the_way_through_leads_to_every_list(desk: Client, connection: Connectio
             if item["active"]
         ]
         assert marked == [link]
+    marked = [
+        item["link"]
+        for group in front.context["sidebar_navigation"]
+        for item in group["items"]
+        if item["active"]
+    ]
+    assert marked == ["/admin/stuck/"], "what stands still is at the front"
     assert list(desk.get(links[0]).context["cl"].result_list) == [one]
 
 
