@@ -41,6 +41,11 @@ class Pace:
     as_it_fell: bool = False
 
     @property
+    def unread(self) -> int:
+        """Days of it that have not been read."""
+        return DAYS - self.read
+
+    @property
     def daily(self) -> Decimal:
         """Dollars a day; 0 where nothing was read."""
         return self.spent / self.read if self.read else Decimal(0)

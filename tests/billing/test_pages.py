@@ -20,6 +20,7 @@ from apps.members.models import Member
 from apps.organizations.models import Connection, Role
 from apps.sync.models import Resource
 from apps.usage.days import day_of
+from apps.usage.models import ReadDay
 from tests.browsing import at_desk
 from tests.factories import (
     CommandFactory,
@@ -89,6 +90,11 @@ def test_the_overview_tells_what_is_left_and_how_long(
     assert "not bought automatically" in page
     assert "$140.00" in page, "what fourteen days cost"
     assert "runs out soon" not in page
+    last = ReadDay.objects.latest("day").day
+    ReadDay.objects.filter(day=last).delete()
+    page = body(bea.get(at()))
+    assert "≥ $130.00" in page, "a day that is not read may have cost more"
+    assert "1 day is not read" in page
     CreditFactory._meta.model.objects.update(micros=20_000_000)
     assert "runs out soon" in body(bea.get(at()))
     CreditFactory._meta.model.objects.update(micros=-1_234_560)
