@@ -203,9 +203,12 @@ class Errand(ABC):
     def save_rest(self) -> None:  # noqa: B027 - most have kept it already
         """Keep what was read before the walk was cut short."""
 
-    def note_progress(self, now: datetime) -> None:
-        """Write down how far the walk has come."""
-        note_progress(self.run, now)
+    def keep(self) -> None:
+        """Extend the lease, and write down how far the walk has come."""
+        now = timezone.now()
+        with transaction.atomic(durable=True):
+            leases.hold(self.resource.pk, self.run.fence, now)
+            note_progress(self.run, now)
 
     def _note_refusal(self, error: errors.ProviderError) -> None:
         """Let the connection know what the provider will not do any more."""
@@ -261,10 +264,7 @@ class Errand(ABC):
         """Say that we are alive, a few times within each lease."""
         if time.monotonic() - self.held_at < settings.SYNC_LEASE_SECONDS / 4:
             return
-        now = timezone.now()
-        with transaction.atomic(durable=True):
-            leases.hold(self.resource.pk, self.run.fence, now)
-            self.note_progress(now)
+        self.keep()
         self.held_at = time.monotonic()
 
     def _complete(self, state: str) -> None:
@@ -333,6 +333,11 @@ class _Walker(Errand):
 
     def save_rest(self) -> None:
         self.writer.flush(last=True)
+
+    def keep(self) -> None:
+        """The place in the listing and what was listed before it, or neither: whoever goes on from there
+        takes everything else for absent."""
+        self.writer.flush(last=False)
 
     def _pages(self, listing: "_Listing", fetcher: Fetcher, cursor: str | None) -> None:
         taken = {cursor}

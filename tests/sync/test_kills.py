@@ -6,8 +6,10 @@ chance to clean up, and what its transaction had written is undone by the databa
 
 import os
 import signal
+import time
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connections
@@ -15,6 +17,7 @@ from django.utils import timezone
 
 from apps.members.models import Member
 from apps.organizations.models import Connection
+from apps.providers.records import Unreadable
 from apps.sync import reconcile
 from apps.sync.models import Resource, RunIds, SyncRun
 from apps.sync.upsert import Upsert
@@ -81,15 +84,8 @@ def test_a_killed_walker_leaves_nothing_wrong(
     remote.rows[26] = member(26, role="developer")
     arrange, resumes = MOMENTS[moment]
     pk = resource_of(connection).pk
-    connections.close_all()
-    child = os.fork()
-    if not child:
-        try:
-            arrange()
-            walk(pk)
-        finally:
-            os._exit(0)  # whatever happens: nothing but this walk may run in the fork
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+    child = doomed_walk(pk, arrange)
+    assert died(child)
     before = {row.remote_id for row in members(45)}
     if moment not in ("after removing, before the end", "in the transaction that ends it"):
         assert present(connection) >= before
@@ -104,6 +100,53 @@ def test_a_killed_walker_leaves_nothing_wrong(
     assert changed == {"user_00001", "user_00026"}
     assert not RunIds.objects.exists()
     assert not SyncRun.objects.filter(state=SyncRun.State.RUNNING).exists()
+
+
+def test_a_walker_that_is_killed_while_it_waits_for_a_page_has_lost_none_before(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    connection: Connection = ConnectionFactory.create()
+    remote = provider(Remote(members(45)))
+    walk_it(connection)
+    remote.rows[12] = member(12, role="developer")
+    remote.rows[17] = unreadable = Unreadable("user_00017", "no name", b"{}")
+    # The pages before are not written yet when the lease is extended.
+    monkeypatch.setattr("apps.sync.writer.FLUSH_SECONDS", 60.0)
+    monkeypatch.setattr("apps.sync.walk.LISTEN_SECONDS", 0.01)
+    settings.SYNC_LEASE_SECONDS = 0.2
+    remote.fault(2, lambda: time.sleep(0.5))
+    pk = resource_of(connection).pk
+    assert died(doomed_walk(pk, lambda: after(_Walker, "keep", 1)))
+    Resource.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
+    left = SyncRun.objects.latest("pk")
+    assert left.state == SyncRun.State.RUNNING
+    assert left.pages == 2
+    settings.SYNC_LEASE_SECONDS = 60
+    run = walk_it(connection)
+    assert run.pk == left.pk
+    assert (run.state, run.pages, run.gone) == (SyncRun.State.COMPLETE, 5, 0)
+    assert present(connection) == {row.remote_id for row in members(45)}
+    assert Member.objects.get(role="developer").remote_id == "user_00012"
+    (kept,) = resource_of(connection).quarantine.all()
+    assert kept.reason == unreadable.reason
+
+
+def doomed_walk(pk: int, arrange: Callable[[], None]) -> int:
+    """A walk in a fork, which dies as it was arranged; the fork."""
+    connections.close_all()
+    child = os.fork()
+    if not child:
+        try:
+            arrange()
+            walk(pk)
+        finally:
+            os._exit(0)  # whatever happens: nothing but this walk may run in the fork
+    return child
+
+
+def died(child: int) -> bool:
+    """Whether it killed itself, once it has ended."""
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
 
 
 def present(connection: Connection) -> set[str]:
