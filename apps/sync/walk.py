@@ -332,7 +332,7 @@ class _Walker(Errand):
         return reconcile.reconcile(self.writer)
 
     def save_rest(self) -> None:
-        self.writer.flush(last=True)
+        self.keep()
 
     def keep(self) -> None:
         """The place in the listing and what was listed before it, or neither: whoever goes on from there

@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from apps.members.models import Member
 from apps.organizations.models import Connection
+from apps.providers.errors import NotFound
 from apps.providers.records import Unreadable
 from apps.sync import reconcile
 from apps.sync.models import Resource, RunIds, SyncRun
@@ -102,8 +103,21 @@ def test_a_killed_walker_leaves_nothing_wrong(
     assert not SyncRun.objects.filter(state=SyncRun.State.RUNNING).exists()
 
 
-def test_a_walker_that_is_killed_while_it_waits_for_a_page_has_lost_none_before(
-    provider: Provider, monkeypatch: pytest.MonkeyPatch, settings: Any
+# What happens in place of the third page → the method after which the walker dies.
+NO_PAGE: dict[str, tuple[Callable[[], None], str]] = {
+    "it waits": (lambda: time.sleep(0.5), "keep"),
+    "it is cut short": (lambda: refuse(), "save_rest"),
+}
+
+
+def refuse() -> None:
+    """The provider knows the place no more."""
+    raise NotFound("No such id", status=404)
+
+
+@pytest.mark.parametrize("instead", NO_PAGE)
+def test_a_walker_that_is_killed_while_it_has_no_page_has_lost_none_before(
+    provider: Provider, monkeypatch: pytest.MonkeyPatch, settings: Any, instead: str
 ) -> None:
     connection: Connection = ConnectionFactory.create()
     remote = provider(Remote(members(45)))
@@ -114,9 +128,11 @@ def test_a_walker_that_is_killed_while_it_waits_for_a_page_has_lost_none_before(
     monkeypatch.setattr("apps.sync.writer.FLUSH_SECONDS", 60.0)
     monkeypatch.setattr("apps.sync.walk.LISTEN_SECONDS", 0.01)
     settings.SYNC_LEASE_SECONDS = 0.2
-    remote.fault(2, lambda: time.sleep(0.5))
+    happens, method = NO_PAGE[instead]
+    remote.fault(2, happens)
     pk = resource_of(connection).pk
-    assert died(doomed_walk(pk, lambda: after(_Walker, "keep", 1)))
+    assert died(doomed_walk(pk, lambda: after(_Walker, method, 1)))
+    remote.before.clear()
     Resource.objects.update(leased_until=timezone.now() - timedelta(seconds=1))
     left = SyncRun.objects.latest("pk")
     assert left.state == SyncRun.State.RUNNING
