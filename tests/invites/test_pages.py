@@ -102,6 +102,24 @@ def test_a_file_is_read_like_what_is_pasted(
     assert wanted == {"bo@x.example": "user", "dee@x.example": "developer"}
 
 
+def test_a_file_beside_what_was_typed_keeps_its_roles_also_on_going_back(
+    olga: Client, at: Callable[[str], str], anthropic: Connection
+) -> None:
+    sheet = SimpleUploadedFile(
+        "people.csv", b"\xef\xbb\xbfemail,role\nbo@x.example,Claude Code user\n"
+    )
+    olga.post(at("new/"), form(anthropic, addresses="dee@x.example", file=sheet))
+    first = Batch.objects.get()
+    again = olga.get(at(f"new/?from={first.uid}")).context["form"]["addresses"].value()
+    olga.post(at("new/"), form(anthropic, addresses=again, nonce="n2"))
+
+    for batch in Batch.objects.all():
+        wanted = {c.label: c.arguments["role"] for c in batch.commands.all()}
+        assert wanted == {"bo@x.example": "claude_code_user", "dee@x.example": "developer"}
+        assert not batch.refusals
+    assert Batch.objects.count() == 2
+
+
 @pytest.mark.parametrize(
     ("addresses", "message"),
     [
