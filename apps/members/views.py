@@ -22,7 +22,7 @@ from apps.members.standing import Standing, role_label, standings
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
-from apps.sync.asking import asked, heard
+from apps.sync.asking import asked, heard, nonce_of
 from apps.sync.models import Command
 from apps.sync.outbox.requests import RequestRefused
 from apps.sync.schedule import freshness
@@ -211,7 +211,7 @@ def change_role(request: DeskRequest, pk: int, member: int) -> HttpResponse:
             member=found,
             role=form.cleaned_data["role"],
             actor=request.user,
-            nonce=request.POST.get("nonce") or secrets.token_urlsafe(18),
+            nonce=nonce_of(request),
         ),
     )
     if command is None:
@@ -230,7 +230,7 @@ def remove(request: DeskRequest, pk: int, member: int) -> HttpResponse:
     locked, refusal = services.why_not(found), ""
     leavers = Member.objects.filter(pk=found.pk)
     if request.method == "POST" and not locked:
-        nonce = request.POST.get("nonce") or secrets.token_urlsafe(18)
+        nonce = nonce_of(request)
         if besides := leaving.wishes(leavers, request.POST.dict()):
             batch = services.draft_removal(
                 organization=request.organization,
