@@ -352,6 +352,14 @@ def test_a_role_that_cannot_be_given_is_refused_in_words(
     assert not Command.objects.exists()
 
 
+def test_a_role_that_somebody_has_is_named_as_everywhere(
+    alice: Grant, client: Client, anthropic: Connection
+) -> None:
+    person = join(anthropic, role="claude_code_user")
+    where = address(alice, f"{person.pk}/{person.members.get().pk}/role/")
+    assert "Already Claude Code user." in body(client.post(where, {"role": "claude_code_user"}))
+
+
 def test_the_providers_refusal_of_a_role_stands_beside_the_role_that_was_chosen(
     alice: Grant, client: Client, anthropic: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
