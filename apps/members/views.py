@@ -22,6 +22,7 @@ from apps.members.standing import Standing, role_label, standings
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
+from apps.providers.protocol import Words
 from apps.sync.asking import asked, heard, nonce_of
 from apps.sync.models import Command
 from apps.sync.outbox.requests import RequestRefused
@@ -79,8 +80,11 @@ def _card(
     """One membership as the page shows it: what it is, and what may be done about it."""
     member.connection = connection
     provider = PROVIDERS[connection.provider]
-    live = connection.state != Connection.State.DISCONNECTED
-    locked = services.why_not(member) if live else _("This connection is disconnected.")
+    resting = {
+        Connection.State.DISCONNECTED: _("This connection is disconnected."),
+        Connection.State.PAUSED: _("This connection is paused. Resume it first."),
+    }
+    locked = resting.get(Connection.State(connection.state)) or services.why_not(member)
     flight = standing.flights.get((connection.pk, member.target))
     return {
         "member": member,
@@ -114,9 +118,15 @@ def _memberships(
             if member.gone_at is None
         ],
         "former": [
-            (member, connections[member.connection_id]) for member in members if member.gone_at
+            (connections[member.connection_id], _role_of(member, connections), member.gone_at)
+            for member in members
+            if member.gone_at
         ],
     }
+
+
+def _role_of(member: Member, connections: dict[int, Connection]) -> Words:
+    return role_label(connections[member.connection_id].provider, member.role)
 
 
 def _wants_memberships(request: DeskRequest) -> bool:

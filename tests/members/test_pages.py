@@ -269,6 +269,30 @@ def test_a_locked_role_is_explained_and_offers_no_change(
     assert not Command.objects.exists()
 
 
+def test_a_paused_connection_says_so_in_place_of_what_it_cannot_do(
+    alice: Grant, client: Client, anthropic: Connection
+) -> None:
+    person = join(anthropic, role="user")
+    anthropic.resources.create(name="members", completed_at=timezone.now(), due_at=timezone.now())
+    where = address(alice, f"{person.pk}/")
+    assert "Change role</button>" in body(client.get(where))
+
+    Connection.objects.update(state=Connection.State.PAUSED)
+    html = body(client.get(where))
+    assert "This connection is paused. Resume it first." in html
+    assert "Change role</button>" not in html
+    assert "· paused" in html
+    assert ", next" not in html
+
+
+def test_a_former_role_is_named_as_everywhere(
+    alice: Grant, client: Client, anthropic: Connection
+) -> None:
+    person = join(anthropic, role="claude_code_user")
+    person.members.update(gone_at=timezone.now())
+    assert "Claude Code user, gone" in body(client.get(address(alice, f"{person.pk}/")))
+
+
 def test_a_viewer_sees_a_person_and_can_change_nothing(alice: Grant, anthropic: Connection) -> None:
     person = join(anthropic)
     viewer = GrantFactory(organization=alice.organization, role=Role.VIEWER)
