@@ -24,7 +24,7 @@ from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
 from apps.providers.protocol import Words
 from apps.sync.asking import asked, heard, nonce_of
-from apps.sync.models import Command
+from apps.sync.models import Command, CommandState
 from apps.sync.outbox.requests import RequestRefused
 from apps.sync.schedule import freshness
 from apps.ui.prepared import Prepared
@@ -185,6 +185,9 @@ def _member(request: DeskRequest, pk: int, member: int) -> Member:
 
 def _settled(request: DeskRequest, member: Member, command: Command) -> HttpResponse:
     """Show the person as things stand after the moment's wait."""
+    if command.state == CommandState.AWAITING_APPROVAL:
+        words = _("A second person must approve it before it is sent.")
+        return _say(request, member.person, messages.INFO, words)
     if command.is_open:
         words = _("On its way. This page shows when it has arrived.")
         return _say(request, member.person, messages.INFO, words)

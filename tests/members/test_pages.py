@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.audit.record import record
 from apps.members.models import Person
 from apps.members.people import PeopleList
-from apps.organizations.models import Connection, Grant, Role
+from apps.organizations.models import Connection, Grant, Organization, Role
 from apps.sync.models import Command, CommandState, RemoteChange, Resource
 from tests.browsing import refuse
 from tests.factories import (
@@ -410,6 +410,17 @@ def test_the_providers_refusal_of_a_removal_stands_where_it_was_asked_for(
     assert answer.status_code == 422
     assert "The provider says no." in body(answer)
     assert "What stays behind" in body(answer)
+
+
+def test_a_removal_that_a_second_person_must_approve_is_not_said_to_be_on_its_way(
+    alice: Grant, client: Client, anthropic: Connection
+) -> None:
+    Organization.objects.update(demand_second_person=True)
+    person = join(anthropic)
+    where = address(alice, f"{person.pk}/{person.members.get().pk}/remove/")
+    html = body(client.post(where, {"nonce": "n1"}, follow=True))
+    assert "A second person must approve it" in html
+    assert "On its way." not in html
 
 
 def test_a_removal_says_first_what_stays_behind(
