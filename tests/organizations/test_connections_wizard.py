@@ -178,7 +178,12 @@ def test_a_key_that_reaches_one_organization_alone_asks_nothing(
         sandbox.cline_organization
     ]
     assert "With it one can" in page_of(alice)
-    alice.post(f"/o/acme/connections/{the_draft().uid}/connect/", {"name": "Cline"})
+    draft = the_draft()
+    twin = ConnectionFactory.create(organization=draft.organization, name="Cline")
+    answer = alice.post(f"/o/acme/connections/{draft.uid}/connect/", {"name": "cline"})
+    assert "Another connection is called “cline” already." in answer.text
+    twin.delete()
+    alice.post(f"/o/acme/connections/{draft.uid}/connect/", {"name": "Cline"})
     connected = the_draft()
     assert connected.state == "active"
     assert connected.remote_organization_id == sandbox.cline_organization
