@@ -25,6 +25,7 @@ from apps.members.models import Member
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
+from apps.sync.asking import nonce_of
 from apps.sync.models import Batch, Command, CommandState
 
 FREEING = ("members.remove", "invites.withdraw")  # kinds that end in a free seat
@@ -55,7 +56,7 @@ def reclaim(request: DeskRequest) -> HttpResponse:
         members=members,
         besides=leaving.wishes(members, request.POST.dict()),
         actor=request.user,
-        nonce=nonce or uuid.uuid4().hex,
+        nonce=nonce_of(request),
         title=_("Take seats back"),
     )
     return redirect("sync:batch", slug=request.organization.slug, uid=batch.uid)

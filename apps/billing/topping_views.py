@@ -16,7 +16,7 @@ from apps.billing.services import CENT
 from apps.billing.topping import Wanted
 from apps.billing.whose import Pages, pages_of
 from apps.organizations.access import DeskRequest, desk_view
-from apps.sync.asking import asked
+from apps.sync.asking import asked, nonce_of
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -54,7 +54,7 @@ def answer(request: DeskRequest, pages: Pages, row: TopUp) -> HttpResponse:
                 top_up=row,
                 wanted=_wanted(form, row),
                 actor=request.user,
-                nonce=str(form.cleaned_data["nonce"]),
+                nonce=nonce_of(request),
             ),
         )
         if command is not None:

@@ -16,12 +16,12 @@ from apps.configuration.forms import SettingsForm, as_text
 from apps.configuration.models import RemoteConfiguration, Version
 from apps.configuration.reading import by_section, differences
 from apps.configuration.versions import comparable
-from apps.configuration.views import connection_of, nonce_of, say
+from apps.configuration.views import connection_of, say
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
 from apps.providers.masking import mask
-from apps.sync.asking import heard
+from apps.sync.asking import heard, nonce_of
 from apps.sync.outbox.kinds import KINDS
 from apps.sync.outbox.requests import RequestRefused, why_not
 

@@ -20,7 +20,7 @@ from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.organizations.services import Refused
 from apps.providers.catalogue import PROVIDERS
-from apps.sync.asking import heard
+from apps.sync.asking import heard, nonce_of
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox.kinds import KINDS, kind_of
 from apps.sync.outbox.requests import RequestRefused, busy_targets, why_not
@@ -129,11 +129,6 @@ def _versions(connection: Connection) -> list[Version]:
 # --- Asking --------------------------------------------------------------------------------------
 
 
-def nonce_of(request: DeskRequest) -> str:
-    """What makes a form that is sent twice one wish."""
-    return request.POST.get("nonce") or uuid.uuid4().hex
-
-
 def say(request: DeskRequest, command: Command) -> None:
     """How a change stands after a moment's wait."""
     words = {"what": kind_of(command).label, "name": command.label, "why": command.error}
@@ -163,7 +158,7 @@ def _ask_first(
         "connection": connection,
         "provider": PROVIDERS.get(connection.provider),
         "form": form,
-        "nonce": nonce_of(request),
+        "nonce": uuid.uuid4().hex,
         "cancel_url": reverse("configuration:organization", args=[slug, connection.uid]),
         **more,
     }

@@ -1,10 +1,11 @@
-"""Reading what people paste: addresses by line, comma or semicolon, or a CSV with a header."""
+"""Reading what people paste: addresses by line, comma, semicolon or blank, or a CSV with a header."""
 
 import csv
 import io
 import re
 from dataclasses import dataclass
 from email.utils import parseaddr
+from itertools import pairwise
 
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
@@ -25,7 +26,7 @@ class Address:
 
 @dataclass(frozen=True, slots=True)
 class BadLine:
-    """A line that holds no address; ``number`` counts from 1 as in the text."""
+    """A line of which nothing comes; ``number`` counts from 1 as in the text."""
 
     number: int
     text: str
@@ -41,14 +42,39 @@ class Reading:
 
 
 def read(text: str) -> Reading:
-    """Read ``text``. A first line with a column called "email" makes it a CSV."""
-    lines = text.replace("\r\n", "\n").replace("\r", "\n").lstrip("\ufeff").split("\n")
-    heading = _headings(lines)
-    return _collect(_csv_rows(lines, heading) if heading else _plain_rows(lines))
+    """Read ``text``. From a line with a column called "email" on it is a CSV."""
+    lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
+    # A file that follows what was typed brings its byte order mark along.
+    lines = [line.removeprefix("\ufeff") for line in lines]
+    return _collect([row for first, part in _parts(lines) for row in _rows(first, part)])
 
 
-def _headings(lines: list[str]) -> list[str]:
-    first = next((line for line in lines if line.strip()), "")
+def joined(*texts: str) -> str:
+    """One text of several, each read as it would be alone: a heading holds for all that follows it."""
+    given = [text.strip("\n") for text in texts if text.strip()]
+    return "\n".join(sorted(given, key=lambda text: bool(_headings(_first(text.split("\n"))))))
+
+
+def _first(lines: list[str]) -> str:
+    return next((line for line in lines if line.strip()), "").removeprefix("\ufeff")
+
+
+def _parts(lines: list[str]) -> list[tuple[int, list[str]]]:
+    """``lines`` cut before each heading; with the number of lines above."""
+    cuts = [0, *(at for at, line in enumerate(lines) if at and _headings(line)), len(lines)]
+    return [(start, lines[start:stop]) for start, stop in pairwise(cuts)]
+
+
+def _rows(above: int, lines: list[str]) -> list[tuple[int, str, str]]:
+    heading = _headings(_first(lines))
+    if len(heading) == 1:  # a title, and no columns: what follows may be separated in any way
+        at = lines.index(_first(lines)) + 1
+        above, lines, heading = above + at, lines[at:], []
+    rows = _csv_rows(lines, heading) if heading else _plain_rows(lines)
+    return [(above + number, text, role) for number, text, role in rows]
+
+
+def _headings(first: str) -> list[str]:
     cells = [
         cell.strip().lower() for cell in next(csv.reader([first], delimiter=_delimiter(first)), [])
     ]
@@ -61,8 +87,7 @@ def _delimiter(line: str) -> str:
 
 def _csv_rows(lines: list[str], heading: list[str]) -> list[tuple[int, str, str]]:
     text = "\n".join(lines)
-    first = next(line for line in lines if line.strip())
-    reader = csv.reader(io.StringIO(text), delimiter=_delimiter(first))
+    reader = csv.reader(io.StringIO(text), delimiter=_delimiter(_first(lines)))
     email_at = next(i for i, cell in enumerate(heading) if cell in EMAIL_HEADINGS)
     role_at = next((i for i, cell in enumerate(heading) if cell in ROLE_HEADINGS), None)
     rows, seen_heading = [], False
@@ -80,13 +105,21 @@ def _csv_rows(lines: list[str], heading: list[str]) -> list[tuple[int, str, str]
 
 def _plain_rows(lines: list[str]) -> list[tuple[int, str, str]]:
     # A comma inside quotes belongs to a name: "Park, Ada" <ada@example.com>.
-    parts = re.compile(r'(?:"[^"]*"|[^,;"])+')
+    parts = re.compile(r'(?:"[^"]*"|[^,;\t"])+')
     return [
-        (number, part, "")
+        (number, one, "")
         for number, line in enumerate(lines, 1)
         for part in parts.findall(line)
-        if part.strip()
+        for one in _apart(part)
+        if one.strip()
     ]
+
+
+def _apart(part: str) -> list[str]:
+    """Addresses with nothing but blanks between; anything else stays whole."""
+    words = part.split()
+    bare = all("@" in word and not set(word) & set('<>"') for word in words)
+    return words if bare else [part]
 
 
 def _collect(rows: list[tuple[int, str, str]]) -> Reading:
@@ -102,5 +135,8 @@ def _collect(rows: list[tuple[int, str, str]]) -> Reading:
         if len(email) > 254:
             bad.append(BadLine(number, email[:120], _("This address is too long.")))
             continue
-        found.setdefault(email.lower(), Address(email, role))
+        first = found.setdefault(email.lower(), Address(email, role))
+        if first.role.lower() != role.lower():
+            why = _("This address stands above already, with another role.")
+            bad.append(BadLine(number, email, why))
     return Reading(list(found.values()), bad)

@@ -6,10 +6,11 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
-from apps.invites.addresses import MAX_ADDRESSES, BadLine, read
+from apps.invites.addresses import MAX_ADDRESSES, BadLine, joined, read
 from apps.invites.services import Guest
 from apps.members.services import assignable_roles
 from apps.organizations.models import Connection
+from apps.providers.catalogue import PROVIDERS
 from apps.sync.outbox.kinds import KINDS
 from apps.sync.outbox.requests import Refusal, why_not
 from apps.ui.uploads import text_of
@@ -100,7 +101,7 @@ class InviteForm(forms.Form):
         for connection in chosen:
             if not data.get(f"role_{connection.pk}"):
                 self.add_error(f"role_{connection.pk}", _("Choose a role."))
-        text = "\n".join(filter(None, [data.get("addresses", ""), data.get("file", "")]))
+        text = joined(data.get("addresses", ""), data.get("file", ""))
         field = "file" if data.get("file") and not data.get("addresses") else "addresses"
         if "file" not in self.errors:
             self._read(text, field)
@@ -124,7 +125,11 @@ class InviteForm(forms.Form):
 
     def _pair(self, chosen: list[Connection], data: dict[str, Any]) -> None:
         self.guests = [
-            Guest(connection, address.email, address.role or data[f"role_{connection.pk}"])
+            Guest(
+                connection,
+                address.email,
+                _role(connection, address.role) or data[f"role_{connection.pk}"],
+            )
             for connection in chosen
             for address in self.reading.addresses
         ]
@@ -142,8 +147,16 @@ class InviteForm(forms.Form):
         """What was typed, for going back: a file's lines join those of the field."""
         data = self.cleaned_data
         typed = {name: data[name] for name in data if name.startswith(("to_", "role_"))}
-        text = "\n".join(filter(None, [data.get("addresses", ""), data.get("file", "")]))
+        text = joined(data.get("addresses", ""), data.get("file", ""))
         return {**typed, "addresses": text}
+
+
+def _role(connection: Connection, named: str) -> str:
+    """The provider's own word for a role that a row names as it does, or as our pages do."""
+    same = named.casefold()
+    known = [*PROVIDERS[connection.provider].roles, *assignable_roles(connection)]
+    found = (role for role in known if same in (role.value.casefold(), str(role.label).casefold()))
+    return next((role.value for role in found), named)
 
 
 def _in_words(bad_lines: list[BadLine]) -> str:

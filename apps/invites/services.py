@@ -100,7 +100,7 @@ def _why_not(guests: list[Guest]) -> dict[tuple[int, str], str]:
         elif guest.role not in roles[guest.connection.pk]:
             reasons[key] = _("%(provider)s does not let %(role)s be given.") % {
                 "provider": provider.label,
-                "role": guest.role,
+                "role": provider.role_label(guest.role),
             }
     return reasons
 

@@ -16,7 +16,7 @@ from apps.invites.lists import InviteList
 from apps.invites.models import Invite
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
-from apps.sync.asking import asked, heard
+from apps.sync.asking import asked, heard, nonce_of
 from apps.sync.models import Batch, Command, CommandState
 from apps.sync.outbox.kinds import kind_of
 from apps.sync.outbox.requests import RequestRefused
@@ -53,7 +53,7 @@ def _invite(request: DeskRequest, pk: int) -> Invite:
 def resend(request: DeskRequest, pk: int) -> HttpResponse:
     """Send one invite again."""
     row = _invite(request, pk)
-    nonce = request.POST.get("nonce") or uuid.uuid4().hex
+    nonce = nonce_of(request)
     try:
         command = services.resend(row=row, actor=request.user, nonce=nonce)
     except RequestRefused as refused:
@@ -69,7 +69,7 @@ def withdraw(request: DeskRequest, pk: int) -> HttpResponse:
     list_url = reverse("invites:list", kwargs={"slug": request.organization.slug})
     refusal = ""
     if request.method == "POST":
-        nonce = request.POST.get("nonce") or uuid.uuid4().hex
+        nonce = nonce_of(request)
         try:
             command = heard(services.withdraw(row=row, actor=request.user, nonce=nonce))
         except RequestRefused as refused:
@@ -201,7 +201,7 @@ def _typed_before(request: DeskRequest) -> dict[str, Any]:
 
 def _send(request: DeskRequest, form: InviteForm) -> HttpResponse | None:
     """Ask for what the form says; None if that is refused, with the reason beside the field."""
-    slug, nonce = request.organization.slug, form.cleaned_data["nonce"]
+    slug, nonce = request.organization.slug, nonce_of(request)
     if len(form.guests) == 1 and not form.refusals:
         guest = form.guests[0]
         command = asked(

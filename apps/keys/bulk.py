@@ -13,6 +13,7 @@ from apps.keys.forms import RenameManyForm
 from apps.keys.lists import KeyList
 from apps.keys.models import Key
 from apps.organizations.access import DeskRequest, desk_view
+from apps.sync.asking import nonce_of
 from apps.ui.listing import Chosen
 
 
@@ -75,7 +76,7 @@ def rename(request: DeskRequest) -> HttpResponse:
             keys=chosen.rows,
             new_name=form.new_name,
             actor=request.user,
-            nonce=request.POST["nonce"],
+            nonce=nonce_of(request),
         )
         return redirect("sync:batch", slug=request.organization.slug, uid=batch.uid)
     context = {

@@ -20,7 +20,7 @@ from apps.keys.models import Key
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
-from apps.sync.asking import asked
+from apps.sync.asking import asked, nonce_of
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox.kinds import kind_of
 from apps.sync.outbox.requests import RequestRefused
@@ -131,14 +131,10 @@ def _changes(row: Key) -> list[Command]:
     return changes
 
 
-def _nonce(request: DeskRequest) -> str:
-    return request.POST.get("nonce") or uuid.uuid4().hex
-
-
 def _switch(request: DeskRequest, pk: int, kind: str) -> HttpResponse:
     row = _key(request, pk)
     try:
-        command = services.change(kind=kind, key=row, actor=request.user, nonce=_nonce(request))
+        command = services.change(kind=kind, key=row, actor=request.user, nonce=nonce_of(request))
     except RequestRefused as refused:
         return _answer(request, row, refused=str(refused))
     return _answer(request, row, command=command)
@@ -201,7 +197,7 @@ def _ask_first(
     **more: Any,
 ) -> HttpResponse:
     """Show the form; once it is filled in well, ask for the change. A refusal stands beside ``field``."""
-    if form.is_bound and (command := asked(form, field, lambda: ask(_nonce(request)))):
+    if form.is_bound and (command := asked(form, field, lambda: ask(nonce_of(request)))):
         _say(request, command)
         return redirect("keys:key", slug=request.organization.slug, pk=row.pk)
     context: dict[str, Any] = {
@@ -295,5 +291,5 @@ def _create(request: DeskRequest, form: NewKeyForm) -> Command:
         connection=form.place,
         name=form.cleaned_data["name"],
         actor=request.user,
-        nonce=form.cleaned_data["nonce"],
+        nonce=nonce_of(request),
     )

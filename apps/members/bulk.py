@@ -18,6 +18,7 @@ from apps.members.models import Member, Person
 from apps.members.people import PeopleList
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
+from apps.sync.asking import nonce_of
 from apps.ui.listing import Chosen
 
 LEAVE = ""  # the choice that changes nothing at a connection
@@ -95,7 +96,7 @@ def change_role(request: DeskRequest) -> HttpResponse:
         members=members.filter(connection__in=roles),
         roles=roles,
         actor=request.user,
-        nonce=request.POST["nonce"],
+        nonce=nonce_of(request),
     )
     return redirect("sync:batch", slug=request.organization.slug, uid=batch.uid)
 
@@ -126,6 +127,6 @@ def remove(request: DeskRequest) -> HttpResponse:
         members=leavers,
         besides=leaving.wishes(leavers, request.POST.dict()),
         actor=request.user,
-        nonce=request.POST.get("nonce") or uuid.uuid4().hex,
+        nonce=nonce_of(request),
     )
     return redirect("sync:batch", slug=request.organization.slug, uid=batch.uid)

@@ -59,12 +59,13 @@ def _why_not_as(member: Member, role: str) -> str:
     """Why this member cannot be given ``role``; "" if they can."""
     if why := why_not(member):
         return why
+    provider = PROVIDERS[member.connection.provider]
     if role == member.role:
-        return _("Already %(role)s.") % {"role": role}
+        return _("Already %(role)s.") % {"role": provider.role_label(role)}
     if role not in {option.value for option in assignable_roles(member.connection)}:
         return _("%(provider)s does not let %(role)s be given.") % {
-            "provider": PROVIDERS[member.connection.provider].label,
-            "role": role,
+            "provider": provider.label,
+            "role": provider.role_label(role),
         }
     return ""
 

@@ -22,8 +22,9 @@ from apps.members.standing import Standing, role_label, standings
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.providers.catalogue import PROVIDERS
-from apps.sync.asking import asked, heard
-from apps.sync.models import Command
+from apps.providers.protocol import Words
+from apps.sync.asking import asked, heard, nonce_of
+from apps.sync.models import Command, CommandState
 from apps.sync.outbox.requests import RequestRefused
 from apps.sync.schedule import freshness
 from apps.ui.prepared import Prepared
@@ -79,8 +80,11 @@ def _card(
     """One membership as the page shows it: what it is, and what may be done about it."""
     member.connection = connection
     provider = PROVIDERS[connection.provider]
-    live = connection.state != Connection.State.DISCONNECTED
-    locked = services.why_not(member) if live else _("This connection is disconnected.")
+    resting = {
+        Connection.State.DISCONNECTED: _("This connection is disconnected."),
+        Connection.State.PAUSED: _("This connection is paused. Resume it first."),
+    }
+    locked = resting.get(Connection.State(connection.state)) or services.why_not(member)
     flight = standing.flights.get((connection.pk, member.target))
     return {
         "member": member,
@@ -114,9 +118,15 @@ def _memberships(
             if member.gone_at is None
         ],
         "former": [
-            (member, connections[member.connection_id]) for member in members if member.gone_at
+            (connections[member.connection_id], _role_of(member, connections), member.gone_at)
+            for member in members
+            if member.gone_at
         ],
     }
+
+
+def _role_of(member: Member, connections: dict[int, Connection]) -> Words:
+    return role_label(connections[member.connection_id].provider, member.role)
 
 
 def _wants_memberships(request: DeskRequest) -> bool:
@@ -175,6 +185,9 @@ def _member(request: DeskRequest, pk: int, member: int) -> Member:
 
 def _settled(request: DeskRequest, member: Member, command: Command) -> HttpResponse:
     """Show the person as things stand after the moment's wait."""
+    if command.state == CommandState.AWAITING_APPROVAL:
+        words = _("A second person must approve it before it is sent.")
+        return _say(request, member.person, messages.INFO, words)
     if command.is_open:
         words = _("On its way. This page shows when it has arrived.")
         return _say(request, member.person, messages.INFO, words)
@@ -211,7 +224,7 @@ def change_role(request: DeskRequest, pk: int, member: int) -> HttpResponse:
             member=found,
             role=form.cleaned_data["role"],
             actor=request.user,
-            nonce=request.POST.get("nonce") or secrets.token_urlsafe(18),
+            nonce=nonce_of(request),
         ),
     )
     if command is None:
@@ -230,7 +243,7 @@ def remove(request: DeskRequest, pk: int, member: int) -> HttpResponse:
     locked, refusal = services.why_not(found), ""
     leavers = Member.objects.filter(pk=found.pk)
     if request.method == "POST" and not locked:
-        nonce = request.POST.get("nonce") or secrets.token_urlsafe(18)
+        nonce = nonce_of(request)
         if besides := leaving.wishes(leavers, request.POST.dict()):
             batch = services.draft_removal(
                 organization=request.organization,

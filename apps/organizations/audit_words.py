@@ -47,17 +47,28 @@ WORDS = {
     "tokens.end_with_role": _("An API token ended with its maker's role"),
     "tokens.tidy": _("An API token whose time was over was cleared away"),
 }
-# The log's filter: everything that begins with it.
+# The log's filter: everything that begins with it, in the order of the pages.
 AREAS = {
     "members.": _("People"),
     "invites.": _("Invites"),
+    "workspaces.": _("Workspaces"),
+    "keys.": _("Keys"),
+    "usage.": _("Usage and cost"),
+    "incidents.": _("Incidents"),
+    "budgets.": _("Budgets"),
+    "centres.": _("Cost centres"),
+    "billing.": _("Billing"),
+    "personal.": _("Own accounts"),
+    "reports.": _("Reports"),
+    "notices.": _("Notices and webhooks"),
     "connections.": _("Connections"),
+    "credentials.": _("Stored keys"),
     "sync.": _("Syncing"),
+    "configuration.": _("At the providers"),
+    "organizations.": _("Settings"),
     "grants.": _("Colleagues"),
     "tokens.": _("API tokens"),
     "directory.": _("Directory"),
-    "reports.": _("Reports"),
-    "notices.": _("Notices and webhooks"),
-    "organizations.": _("Settings"),
     "support.": _("Support"),
+    "backups.": _("Backups"),
 }

@@ -227,6 +227,7 @@ def _connect(connection: Connection, actor: User, name: str, seen: str | None) -
             )
         )
     _must_be_new(draft, draft.remote_organization_id)
+    _must_be_free(draft, name)
     draft.name = name
     draft.state = State.ACTIVE
     draft.last_ok_at = timezone.now()
@@ -276,6 +277,7 @@ def rename(*, connection: Connection, actor: User, name: str) -> Connection:
     before = current.name
     if name == before:
         return current
+    _must_be_free(current, name)
     current.name = name
     current.save(update_fields=["name"])
     _note(current, actor, "connections.rename", {"name": [before, name]})
@@ -423,6 +425,16 @@ def _locked(connection: Connection, *states: Connection.State) -> Connection:
 def _must_be_allowed(provider: str, base_url: str) -> None:
     if base_url not in allowed_base_urls(provider):
         raise Refused(_("That base URL is not on this portal's list."))
+
+
+def _must_be_free(connection: Connection, name: str) -> None:
+    """Two of one name could not be told apart, in no list and before no change."""
+    others = Connection.objects.live().filter(organization=connection.organization_id)
+    if others.filter(name__iexact=name).exclude(pk=connection.pk).exists():
+        raise Refused(
+            _("Another connection is called “%(name)s” already. Choose another name.")
+            % {"name": name}
+        )
 
 
 def _must_be_new(draft: Connection, remote_organization_id: str) -> None:

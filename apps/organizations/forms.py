@@ -137,12 +137,24 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscr
         cents = self.instance.second_person_cents
         if cents is not None:
             self.initial["second_person_above"] = Decimal(cents).scaleb(-2)
+        for field in self.fields.values():
+            field.show_hidden_initial = True
 
     def wanted(self) -> dict[str, Any]:
-        """What was said, in the service's own words."""
-        said = dict(self.cleaned_data)
-        above: Decimal | None = said.pop("second_person_above")
-        return said | {"second_person_cents": None if above is None else int(above.scaleb(2))}
+        """What was changed on the page, in the service's own words.
+
+        What it merely showed may be otherwise by now, by a colleague or in another tab, and stays so.
+        """
+        shown = any(self[name].html_initial_name in self.data for name in self.fields)
+        said = {
+            name: value
+            for name, value in self.cleaned_data.items()
+            if not shown or name in self.changed_data
+        }
+        if "second_person_above" in said:
+            above: Decimal | None = said.pop("second_person_above")
+            said["second_person_cents"] = None if above is None else int(above.scaleb(2))
+        return said
 
 
 class InviteColleagueForm(forms.Form):

@@ -208,15 +208,16 @@ class Health:
 def with_freshness(connections: ConnectionQuerySet) -> ConnectionQuerySet:
     """Add ``synced_at`` (the oldest of its listings' last complete walks), ``usual_synced_at`` and
     ``slow_synced_at`` (the same of those that are walked at the usual pace, and of the others),
-    ``next_at``, ``unsynced`` (listings never walked whole) and ``unread`` (reports of which the latest days
+    ``next_at`` (none while nothing is walked: paused, or the key is refused), ``unsynced`` (listings never walked whole) and ``unread`` (reports of which the latest days
     have never been read) to each connection, in the same query."""
     slow = Q(resources__name__in=list(SLOW_LISTINGS))
+    walked = Q(state=Connection.State.ACTIVE, frozen_at__isnull=True)
     series, new = Q(resources__name__in=list(SERIES)), Q(resources__completed_at__isnull=True)
     return connections.annotate(
         synced_at=Min("resources__completed_at"),
         usual_synced_at=Min("resources__completed_at", filter=~slow),
         slow_synced_at=Min("resources__completed_at", filter=slow),
-        next_at=Min("resources__due_at"),
+        next_at=Min("resources__due_at", filter=walked),
         unsynced=Count("resources", filter=new & ~series),
         unread=Count("resources", filter=new & series),
     )

@@ -60,12 +60,22 @@ def probe(connection_id: int) -> None:
 
 def _look(connection: Connection, field: Field) -> None:
     try:
-        with open_adapter(connection, field=field, wait=PATIENCE) as adapter:
-            found = adapter.probe()
+        found = _ask(connection, field)
+        if not connection.remote_organization_id and not found.abilities:
+            if not found.organizations:
+                raise Forbidden(_("The key's owner belongs to no organization."))
+            if len(found.organizations) == 1:  # nothing to choose: look at once at the only one
+                connection.remote_organization_id = found.organizations[0].remote_id
+                found = _ask(connection, field)
     except ProviderError as error:
         _failed(connection, field, error)
     else:
         _found(connection, field, found)
+
+
+def _ask(connection: Connection, field: Field) -> Found:
+    with open_adapter(connection, field=field, wait=PATIENCE) as adapter:
+        return adapter.probe()
 
 
 def _mine(connection: Connection, field: Field) -> Connection | None:
@@ -135,7 +145,7 @@ def _fill_draft(current: Connection, found: Found) -> None:
 def _free_name(current: Connection, wished: str) -> str:
     """A name to begin with: the organization's own, with the provider's where it is taken."""
     others = Connection.objects.live().filter(organization=current.organization_id)
-    if others.filter(name=wished[:80]).exists():
+    if others.filter(name__iexact=wished[:80]).exists():
         wished = f"{wished[:60]} ({PROVIDERS[current.provider].label})"
     return wished[:80]
 

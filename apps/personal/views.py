@@ -17,7 +17,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.accounts.models import User
 from apps.configuration.models import RemoteConfiguration
-from apps.configuration.views import nonce_of, say
+from apps.configuration.views import say
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.organizations.services import open_personal_desk, personal_desk_of
@@ -25,7 +25,7 @@ from apps.personal import services
 from apps.personal.forms import AcceptInviteForm, DeleteForm, ProfileForm, RefreshForm
 from apps.personal.models import Account
 from apps.providers.catalogue import PROVIDERS
-from apps.sync.asking import heard
+from apps.sync.asking import heard, nonce_of
 from apps.sync.models import Command
 from apps.sync.outbox.kinds import KINDS
 from apps.sync.outbox.requests import RequestRefused, busy_targets, why_not
@@ -155,7 +155,7 @@ def ask_first(
         "provider": PROVIDERS.get(connection.provider),
         "row": row,
         "form": form,
-        "nonce": nonce_of(request),
+        "nonce": uuid.uuid4().hex,
         "cancel_url": reverse("personal:detail", args=[slug, connection.uid]),
         **more,
     }

@@ -34,6 +34,19 @@ CHANGE_TONES = {
 }
 
 
+def _kinds(page: Any) -> list[tuple[str, Any]]:
+    """One of each name: an organization's credit and a person's own are bought under the same."""
+    kinds = list(KINDS.values())  # an organization's before a person's own
+    order = kinds if page.organization.is_personal else reversed(kinds)
+    shown = {str(kind.label): kind.name for kind in order}  # the last of a name stays
+    return [(kind.name, kind.label) for kind in kinds if kind.name in shown.values()]
+
+
+def _of_kind(value: str, page: Any) -> Q:
+    label = KINDS[value].label
+    return Q(kind__in=[kind.name for kind in KINDS.values() if kind.label == label])
+
+
 def _actors(page: Any) -> list[tuple[str, Any]]:
     people = User.objects.filter(grants__organization=page.organization).order_by("name", "email")
     return [(str(user.pk), str(user)) for user in people]
@@ -105,8 +118,8 @@ class CommandList(_ActivityList):
         ChoiceFilter(
             key="kind",
             label=gettext_lazy("Change"),
-            options=lambda page: [(kind.name, kind.label) for kind in KINDS.values()],
-            lookup="kind",
+            options=_kinds,
+            lookup=_of_kind,
         ),
         connection_filter(),
         ChoiceFilter(key="actor", label=gettext_lazy("Asked by"), options=_actors, lookup="actor"),

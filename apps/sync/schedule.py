@@ -160,7 +160,8 @@ class Freshness:
 
     connection: Connection
     synced_at: datetime | None  # the oldest of its listings' last complete walks
-    next_at: datetime | None
+    next_at: datetime | None  # None too while nothing is walked
+    paused: bool
     running: bool
     asking: bool  # a sudden loss waits for a decision
     failing: bool
@@ -195,11 +196,15 @@ def freshness(organization: Organization, *names: str) -> list[Freshness]:
 
 def _fresh(rows: list[Resource], now: datetime) -> Freshness:
     synced = [row.completed_at for row in rows]
-    following = [row.due_at for row in rows if row.due_at is not None]
+    connection = rows[0].connection
+    paused = connection.state == Connection.State.PAUSED
+    walked = not paused and connection.frozen_at is None
+    following = [row.due_at for row in rows if walked and row.due_at is not None]
     return Freshness(
-        connection=rows[0].connection,
+        connection=connection,
         synced_at=None if None in synced else min(at for at in synced if at),
         next_at=min(following, default=None),
+        paused=paused,
         running=any(row.leased_until and row.leased_until > now for row in rows),
         asking=any(getattr(row, "asking", False) for row in rows),
         failing=any(row.failures for row in rows),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from apps.members.models import Member
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
+from apps.sync.asking import nonce_of
 from apps.ui.uploads import text_of
 from apps.workspaces import matrix_csv
 from apps.workspaces.cells import Edit, as_fields, edits_of
@@ -139,7 +140,7 @@ def matrix_import(request: DeskRequest) -> HttpResponse:
             organization=request.organization,
             actor=request.user,
             title=_("Change roles in workspaces"),
-            nonce=request.POST.get("nonce") or uuid.uuid4().hex,
+            nonce=nonce_of(request),
             refusals=reading.refusals,
             source={"back": request.path},
         )

@@ -15,6 +15,7 @@ from apps.members.models import Member, Person
 from apps.members.people import PeopleList
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
+from apps.sync.asking import nonce_of
 from apps.sync.outbox.requests import busy_targets
 from apps.sync.schedule import freshness
 from apps.ui.listing import Chosen
@@ -101,7 +102,7 @@ def _review(
         organization=request.organization,
         actor=request.user,
         title=title,
-        nonce=request.POST.get("nonce") or uuid.uuid4().hex,
+        nonce=nonce_of(request),
     )
     return redirect("sync:batch", slug=request.organization.slug, uid=batch.uid)
 
@@ -201,7 +202,7 @@ def add_people(request: DeskRequest) -> HttpResponse:
                 organization=request.organization,
                 actor=request.user,
                 title=_("Add people to workspaces"),
-                nonce=request.POST["nonce"],
+                nonce=nonce_of(request),
             )
             return redirect("sync:batch", slug=request.organization.slug, uid=batch.uid)
         error = _("Choose at least one workspace in which one of them could be.")

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
-from apps.sync.asking import asked
+from apps.sync.asking import asked, nonce_of
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox.kinds import KINDS
 from apps.sync.outbox.requests import why_not
@@ -83,7 +83,7 @@ def _create(request: DeskRequest, connection: Connection, form: NewWorkspaceForm
         default_geo=data["default_geo"],
         storage_geo=data["storage_geo"],
         actor=request.user,
-        nonce=data["nonce"],
+        nonce=nonce_of(request),
     )
 
 
@@ -154,17 +154,13 @@ def rename(request: DeskRequest, pk: int) -> HttpResponse:
                 workspace=workspace,
                 name=form.cleaned_data["name"],
                 actor=request.user,
-                nonce=_nonce(request),
+                nonce=nonce_of(request),
             ),
         )
         if command:
             return _to_row(request, command)
     title = _("Rename %(name)s") % {"name": workspace.name}
     return _form_page(request, "workspaces/rename.html", workspace, form, title=title)
-
-
-def _nonce(request: DeskRequest) -> str:
-    return request.POST.get("nonce") or uuid.uuid4().hex
 
 
 @desk_view("workspaces.change")
@@ -188,7 +184,7 @@ def residency(request: DeskRequest, pk: int) -> HttpResponse:
                 allowed_geos=form.allowed,
                 default_geo=form.cleaned_data["default_geo"],
                 actor=request.user,
-                nonce=_nonce(request),
+                nonce=nonce_of(request),
             ),
         )
         if command:
@@ -208,7 +204,7 @@ def archive(request: DeskRequest, pk: int) -> HttpResponse:
             form,
             "typed",
             lambda: services.archive_workspace(
-                workspace=workspace, actor=request.user, nonce=_nonce(request)
+                workspace=workspace, actor=request.user, nonce=nonce_of(request)
             ),
         )
         if command:

@@ -72,11 +72,13 @@
   function deed(one) {
     return [one.tagName, one.name, one.type, one.href, one.form && one.form.action].join("|");
   }
-  document.addEventListener("htmx:beforeSwap", function (event) {
+  function leave(event) {
     var piece = event.detail.target, one = document.activeElement;
     if (!piece || !piece.id || !one || !piece.contains(one)) return;
     left = { piece: piece.id, tag: one.tagName, deed: deed(one) };
-  });
+  }
+  document.addEventListener("htmx:beforeSwap", leave);
+  document.addEventListener("htmx:oobBeforeSwap", leave);  // rows of lists are exchanged this way
   document.addEventListener("htmx:afterSettle", function (event) {
     var was = left, now = document.activeElement, piece = was && document.getElementById(was.piece);
     if (!piece || !piece.contains(event.target)) return;

@@ -295,6 +295,31 @@ def test_a_session_that_ended_leads_the_whole_page_to_the_sign_in(client: Client
 
 
 @pytest.mark.parametrize(
+    ("referer", "following"),
+    [
+        ("http://testserver/o/acme/people/?q=a", "%2Fo%2Facme%2Fpeople%2F%3Fq%3Da"),
+        ("https://elsewhere.example/o/", "/o/acme/people/bulk/role/"),
+        (None, "/o/acme/people/bulk/role/"),
+    ],
+)
+def test_what_was_posted_after_the_session_ended_is_said_to_be_lost_and_leads_back(
+    client: Client, referer: str | None, following: str
+) -> None:
+    headers = {"Referer": referer} if referer else {}
+    answer = client.post("/o/acme/people/bulk/role/", headers=headers)
+    assert answer.status_code == 302
+    assert answer["Location"] == f"/accounts/login/?next={following}"
+    assert "what you sent was not kept" in client.get(answer["Location"]).text
+
+
+def test_signing_out_says_nothing_of_something_lost(client: Client) -> None:
+    sign_in(client, UserFactory().email)
+    answer = client.post(reverse("account_logout"), follow=True)
+    assert "not kept" not in answer.text
+    assert "not kept" not in client.get("/profile/", follow=True).text
+
+
+@pytest.mark.parametrize(
     "name",
     [
         "account_login",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from apps.invites.addresses import Address, read
+from apps.invites.addresses import Address, joined, read
 
 
 def emails(text: str) -> list[str]:
@@ -17,6 +17,9 @@ def emails(text: str) -> list[str]:
         "ada@example.com; bo@example.com;",
         "Ada Park <ada@example.com>\r\nbo@example.com\r\n\r\n",
         '"Park, Ada" <ada@example.com>, bo@example.com',
+        "ada@example.com bo@example.com",
+        "ada@example.com\tBo Lind <bo@example.com>",
+        "Email\nada@example.com, bo@example.com",
     ],
 )
 def test_addresses_may_be_separated_in_any_usual_way(text: str) -> None:
@@ -36,6 +39,32 @@ def test_a_csv_may_bring_its_own_roles(delimiter: str) -> None:
         Address("ada@example.com", "developer"),
         Address("bo@example.com", ""),
     ]
+
+
+def test_a_heading_counts_for_what_follows_it() -> None:
+    reading = read("ada@example.com\n\ufeffemail,role\nbo@example.com,developer\nnobody,user")
+
+    assert reading.addresses == [
+        Address("ada@example.com", ""),
+        Address("bo@example.com", "developer"),
+    ]
+    assert [(bad.number, bad.text) for bad in reading.bad_lines] == [(4, "nobody")]
+
+
+def test_of_two_texts_the_one_with_a_heading_comes_last() -> None:
+    typed, file = "email,role\nbo@example.com,developer\n", "ada@example.com\n"
+
+    assert emails(joined(typed, file)) == ["ada@example.com", "bo@example.com"]
+    assert joined("", "\n") == ""
+
+
+def test_an_address_with_two_roles_has_the_first_and_the_other_is_named() -> None:
+    reading = read(
+        "email,role\nada@example.com,developer\nAda@example.com,user\nada@example.com,Developer"
+    )
+
+    assert reading.addresses == [Address("ada@example.com", "developer")]
+    assert [bad.number for bad in reading.bad_lines] == [3]
 
 
 def test_a_spreadsheets_byte_order_mark_does_not_hide_the_heading() -> None:

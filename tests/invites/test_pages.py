@@ -61,6 +61,24 @@ def test_one_address_is_invited_at_once(
     assert "Queued" in page, "the row shows at once that it is in flight"
 
 
+def test_a_form_sent_before_asks_anew_once_something_else_stands_in_it(
+    olga: Client, at: Callable[[str], str], anthropic: Connection
+) -> None:
+    for who in ("bo", "bo", "dee"):
+        olga.post(at("new/"), form(anthropic, addresses=f"{who}@x.example"))
+    assert [c.label for c in Command.objects.order_by("pk")] == ["bo@x.example", "dee@x.example"]
+
+    for more in ("eva", "eva", "fay"):
+        olga.post(at("new/"), form(anthropic, addresses=f"ada@x.example, {more}@x.example"))
+    sent = [{c.label for c in batch.commands.all()} for batch in Batch.objects.order_by("pk")]
+    assert sent == [{"ada@x.example", "eva@x.example"}, {"ada@x.example", "fay@x.example"}]
+
+    for line in ("gil", "hal"):
+        sheet = SimpleUploadedFile("people.csv", f"{line}@x.example, ida@x.example".encode())
+        olga.post(at("new/"), form(anthropic, addresses="", file=sheet))
+    assert Batch.objects.count() == 4, "files of one name are told apart by what they hold"
+
+
 def test_several_addresses_at_two_providers_are_reviewed_first(
     olga: Client, at: Callable[[str], str], anthropic: Connection, cline: Connection
 ) -> None:
@@ -100,6 +118,24 @@ def test_a_file_is_read_like_what_is_pasted(
 
     wanted = {c.label: c.arguments["role"] for c in Batch.objects.get().commands.all()}
     assert wanted == {"bo@x.example": "user", "dee@x.example": "developer"}
+
+
+def test_a_file_beside_what_was_typed_keeps_its_roles_also_on_going_back(
+    olga: Client, at: Callable[[str], str], anthropic: Connection
+) -> None:
+    sheet = SimpleUploadedFile(
+        "people.csv", b"\xef\xbb\xbfemail,role\nbo@x.example,Claude Code user\n"
+    )
+    olga.post(at("new/"), form(anthropic, addresses="dee@x.example", file=sheet))
+    first = Batch.objects.get()
+    again = olga.get(at(f"new/?from={first.uid}")).context["form"]["addresses"].value()
+    olga.post(at("new/"), form(anthropic, addresses=again, nonce="n2"))
+
+    for batch in Batch.objects.all():
+        wanted = {c.label: c.arguments["role"] for c in batch.commands.all()}
+        assert wanted == {"bo@x.example": "claude_code_user", "dee@x.example": "developer"}
+        assert not batch.refusals
+    assert Batch.objects.count() == 2
 
 
 @pytest.mark.parametrize(

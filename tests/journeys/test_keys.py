@@ -72,6 +72,16 @@ def test_keys_of_people_who_left_are_switched_off_in_two_steps(
         witness.accessible()
 
 
+def test_who_presses_a_rows_button_by_keyboard_stays_in_that_row(page: Page, home: str) -> None:
+    page.goto(f"{home}/keys/")
+    button = page.locator("tbody button", has_text="Deactivate").first
+    number = button.evaluate("one => one.closest('tr').id")
+    button.press("Enter")
+    row = page.locator(f"#{number}")
+    expect(row).to_contain_text("Inactive")
+    assert row.evaluate("one => one.contains(document.activeElement)")
+
+
 def test_a_new_keys_secret_is_seen_once_and_never_again(
     page: Page, home: str, witness: Witness, desk: Desk, sandbox: SandboxServer
 ) -> None:

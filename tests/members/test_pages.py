@@ -12,7 +12,7 @@ from django.utils import timezone
 from apps.audit.record import record
 from apps.members.models import Person
 from apps.members.people import PeopleList
-from apps.organizations.models import Connection, Grant, Role
+from apps.organizations.models import Connection, Grant, Organization, Role
 from apps.sync.models import Command, CommandState, RemoteChange, Resource
 from tests.browsing import refuse
 from tests.factories import (
@@ -269,6 +269,30 @@ def test_a_locked_role_is_explained_and_offers_no_change(
     assert not Command.objects.exists()
 
 
+def test_a_paused_connection_says_so_in_place_of_what_it_cannot_do(
+    alice: Grant, client: Client, anthropic: Connection
+) -> None:
+    person = join(anthropic, role="user")
+    anthropic.resources.create(name="members", completed_at=timezone.now(), due_at=timezone.now())
+    where = address(alice, f"{person.pk}/")
+    assert "Change role</button>" in body(client.get(where))
+
+    Connection.objects.update(state=Connection.State.PAUSED)
+    html = body(client.get(where))
+    assert "This connection is paused. Resume it first." in html
+    assert "Change role</button>" not in html
+    assert "· paused" in html
+    assert ", next" not in html
+
+
+def test_a_former_role_is_named_as_everywhere(
+    alice: Grant, client: Client, anthropic: Connection
+) -> None:
+    person = join(anthropic, role="claude_code_user")
+    person.members.update(gone_at=timezone.now())
+    assert "Claude Code user, gone" in body(client.get(address(alice, f"{person.pk}/")))
+
+
 def test_a_viewer_sees_a_person_and_can_change_nothing(alice: Grant, anthropic: Connection) -> None:
     person = join(anthropic)
     viewer = GrantFactory(organization=alice.organization, role=Role.VIEWER)
@@ -352,6 +376,14 @@ def test_a_role_that_cannot_be_given_is_refused_in_words(
     assert not Command.objects.exists()
 
 
+def test_a_role_that_somebody_has_is_named_as_everywhere(
+    alice: Grant, client: Client, anthropic: Connection
+) -> None:
+    person = join(anthropic, role="claude_code_user")
+    where = address(alice, f"{person.pk}/{person.members.get().pk}/role/")
+    assert "Already Claude Code user." in body(client.post(where, {"role": "claude_code_user"}))
+
+
 def test_the_providers_refusal_of_a_role_stands_beside_the_role_that_was_chosen(
     alice: Grant, client: Client, anthropic: Connection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,6 +410,17 @@ def test_the_providers_refusal_of_a_removal_stands_where_it_was_asked_for(
     assert answer.status_code == 422
     assert "The provider says no." in body(answer)
     assert "What stays behind" in body(answer)
+
+
+def test_a_removal_that_a_second_person_must_approve_is_not_said_to_be_on_its_way(
+    alice: Grant, client: Client, anthropic: Connection
+) -> None:
+    Organization.objects.update(demand_second_person=True)
+    person = join(anthropic)
+    where = address(alice, f"{person.pk}/{person.members.get().pk}/remove/")
+    html = body(client.post(where, {"nonce": "n1"}, follow=True))
+    assert "A second person must approve it" in html
+    assert "On its way." not in html
 
 
 def test_a_removal_says_first_what_stays_behind(

@@ -14,7 +14,8 @@ from apps.audit import triggers, verification
 from apps.audit.models import Entry
 from apps.audit.record import Line, record, record_many
 from apps.audit.tasks import verify_audit
-from apps.audit.words import in_words
+from apps.audit.words import _WORDS, in_words
+from apps.organizations.audit_words import AREAS
 from apps.organizations.models import Organization, Role
 from apps.sync.outbox.kinds import KINDS
 from tests.factories import ConnectionFactory, GrantFactory, OrganizationFactory
@@ -206,6 +207,14 @@ def test_every_verb_is_said_in_words() -> None:
     kind = next(iter(KINDS.values()))
     assert str(in_words(f"{kind.name}.done")) == f"{kind.label}: done"
     assert in_words("never.heard.of") == "never.heard.of"
+
+
+def test_every_verb_of_an_organization_belongs_to_an_area_of_the_filter() -> None:
+    verbs = {*_WORDS, *KINDS}
+    nowhere = {verb for verb in verbs if not verb.startswith(tuple(AREAS))}
+    assert {verb.partition(".")[0] for verb in nowhere} == {"staff"}, "which is of no organization"
+    areas = {area for area in AREAS if any(verb.startswith(area) for verb in verbs)}
+    assert areas == set(AREAS)
 
 
 def test_the_api_finds_what_somebody_did_who_has_left(acme: Organization) -> None:

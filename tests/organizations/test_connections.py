@@ -74,6 +74,22 @@ def test_a_connection_is_renamed_and_the_log_says_from_what_to_what(
     assert Entry.objects.filter(verb="connections.rename").count() == 1
 
 
+def test_two_connections_are_never_called_the_same(alice: Client, main: Connection) -> None:
+    other = ConnectionFactory.create(organization=main.organization, name="Lab")
+    answer = do(alice, other, "rename", name="main")
+    assert answer.status_code == 422
+    assert "Another connection is called “main” already." in answer.text
+    other.refresh_from_db()
+    assert other.name == "Lab"
+    do(alice, other, "rename", name="LAB")
+    other.refresh_from_db()
+    assert other.name == "LAB"
+    Connection.objects.filter(pk=main.pk).update(state=Connection.State.DISCONNECTED)
+    do(alice, other, "rename", name="Main")
+    other.refresh_from_db()
+    assert other.name == "Main"
+
+
 def test_a_paused_connection_is_resumed_with_a_sync(
     alice: Client, main: Connection, worker: Worker
 ) -> None:

@@ -167,6 +167,39 @@ def test_a_key_that_reaches_several_organizations_asks_which(
     assert connected.can("invites.create")
 
 
+def test_a_key_that_reaches_one_organization_alone_asks_nothing(
+    alice: Client, worker: Worker, sandbox: SandboxServer
+) -> None:
+    address = "ona@one.example"
+    sandbox.control.member(sandbox.cline_organization, address, role="owner")
+    paste(alice, "cline", sandbox.control.new_key(email=address)["api_key"])
+    worker.run()
+    assert [one["id"] for one in the_draft().probe_result["organizations"]] == [
+        sandbox.cline_organization
+    ]
+    assert "With it one can" in page_of(alice)
+    draft = the_draft()
+    twin = ConnectionFactory.create(organization=draft.organization, name="Cline")
+    answer = alice.post(f"/o/acme/connections/{draft.uid}/connect/", {"name": "cline"})
+    assert "Another connection is called “cline” already." in answer.text
+    twin.delete()
+    alice.post(f"/o/acme/connections/{draft.uid}/connect/", {"name": "Cline"})
+    connected = the_draft()
+    assert connected.state == "active"
+    assert connected.remote_organization_id == sandbox.cline_organization
+    assert connected.can("invites.create")
+
+
+def test_a_key_that_reaches_no_organization_says_so_and_another_may_be_pasted(
+    alice: Client, worker: Worker, sandbox: SandboxServer
+) -> None:
+    paste(alice, "cline", sandbox.control.new_key(email="nobody@none.example")["api_key"])
+    worker.run()
+    page = page_of(alice)
+    assert "owner belongs to no organization." in page
+    assert "Paste another key" in page
+
+
 def test_an_organization_that_the_key_does_not_reach_cannot_be_chosen(
     alice: Client, worker: Worker, sandbox: SandboxServer
 ) -> None:

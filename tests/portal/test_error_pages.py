@@ -9,8 +9,9 @@ from django.http import HttpRequest, HttpResponse
 from django.test import Client
 from django.urls import include, path
 
+from apps.organizations.models import Role
 from tests.browsing import at_desk
-from tests.factories import UserFactory
+from tests.factories import GrantFactory, UserFactory
 
 
 def breaks(request: HttpRequest) -> HttpResponse:
@@ -92,6 +93,19 @@ def test_what_no_browser_sends_is_refused_without_the_database() -> None:
     assert "could not be understood" in html
     assert 'href="/"' in html
     assert f">{answer['X-Request-ID']}</code>" in html
+
+
+@pytest.mark.django_db
+def test_an_address_of_a_form_opened_like_a_page_says_so() -> None:
+    desk = GrantFactory(role=Role.OWNER)
+    client = at_desk(desk.user)
+    address = f"/o/{desk.organization.slug}/people/bulk/role/"
+
+    answer = client.get(address, headers={"Accept": "text/html,*/*"})
+    assert answer.status_code == 405
+    assert answer["Allow"] == "POST"
+    assert "This page comes from a form" in answer.text
+    assert not client.get(address).content, "a program wants no page"
 
 
 @pytest.mark.django_db

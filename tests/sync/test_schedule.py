@@ -11,6 +11,7 @@ from django.utils import timezone
 from pytest_django import DjangoAssertNumQueries, DjangoCaptureOnCommitCallbacks
 
 from apps.audit.models import Entry
+from apps.organizations.health import with_freshness
 from apps.organizations.models import Connection, Role
 from apps.providers.records import Unreadable
 from apps.sync import leases, schedule
@@ -210,6 +211,29 @@ def test_freshness_takes_one_query(
     assert found[0].next_at == resource_of(connection).due_at
     assert not found[0].is_stale
     assert found[1].is_stale
+
+
+@pytest.mark.parametrize(
+    ("fields", "paused"),
+    [({"state": Connection.State.PAUSED}, True), ({"frozen_at": timezone.now()}, False)],
+)
+def test_nothing_is_due_where_nothing_is_walked(
+    connection: Connection, fields: dict[str, Any], paused: bool
+) -> None:
+    resource = resource_of(connection)
+    resource.due_at = timezone.now()
+    resource.save()
+    assert next_times(connection) == [resource.due_at] * 2
+
+    Connection.objects.update(**fields)
+    assert next_times(connection) == [None, None]
+    assert schedule.freshness(connection.organization)[0].paused == paused
+
+
+def next_times(connection: Connection) -> list[Any]:
+    """When something is walked next, as the connection's own page and all others say it."""
+    (walked,) = with_freshness(Connection.objects.all()).values("next_at")
+    return [walked["next_at"], schedule.freshness(connection.organization)[0].next_at]
 
 
 # --- A dead worker -------------------------------------------------------------------------------

@@ -30,13 +30,10 @@ def field(bound: BoundField, **attributes: Any) -> dict[str, Any]:
     given = {name.replace("_", "-"): value for name, value in attributes.items()}
     classes = f"{bound.field.widget.attrs.get('class', '')} {css}".strip()
     given["class"] = f"{classes} is-invalid" if bound.errors else classes
-    return {
-        "field": bound,
-        "label": label,
-        "bare": bare,
-        "kind": kind,
-        "widget": bound.as_widget(attrs=given),
-    }
+    widget = bound.as_widget(attrs=given)
+    if bound.field.show_hidden_initial:  # what the page showed, to tell later what was changed
+        widget += bound.as_hidden(only_initial=True)
+    return {"field": bound, "label": label, "bare": bare, "kind": kind, "widget": widget}
 
 
 @register.inclusion_tag("ui/_fields.html")
