@@ -23,7 +23,7 @@ from apps.billing.whose import Pages, pages_of
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection
 from apps.sync import schedule
-from apps.sync.asking import asked
+from apps.sync.asking import asked, nonce_for
 from apps.sync.models import Command, CommandState
 from apps.sync.outbox.kinds import kind_of
 
@@ -67,11 +67,12 @@ def answer_buy(request: DeskRequest, pages: Pages, places: Sequence[Connection])
 
 def _ask(request: DeskRequest, pages: Pages, form: BuyForm) -> Command:
     given = form.cleaned_data
+    cents = int(given["amount"] / services.CENT)
     common: dict[str, Any] = {
         "connection": form.place,
         "amount": given["amount"],
         "actor": request.user,
-        "nonce": str(given["nonce"]),
+        "nonce": nonce_for(given["nonce"], form.place.pk, cents, given["way"]),
     }
     if given["way"] == CARD:
         return services.purchase(**common)

@@ -17,7 +17,7 @@ from apps.billing.models import Plan, Subscription
 from apps.billing.plan_forms import CancelForm, SeatsForm
 from apps.billing.subscribing import CANCEL_KIND, SEATS_KIND, SUBSCRIBE_KIND
 from apps.organizations.access import DeskRequest, desk_view
-from apps.sync.asking import asked
+from apps.sync.asking import asked, nonce_for
 from apps.sync.models import Command, CommandState
 
 METHODS = ["GET", "HEAD", "POST"]
@@ -169,19 +169,26 @@ def _is_confirmed(request: DeskRequest) -> bool:
     return request.method == "POST" and "confirmed" in request.POST
 
 
+def _nonce(request: DeskRequest) -> str:
+    """That of what the form means; "" for none that is one."""
+    given = request.POST
+    try:
+        nonce = uuid.UUID(given.get("nonce", ""))
+        return nonce_for(nonce, int(given["seats"])) if "seats" in given else str(nonce)
+    except ValueError:
+        return ""
+
+
 def _asked_before(request: DeskRequest) -> Command | None:
     """What this very form has asked for: sent twice, it must not be held against what it has changed."""
-    try:
-        nonce = uuid.UUID(request.POST.get("nonce", ""))
-    except ValueError:
-        return None
+    nonce = _nonce(request)
     rows = Command.objects.visible_to(request.user).filter(organization=request.organization)
-    return rows.filter(nonce=str(nonce), actor=request.user).first()
+    return rows.filter(nonce=nonce, actor=request.user).first() if nonce else None
 
 
 def _given(request: DeskRequest, form: SeatsForm) -> dict[str, Any]:
     data = form.cleaned_data
-    return {"seats": data["seats"], "actor": request.user, "nonce": str(data["nonce"])}
+    return {"seats": data["seats"], "actor": request.user, "nonce": _nonce(request)}
 
 
 def _on_its_way(request: DeskRequest, command: Command) -> HttpResponse:

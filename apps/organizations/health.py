@@ -206,10 +206,13 @@ class Health:
 
 
 def with_freshness(connections: ConnectionQuerySet) -> ConnectionQuerySet:
-    """Add ``synced_at`` (the oldest of its listings' last complete walks), ``usual_synced_at`` and
-    ``slow_synced_at`` (the same of those that are walked at the usual pace, and of the others),
-    ``next_at`` (none while nothing is walked: paused, or the key is refused), ``unsynced`` (listings never walked whole) and ``unread`` (reports of which the latest days
-    have never been read) to each connection, in the same query."""
+    """Add to each connection, in the same query:
+
+    - ``synced_at``, the oldest of its listings' last complete walks; ``usual_synced_at`` and
+      ``slow_synced_at``, the same of those that are walked at the usual pace, and of the others;
+    - ``next_at``: none while nothing is walked, because it is paused or the key is refused;
+    - ``unsynced``: listings never walked whole; ``unread``: reports of which the latest days have never been read.
+    """
     slow = Q(resources__name__in=list(SLOW_LISTINGS))
     walked = Q(state=Connection.State.ACTIVE, frozen_at__isnull=True)
     series, new = Q(resources__name__in=list(SERIES)), Q(resources__completed_at__isnull=True)

@@ -29,6 +29,11 @@ def nonce_of(request: HttpRequest) -> str:
     return hashlib.sha256(content.encode()).hexdigest()
 
 
+def nonce_for(nonce: uuid.UUID, *meant: object) -> str:
+    """Likewise of what was ``meant``, however it is spelled: "50" and "50.00" dollars are bought once."""
+    return str(uuid.uuid5(nonce, " ".join(map(str, meant))))
+
+
 def _digest(upload: IO[bytes]) -> str:
     upload.seek(0)  # a form may have read it already
     digest = hashlib.sha256(upload.read()).hexdigest()

@@ -86,6 +86,22 @@ def test_a_bad_amount_is_refused_beside_its_field(
     assert not Command.objects.exists()
 
 
+def test_gone_back_to_and_corrected_the_form_buys_what_it_says_now(
+    bea: Client, at: At, account: Connection
+) -> None:
+    sent = form(account, amount="250", confirmed="1")
+    first = bea.post(at("buy/"), sent)
+    again = bea.post(at("buy/"), sent | {"amount": "250.00"})
+    assert again["Location"] == first["Location"], "the same, however it is spelled"
+    waits = bea.post(at("buy/"), sent | {"amount": "25.00"})
+    assert waits.status_code == 200, "one at a time, which is said beside the field"
+    Command.objects.update(state=CommandState.SUCCEEDED, settled_at=timezone.now())
+    other = bea.post(at("buy/"), sent | {"amount": "25.00"})
+    assert other["Location"] != first["Location"]
+    cents = Command.objects.order_by("pk").values_list("arguments__cents", flat=True)
+    assert list(cents) == [25_000, 2_500]
+
+
 def test_what_will_happen_is_said_before_it_is_asked_for(
     bea: Client, at: At, account: Connection
 ) -> None:
