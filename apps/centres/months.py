@@ -121,6 +121,11 @@ def _is_told(connection: Connection, name: ReportName) -> bool:
 def is_whole(connections: Sequence[Connection], month: Span) -> bool:
     """Whether every day of a month so far has been read, in each report that there is of each connection; days
     before anything was read have not. Three queries."""
+    return month in whole_of(connections, [month])
+
+
+def whole_of(connections: Sequence[Connection], spans: Sequence[Span]) -> set[Span]:
+    """Those of some months of which that is so. Three queries, however many."""
     live = live_of(connections)
     reports = Report.objects.filter(connection__in=live, name__in=READ)
     begun = {
@@ -133,9 +138,11 @@ def is_whole(connections: Sequence[Connection], month: Span) -> bool:
         for name in READ
         if (one.pk, name) in begun or _is_told(one, name)
     ]
-    if any(place not in begun or begun[place] > month.number for place in wanted):
-        return False
-    return coverage_of(live, month.first, month.last).is_complete
+    if any(place not in begun for place in wanted):
+        return set()
+    begins = max((begun[place] for place in wanted), default=0)
+    read = coverage_of(live, min(one.first for one in spans), max(one.last for one in spans))
+    return {one for one in spans if begins <= one.number and not read.lacks(one.first, one.last)}
 
 
 def obstacles(connections: Sequence[Connection], month: Span) -> list[str]:

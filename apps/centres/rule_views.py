@@ -70,6 +70,7 @@ def _edit(request: DeskRequest, centre: CostCentre, rule: Rule | None) -> HttpRe
         "centre": centre,
         "form": form,
         "preview": preview,
+        "is_whole": preview is None or months.is_whole(connections, preview.month),
         "cancel_url": address(request, "one", pk=centre.pk),
     }
     return render(request, "centres/rule.html", context)

@@ -129,6 +129,22 @@ def test_a_report_of_costs_is_waited_for_only_where_the_provider_has_one(
         close(owner, last)
 
 
+def test_the_list_of_statements_marks_months_that_are_not_read_whole(
+    owner: Grant, ml: CostCentre, claude: Connection, older: Span, last: Span
+) -> None:
+    assert months.whole_of([claude], [older, last]) == {older, last}
+    ReadDay.objects.filter(connection=claude, day=day_of(older.first)).delete()
+    assert months.whole_of([claude], [older, last]) == {last}
+    path = f"/o/{owner.organization.slug}/centres/statements/"
+    html = at_desk(owner.user).get(path).content.decode()
+    marked = f'{older.label}</a> <span class="text-secondary">*</span>'
+    assert marked in html
+    assert f"{last.label}</a></td>" in html
+    assert "* Some days of this month are not read yet." in html
+    Report.objects.filter(connection=claude).update(backfill_to=day_of(older.first) + 3)
+    assert months.whole_of([claude], [older, last]) == {last}, "what is before was never read"
+
+
 def test_a_closed_month_does_not_change_and_corrections_stand_in_the_next_open_one(
     owner: Grant, ml: CostCentre, claude: Connection, older: Span, last: Span
 ) -> None:

@@ -59,6 +59,10 @@ def test_a_centre_is_made_its_rule_previewed_saved_and_seen_in_usage(
     assert "What this takes" in html
     assert "$30.00" in html
     assert "is unallocated today" in html
+    assert "An estimate: the provider bills workspaces and models." in html
+    assert "Some days of this month are not read yet." not in html
+    whole = {"how": "workspace:contains", "text": "front", "which": "", "preview": "1"}
+    assert "An estimate" not in browser.post(at(f"{one.pk}/rules/new/"), whole).content.decode()
     assert not Rule.objects.exists()
     assert "Save the rule" in html
     browser.post(at(f"{one.pk}/rules/new/"), {**rule, "save": "1"})
