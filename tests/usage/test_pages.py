@@ -180,6 +180,32 @@ def test_the_period_before_stands_beside(olga: Client, at: At, claude: Connectio
     assert chart(page)["series"][-1]["line"]
 
 
+def test_a_day_that_is_not_over_is_no_fair_comparison(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    used(claude, back(1), cost="3", counts={"output": 1})
+    used(claude, back(0), cost="2", counts={"output": 1})
+    said = "Today is not over, and the period before has whole days"
+    assert said in body(olga, at("?range=today&compare=1"))
+    assert said in body(olga, at("?range=7d&compare=1"))
+    assert said not in body(olga, at("?range=yesterday&compare=1"))
+    assert said not in body(olga, at("?range=7d")), "nothing is compared"
+
+
+def test_a_share_says_of_what_it_is_where_that_is_not_the_cost_beside_it(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    used(claude, back(1), cost="3", counts={"output": 1}, model="dear")
+    used(claude, back(1), cost="1", counts={"output": 9}, model="cheap")
+    page = body(olga, at("?range=7d"))
+    assert ">Share</th>" in page
+    page = body(olga, at("?range=7d&show=tokens&compare=1"))
+    assert shown(page) == ["cheap", "dear"]
+    assert ">Share of tokens</th>" in page
+    assert 'data-label="Share of tokens">90.0%' in page
+    assert ">Tokens before</th>" in page
+
+
 # --- The address, and what is typed into it --------------------------------------------------------
 
 
