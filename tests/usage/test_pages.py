@@ -192,6 +192,17 @@ def test_a_day_that_is_not_over_is_no_fair_comparison(
     assert said not in body(olga, at("?range=7d")), "nothing is compared"
 
 
+def test_a_sum_that_is_an_estimate_is_marked_also_beside_the_period_before(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    for key, cost in (("k1", "3"), ("k2", "1")):
+        used(claude, back(1), cost=cost, counts={"output": 1}, key=key)
+    marked = re.compile(r'stat-value"><span class="estimate"[^>]*>≈</span><[^>]*>about</span> \$3')
+    assert marked.search(body(olga, at("?range=7d&key=k1")))
+    assert marked.search(body(olga, at("?range=7d&key=k1&compare=1")))
+    assert not re.search(r'stat-value"><span', body(olga, at("?range=7d&compare=1")))
+
+
 def test_a_share_says_of_what_it_is_where_that_is_not_the_cost_beside_it(
     olga: Client, at: At, claude: Connection
 ) -> None:
@@ -299,6 +310,28 @@ def test_holes_and_refusals_are_told(olga: Client, at: At, claude: Connection) -
     Report.objects.filter(connection=claude).update(backfill_to=0, paused_at=timezone.now())
     page = body(olga, at(f"?from={back(50)}&to={back(0)}"))
     assert "reading back is paused" in page
+
+
+def test_days_that_are_over_and_read_are_not_said_to_be_old(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    used(claude, back(1), cost="3", counts={"output": 1})
+    assert "Read up to" in body(olga, at("?range=7d")), "today goes on"
+    page = body(olga, at("?range=yesterday"))
+    assert "All of these days are read" in page
+    assert "Read up to" not in page
+    ReadDay.objects.filter(connection=claude, day=day_of(back(3))).delete()
+    assert "All of these" not in body(olga, at(f"?from={back(5)}&to={back(1)}"))
+
+
+def test_hours_in_a_file_are_headed_with_their_zone(
+    olga: Client, at: At, owner: Grant, claude: Connection
+) -> None:
+    owner.user.time_zone = "Asia/Kolkata"
+    owner.user.save(update_fields=["time_zone"])
+    query = at("?range=yesterday&by=hour&export=csv")
+    told = b"".join(olga.get(query)).decode("utf-8-sig")  # type: ignore[arg-type]  # streamed
+    assert told.startswith("Hour (Asia/Kolkata),")
 
 
 def test_what_is_not_read_is_no_zero_in_the_chart_and_no_fair_comparison(
