@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -65,7 +66,14 @@ def test_a_centre_is_made_its_rule_previewed_saved_and_seen_in_usage(
     assert "An estimate" not in browser.post(at(f"{one.pk}/rules/new/"), whole).content.decode()
     assert not Rule.objects.exists()
     assert "Save the rule" in html
-    browser.post(at(f"{one.pk}/rules/new/"), {**rule, "save": "1"})
+    seen = re.search(r'name="seen" value="([^"]*)"', html)
+    assert seen is not None
+    other = {**rule, "text": "ml", "save": "1", "seen": seen[1]}
+    html = browser.post(at(f"{one.pk}/rules/new/"), other).content.decode()
+    assert "You have changed the rule since you looked" in html
+    assert "$42.50" in html, "what it takes now"
+    assert not Rule.objects.exists(), "nobody has seen that it takes both keys"
+    browser.post(at(f"{one.pk}/rules/new/"), {**rule, "save": "1", "seen": seen[1]})
     assert Rule.objects.get().text == "ml-1"
     html = shown(browser, at(f"{one.pk}/"))
     assert "API keys whose name begins with “ml-1”" in html
