@@ -116,6 +116,20 @@ def end_of(period: date, by: str) -> date:
     return period
 
 
+def cut(question: Question) -> str:
+    """That the range begins or ends amid a week or month, so that its bar is lower than a whole one's; "" if not."""
+    if question.by not in ("week", "month"):
+        return ""
+    words = []
+    if period_of(question.first, question.by) != question.first:
+        day = date_format(question.first, "j M Y")
+        words.append(_("The first bar holds the days from %(day)s on alone.") % {"day": day})
+    if end_of(period_of(question.last, question.by), question.by) != question.last:
+        day = date_format(question.last, "j M Y")
+        words.append(_("The last bar holds the days up to %(day)s alone.") % {"day": day})
+    return " ".join(words)
+
+
 def periods(first: date, last: date, by: str) -> list[Period]:
     """Every period of a range, also those in which nothing was used."""
     if by == "hour":

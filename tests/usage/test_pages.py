@@ -192,6 +192,23 @@ def test_a_day_that_is_not_over_is_no_fair_comparison(
     assert said not in body(olga, at("?range=7d")), "nothing is compared"
 
 
+def test_a_week_that_the_range_cuts_is_said_to_be_none(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    used(claude, back(14), cost="3", counts={"output": 1})
+    monday = back(14) - timedelta(days=back(14).weekday())
+    whole = f"?from={monday}&to={monday + timedelta(days=6)}"
+    assert "alone." not in body(olga, at(f"{whole}&by=week"))
+    tuesday = monday + timedelta(days=1)
+    page = body(olga, at(f"?from={tuesday}&to={monday + timedelta(days=6)}&by=week"))
+    assert f"The first bar holds the days from {tuesday:%-d %b %Y} on alone." in page
+    assert "The last bar" not in page
+    page = body(olga, at(f"?from={monday}&to={monday + timedelta(days=5)}&by=week"))
+    assert "The last bar holds the days up to" in page
+    assert "The first bar" not in page
+    assert "The first bar" not in body(olga, at(f"?from={tuesday}&to={back(1)}&by=day"))
+
+
 def test_a_sum_that_is_an_estimate_is_marked_also_beside_the_period_before(
     olga: Client, at: At, claude: Connection
 ) -> None:
