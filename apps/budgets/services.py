@@ -64,14 +64,19 @@ def create_budget(
     return budget
 
 
-def change_budget(*, budget: Budget, actor: User, **wanted: Unpack[Wanted]) -> Budget:
+def change_budget(
+    *, budget: Budget, actor: User, seen: int | None = None, **wanted: Unpack[Wanted]
+) -> Budget:
     """Change name, amount and what is told; what is not said stays. The budget as it is now. Raises Refused.
 
-    A threshold that is not passed any more is settled at once, one that now is is told.
+    ``seen``: the revision that whoever asks has looked at; another one is refused, so that a form that stood
+    open does not put back what a colleague has changed. A threshold that is not passed any more is settled at once, one that now is is told.
     """
     try:
         with transaction.atomic(durable=True):
             current = _checked(budget, actor)
+            if seen is not None and seen != current.revision:
+                raise Refused({"": _meanwhile(current)})
             terms = changed(current, wanted)
             wrong = faults(terms, current.organization, current.currency, besides=current)
             if wrong:
@@ -89,6 +94,17 @@ def change_budget(*, budget: Budget, actor: User, **wanted: Unpack[Wanted]) -> B
         raise Refused({"name": taken()}) from None
     keeping.look(current)
     return current
+
+
+def _meanwhile(current: Budget) -> str:
+    return _(
+        "“%(name)s” was changed meanwhile: it is %(amount)s now, told at %(thresholds)s."
+        " To save yours all the same, do it once more."
+    ) % {
+        "name": current.name,
+        "amount": words.money(current.amount, current.currency),
+        "thresholds": ", ".join(f"{one}%" for one in current.thresholds) or "–",
+    }
 
 
 def delete_budget(*, budget: Budget, actor: User) -> None:

@@ -26,6 +26,7 @@ from apps.notices.topics import topic_of
 from apps.organizations.access import DeskRequest, desk_view
 from apps.usage import missing_words
 from apps.usage.days import day_of
+from apps.usage.groupings import is_number
 from apps.usage.known import READ
 from apps.usage.question import pairs_of, utc_today
 from apps.usage.views import utc_midnight
@@ -195,9 +196,12 @@ def change(request: DeskRequest, pk: int) -> HttpResponse:
     )
     if request.method == "POST" and form.is_valid():
         try:
-            services.change_budget(budget=one, actor=request.user, **of_terms(form.terms))
+            services.change_budget(
+                budget=one, actor=request.user, seen=_seen(request), **of_terms(form.terms)
+            )
         except services.Refused as refused:
             form.refuse(refused.errors)
+            one = _budget(request, pk)
         else:
             messages.success(request, _("Saved."))
             return redirect(_page(request, pk))
@@ -211,6 +215,12 @@ def change(request: DeskRequest, pk: int) -> HttpResponse:
         "cancel_url": _page(request, pk),
     }
     return render(request, "budgets/form.html", context)
+
+
+def _seen(request: DeskRequest) -> int | None:
+    """The revision that the form was made of."""
+    told = request.POST.get("revision", "")
+    return int(told) if is_number(told) else None
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

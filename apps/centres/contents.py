@@ -7,7 +7,7 @@ from decimal import Decimal
 from apps.centres.models import CostCentre, Rule, Subject
 from apps.centres.months import Span
 from apps.centres.rules import Ruling, Sorter, Thing, item, rulings_of, things_of
-from apps.centres.statements import Ident, charged
+from apps.centres.statements import Ident, Piece, charged, judged
 from apps.organizations.models import Connection, Organization
 from apps.usage.money import joined
 from apps.usage.names import Name, Names
@@ -107,6 +107,7 @@ class Preview:
     # What of it other centres have today, by name and currency, and what nobody has.
     taken_from: dict[tuple[str, str], Decimal] = field(default_factory=dict)
     unallocated: dict[str, Decimal] = field(default_factory=dict)
+    is_estimate: bool = False
 
     @property
     def number(self) -> int:
@@ -134,11 +135,15 @@ def preview(
     after = Sorter(connections, _with(rulings, centre, draft, instead_of))
     found = Preview(month)
     things: dict[Thing, Took] = {}
-    for ident, _none, _billed, shared in charged(connections, month):
+    pieces = []
+    for ident, _none, billed, shared in charged(connections, month):
         decided = after.decided(ident[:4])
         if decided is None or decided[0] is not draft:
+            pieces.append(Piece(month.number, None, ident, billed, shared))
             continue
+        pieces.append(Piece(month.number, centre.pk, ident, billed, shared))
         _take(found, things, ident, joined(0, shared), decided[1], before.decide(ident[:4]))
+    found.is_estimate = any(one.is_estimate for one in judged(pieces) if one.centre is not None)
     rows = [one for one in things.values() if any(one.costs.values())]
     found.counts = {draft.subject: len(rows)} if rows else {}
     found.shown = sorted(rows, key=lambda one: -one.most)[:SHOWN]

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 
 from apps.centres.models import Closing
 from apps.organizations.models import Connection, Organization
+from apps.providers.catalogue import PROVIDERS
 from apps.usage.coverage import CAPABILITIES, LATE_HOURS, coverage_of
 from apps.usage.days import HOURS, date_of, day_of
 from apps.usage.models import ReadDay, Report, ReportName
@@ -109,9 +110,22 @@ def live_of(connections: Iterable[Connection]) -> list[Connection]:
     return [one for one in connections if one.state != Connection.State.DISCONNECTED]
 
 
+def _is_told(connection: Connection, name: ReportName) -> bool:
+    """Whether there will be such a report: not where the provider tells its money along with usage."""
+    provider = PROVIDERS.get(connection.provider)
+    if provider is not None and name not in provider.reports:
+        return False
+    return connection.can(CAPABILITIES[name])
+
+
 def is_whole(connections: Sequence[Connection], month: Span) -> bool:
     """Whether every day of a month so far has been read, in each report that there is of each connection; days
     before anything was read have not. Three queries."""
+    return month in whole_of(connections, [month])
+
+
+def whole_of(connections: Sequence[Connection], spans: Sequence[Span]) -> set[Span]:
+    """Those of some months of which that is so. Three queries, however many."""
     live = live_of(connections)
     reports = Report.objects.filter(connection__in=live, name__in=READ)
     begun = {
@@ -122,11 +136,13 @@ def is_whole(connections: Sequence[Connection], month: Span) -> bool:
         (one.pk, name)
         for one in live
         for name in READ
-        if (one.pk, name) in begun or one.can(CAPABILITIES[name])
+        if (one.pk, name) in begun or _is_told(one, name)
     ]
-    if any(place not in begun or begun[place] > month.number for place in wanted):
-        return False
-    return coverage_of(live, month.first, month.last).is_complete
+    if any(place not in begun for place in wanted):
+        return set()
+    begins = max((begun[place] for place in wanted), default=0)
+    read = coverage_of(live, min(one.first for one in spans), max(one.last for one in spans))
+    return {one for one in spans if begins <= one.number and not read.lacks(one.first, one.last)}
 
 
 def obstacles(connections: Sequence[Connection], month: Span) -> list[str]:
@@ -158,7 +174,7 @@ def obstacles(connections: Sequence[Connection], month: Span) -> list[str]:
         for name in READ:
             if (one.pk, name) in reports:
                 found += _of_report(one, name, ledger.get((one.pk, name), {}), first, last)
-            elif one.can(CAPABILITIES[name]):
+            elif _is_told(one, name):
                 words = {"connection": one.name, "report": ReportName(name).label}
                 found.append(_("%(connection)s, %(report)s: nothing has been read yet.") % words)
     return found

@@ -34,9 +34,12 @@ def _edit(request: DeskRequest, centre: CostCentre, rule: Rule | None) -> HttpRe
         rule=rule,
     )
     preview = None
+    asked = "\n".join(request.POST.get(name, "") for name in ("how", "text", "which"))
+    # What the preview was of goes along with the form: another rule than was seen is shown first.
+    is_changed = "save" in request.POST and request.POST.get("seen", asked).split() != asked.split()
     if request.method == "POST" and form.is_valid():
         told = form.cleaned_data["rule"]
-        if "save" in request.POST:
+        if "save" in request.POST and not is_changed:
             try:
                 if rule is None:
                     services.add_rule(centre=centre, actor=request.user, **told)
@@ -70,6 +73,9 @@ def _edit(request: DeskRequest, centre: CostCentre, rule: Rule | None) -> HttpRe
         "centre": centre,
         "form": form,
         "preview": preview,
+        "asked": asked,
+        "is_changed": is_changed,
+        "is_whole": preview is None or months.is_whole(connections, preview.month),
         "cancel_url": address(request, "one", pk=centre.pk),
     }
     return render(request, "centres/rule.html", context)

@@ -39,6 +39,7 @@ class Listed:
     closing: Closing | None
     sums: list[tuple[str, Any]] = field(default_factory=list)  # currency, amount
     may_close: bool = False
+    is_whole: bool = True
 
 
 def asked_month(slug: str) -> Span:
@@ -59,16 +60,23 @@ def months_list(request: DeskRequest) -> HttpResponse:
     listed = months.listed(connections)
     sums = month_sums(organization, connections, listed, closed)
     may = request.may("centres.close")
+    whole = months.whole_of(connections, listed)
     rows = [
         Listed(
             one,
             closed.get(one.number),
             sums.get(one.number, []),
             may and one.is_over and one.number not in closed,
+            one.number in closed or one in whole,
         )
         for one in listed
     ]
-    context = {"title": _("Statements"), "tab": "statements", "rows": rows}
+    context = {
+        "title": _("Statements"),
+        "tab": "statements",
+        "rows": rows,
+        "all_whole": all(row.is_whole for row in rows),
+    }
     return render(request, "centres/statements.html", context)
 
 

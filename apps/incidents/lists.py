@@ -73,13 +73,13 @@ class IncidentList(ListByConnection[Incident]):
         Column(
             key="observed",
             label=gettext_lazy("Came to"),
-            value=lambda row: words.amount(row.observed, row),
+            value=lambda row: words.told(row.observed, row),
             numeric=True,
         ),
         Column(
             key="expected",
             label=gettext_lazy("Usually"),
-            value=lambda row: words.amount(row.expected, row),
+            value=lambda row: words.told(row.expected, row),
             numeric=True,
         ),
         Column(

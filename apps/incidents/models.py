@@ -8,8 +8,10 @@ from django.db.models import Q
 from django.utils.translation import gettext_lazy as _
 
 from apps.organizations.models import Connection
+from apps.providers.catalogue import PROVIDERS
 from apps.usage.connected import ConnectedQuerySet
 from apps.usage.days import date_of
+from apps.usage.models import ReportName
 
 if TYPE_CHECKING:
     from datetime import date
@@ -140,6 +142,15 @@ class Incident(models.Model):
     def last_date(self) -> "date":
         """The last far-off day so far."""
         return date_of(self.last)
+
+    @property
+    def is_estimate(self) -> bool:
+        """Whether nobody bills by what it is about, so that its amounts are shared out by tokens: keys and
+        people where the provider tells its costs apart from use."""
+        if self.unit != Unit.MONEY or self.kind not in (Kind.KEY, Kind.PERSON):
+            return False
+        provider = PROVIDERS.get(self.connection.provider)
+        return provider is None or ReportName.COSTS in provider.reports
 
     @property
     def worst(self) -> tuple[int, int, int, int]:

@@ -107,15 +107,15 @@ def incident(request: DeskRequest, pk: int) -> HttpResponse:
         "title": str(names[thing_of(one)].text),
         "tone": words.TONES[one.severity],  # type: ignore[index]  # a severity as text is one
         "state_tone": words.STATE_TONES[one.state],  # type: ignore[index]  # likewise
-        "came_to": words.amount(one.observed, one),
-        "usually": words.amount(one.expected, one),
+        "came_to": words.told(one.observed, one),
+        "usually": words.told(one.expected, one),
         "is_quiet": one.kind == Kind.QUIET,
-        "off_by": words.amount(abs(one.excess), one),
+        "off_by": words.told(abs(one.excess), one),
         "times": words.times(one),
         "worst": {
             "day": date_of(day),
-            "came_to": words.amount(observed, one),
-            "usually": words.amount(expected, one),
+            "came_to": words.told(observed, one),
+            "usually": words.told(expected, one),
             "limit": words.amount(limit, one),
             "url": usage_url(request.organization, one, day, day),
         },

@@ -70,6 +70,11 @@ def amount(value: int, one: Incident) -> str:
     return _("%(n)s tokens") % {"n": amounts.compact(value)}
 
 
+def told(value: int, one: Incident) -> str:
+    """The same of what it came to or usually does: "≈ $483.60" where nobody bills by what it is about."""
+    return f"≈ {amount(value, one)}" if one.is_estimate else amount(value, one)
+
+
 def times(one: Incident) -> str:
     """ "38×" what is usual; "" where nothing was, or where it says nothing."""
     if one.expected <= 0:
@@ -102,8 +107,8 @@ def headline(one: Incident) -> str:
     day, observed, expected, _limit = one.worst
     return _("%(name)s: %(observed)s on %(day)s, usually %(expected)s") % {
         "name": one,
-        "observed": amount(observed, one),
-        "expected": amount(expected, one),
+        "observed": told(observed, one),
+        "expected": told(expected, one),
         "day": date_format(date_of(day), "j M"),
     }
 
@@ -111,7 +116,7 @@ def headline(one: Incident) -> str:
 def letter(one: Incident) -> str:
     """What a notice says below its headline."""
     days = {"first": date_format(one.since_date, "j M"), "last": date_format(one.last_date, "j M")}
-    figures = {"observed": amount(one.observed, one), "expected": amount(one.expected, one)}
+    figures = {"observed": told(one.observed, one), "expected": told(one.expected, one)}
     words = (
         _("On %(first)s (UTC) it came to %(observed)s; %(expected)s would be usual.")
         if one.since == one.last

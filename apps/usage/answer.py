@@ -116,6 +116,20 @@ def end_of(period: date, by: str) -> date:
     return period
 
 
+def cut(question: Question) -> str:
+    """That the range begins or ends amid a week or month, so that its bar is lower than a whole one's; "" if not."""
+    if question.by not in ("week", "month"):
+        return ""
+    words = []
+    if period_of(question.first, question.by) != question.first:
+        day = date_format(question.first, "j M Y")
+        words.append(_("The first bar holds the days from %(day)s on alone.") % {"day": day})
+    if end_of(period_of(question.last, question.by), question.by) != question.last:
+        day = date_format(question.last, "j M Y")
+        words.append(_("The last bar holds the days up to %(day)s alone.") % {"day": day})
+    return " ".join(words)
+
+
 def periods(first: date, last: date, by: str) -> list[Period]:
     """Every period of a range, also those in which nothing was used."""
     if by == "hour":
@@ -311,6 +325,10 @@ class Answering:
             question.notes.append(
                 _("The period before begins before what is kept: its sums are too small.")
             )
+        if last < utc_today() <= question.last:
+            question.notes.append(
+                _("Today is not over, and the period before has whole days: compare with care.")
+            )
         rows = self._read(first, last, *question.group_by)
         found = by_group(rows, question.group, answer.currency)
         answer.previous = merged(rows, answer.currency)
@@ -481,6 +499,18 @@ class Answering:
             return ""
         finer = {"month": "day", "week": "day"}.get(question.by, "")
         return f"range=&from={first}&to={last}" + (f"&by={finer}" if finer else "")
+
+
+def figure_labels(question: Question) -> dict[str, str]:
+    """What the columns of shares and of the period before are headed with: they go by what is shown, which need
+    not be the cost beside them."""
+    if question.show == "cost":
+        return {"share_label": _("Share"), "before_label": _("Before")}
+    what = {"what": str(SHOWS[question.show]).lower()}
+    return {
+        "share_label": _("Share of %(what)s") % what,
+        "before_label": _("%(what)s before") % {"what": SHOWS[question.show]},
+    }
 
 
 def group_label(group: str) -> str:

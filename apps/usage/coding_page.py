@@ -59,9 +59,10 @@ class CodingAsking(Asking):
 
     def _width(self, found: Question) -> None:
         super()._width(found)
-        if found.by == "hour":
+        if self.params.get("by") == "hour":
             self.errors["by"] = _("Claude Code is told by the day.")
-            found.by, found.by_asked = "day", False
+            if found.by == "hour":
+                found.by, found.by_asked = "day", False
 
 
 def tool_name(tool: str) -> str:

@@ -54,6 +54,12 @@ class Coverage:
     begins: date | None = None
     holes: list[Hole] = field(default_factory=list)
     left: list[Left] = field(default_factory=list)
+    is_over: bool = False  # the range: its last day is
+
+    @property
+    def is_all_read(self) -> bool:
+        """Whether the range is over and every day of it was read: then it says nothing how long ago that was."""
+        return self.is_over and self.is_complete and self.as_of is not None
 
     @property
     def is_complete(self) -> bool:
@@ -88,6 +94,7 @@ def coverage_of(
     names = list(reports)
     found = Coverage()
     begin, end = day_of(first), min(day_of(last), day_of(timezone.now()))
+    found.is_over = end < day_of(timezone.now())
     rows = Report.objects.filter(connection__in=known, name__in=names)
     kept = {(row.connection_id, row.name): row for row in rows}
     ledger: dict[tuple[int, str], dict[int, ReadDay]] = {}

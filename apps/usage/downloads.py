@@ -5,6 +5,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.http import Http404, HttpResponseBase
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from apps.organizations.models import Connection, Organization
@@ -43,7 +44,9 @@ def lines(
     grouped = bool(question.group)
     scoped = question.group in SCOPED
     yield [
-        _("Hour") if question.by == "hour" else _("From (UTC)"),
+        f"{_('Hour')} ({timezone.get_current_timezone_name()})"
+        if question.by == "hour"
+        else _("From (UTC)"),
         *([_(str(GROUPS[question.group])), _("Id")] if grouped else []),
         *([_("Connection")] if scoped else []),
         *[str(label) for label in TOKEN_KINDS.values()],

@@ -59,6 +59,16 @@ def _currency(rows: Sequence[Row]) -> str:
     return max(sums, key=lambda one: sums[one]) if sums else "USD"
 
 
+def _besides(rows: Sequence[Row], currency: str, since: date | None = None) -> str:
+    """What else it cost, in other currencies than the one that is shown, from a day on: "and €12"; "" if nothing."""
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for row in rows:
+        if row.currency != currency and (since is None or row.group["day"] >= since):
+            sums[row.currency] += row.cost
+    told = [amounts.whole(sums[other], other) for other in sorted(sums) if sums[other]]
+    return _("and %(amounts)s, not converted") % {"amounts": " + ".join(told)} if told else ""
+
+
 def _by_day(rows: Sequence[Row], currency: str) -> dict[date, Decimal]:
     """Money of one currency by day; 0 for any other day."""
     found: dict[date, Decimal] = defaultdict(Decimal)
@@ -126,6 +136,7 @@ def _panel(
         "before": merged(before.rows, currency) if is_told else None,
         "more": max(0, len(ordered) - TOP),
         "currency": currency,
+        "besides": _besides(found.rows, currency),
         "url": f"{_usage(request)}?{urlencode(query)}",
         "coverage": found.coverage,
         "days": DAYS,
@@ -187,6 +198,10 @@ def of_connection(request: HttpRequest, *, connection: Connection) -> SafeString
     return _panel(request, own, {"connection": [str(connection.pk)]}, bare=True)
 
 
+def _joined(*notes: str) -> str:
+    return " · ".join(filter(None, notes))
+
+
 # --- Overview ------------------------------------------------------------------------------------
 
 
@@ -230,23 +245,23 @@ def stats(request: HttpRequest) -> SafeString | str:
         {
             "label": _("Cost today (UTC)"),
             "value": amounts.whole(by_day[today], currency),
-            "note": _("yesterday is not read yet")
-            if lacks(yesterday, yesterday)
-            else _("%(amount)s yesterday") % {"amount": amounts.whole(by_day[yesterday], currency)},
+            "note": _joined(
+                _besides(found.rows, currency, today),
+                _("yesterday is not read yet")
+                if lacks(yesterday, yesterday)
+                else _("%(amount)s yesterday")
+                % {"amount": amounts.whole(by_day[yesterday], currency)},
+            ),
             "url": f"{url}?range=7d&group=key",
             "spark": recent.sparkline,
         },
         {
             "label": _("Cost this month"),
             "value": amounts.whole(spent, currency),
-            "note": " · ".join(
-                filter(
-                    None,
-                    (
-                        forecast.short if forecast else "",
-                        unread if lacks(month, today) else change,
-                    ),
-                )
+            "note": _joined(
+                _besides(found.rows, currency, month),
+                forecast.short if forecast else "",
+                unread if lacks(month, today) else change,
             ),
             "url": f"{url}?range=month&compare=1",
             "spark": _daily(found, month, today, currency).sparkline,

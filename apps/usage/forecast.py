@@ -63,7 +63,7 @@ def forecast(
 
     ``amounts``: by day, today's as far as it has come; a day of ``known`` (read whole) without one is a 0.
     ``left_today``: how much of today is not read yet, in millionths. Days before the first use count
-    for nothing. Days of it that are not read are expected like those to come; None if they are more than
+    for nothing, if it is known that it was the first. Days of it that are not read are expected like those to come; None if they are more than
     those that are.
     """
     first, last = period or month_of(today)
@@ -73,7 +73,9 @@ def forecast(
     }
     if len(history) < LEAST_DAYS:
         return None
-    unread = [day for day in range(max(first, born), today) if day not in known]
+    # Only where the day before the first use is known was nothing used before it; else it may merely not be read.
+    begins = max(first, born) if born - 1 in known else first
+    unread = [day for day in range(begins, today) if day not in known]
     if len(unread) * 2 > max(today - first, 1):
         return None
     expected = _by_weekday(history, today)

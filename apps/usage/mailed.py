@@ -10,7 +10,7 @@ from django.utils.translation import gettext as _
 from apps.reports.pages import Digest
 from apps.ui import amounts
 from apps.usage import coding_page, coding_views, missing_words, reads, views
-from apps.usage.answer import Answer, Answering, group_label
+from apps.usage.answer import Answer, Answering, chosen, group_label
 from apps.usage.coding_reads import CoderWork, Work
 from apps.usage.coverage import Coverage
 from apps.usage.question import PRESETS, Question
@@ -25,6 +25,7 @@ def of_usage(request: Any) -> Digest:
     question = views.ask(request, connections)
     answer = Answering(question, connections, request.organization).run()
     rows = [_figures(line.name.text, line.row) for line in answer.lines]
+    by_nature = missing_words.by_nature(chosen(question, connections), *views.READ)
     return Digest(
         headings=(
             str(group_label(question.group)),
@@ -37,7 +38,7 @@ def of_usage(request: Any) -> Digest:
         total=tuple(_figures(_("Total"), answer.total)) if rows else (),
         more=answer.more,
         range=_range(question),
-        notes=tuple(_usage_notes(answer, missing_words.by_nature(connections, *views.READ))),
+        notes=tuple(_usage_notes(answer, by_nature)),
     )
 
 

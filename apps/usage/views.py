@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods
 from apps.organizations.access import DeskRequest, desk_view
 from apps.organizations.models import Connection, Organization
 from apps.usage import downloads, kept, minutes, missing_words, reads
-from apps.usage.answer import Answering, chosen, group_label
+from apps.usage.answer import Answering, chosen, figure_labels, group_label
 from apps.usage.asking import Asking
 from apps.usage.controls import controls_of, look_up
 from apps.usage.days import date_of
@@ -83,6 +83,7 @@ def usage(request: DeskRequest) -> HttpResponseBase:
         "by_minute": any(map(minutes.is_told, connections)),
         "controls": controls_of(question, request.organization, connections),
         "group_label": group_label(question.group),
+        **figure_labels(question),
         "any_estimate": any(line.row.is_estimate for line in answer.lines),
         "by_nature": missing_words.by_nature(looked_at, *READ),
         "sources": missing_words.sources(looked_at),

@@ -13,7 +13,10 @@
     probe.style.color = "var(" + name + ")";
     return getComputedStyle(probe).color;
   }
-  function fill(series) { return colour(series.muted ? "--chart-muted" : "--chart-" + series.colour); }
+  function fill(series) {
+    // A line beside the point crosses bars beside the point: it must not look like them.
+    return colour(!series.muted ? "--chart-" + series.colour : series.line ? "--chart-line" : "--chart-muted");
+  }
 
   // 1234567 → "1.2M", for the axis alone: every number that is read comes from the server.
   function short(value, unit) {
@@ -226,7 +229,7 @@
       pen.font = "12px " + family;
       keys.forEach(function (key) {
         pen.fillStyle = fill(key.series);
-        pen.fillRect(key.left, 34 + key.line * line, 10, 10);
+        pen.fillRect(key.left, (key.series.line ? 38 : 34) + key.line * line, 10, key.series.line ? 3 : 10);
         pen.fillStyle = colour("--tblr-body-color");
         pen.fillText(key.series.name, key.left + 14, 43 + key.line * line);
       });

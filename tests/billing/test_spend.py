@@ -129,6 +129,16 @@ def test_what_is_spent_is_counted_once_and_told_apart(
     assert row["Paid"] == "metered"
 
 
+def test_another_currency_is_said_to_be_in_no_figure_above(
+    bea: Client, at: At, account: Connection, console: Connection
+) -> None:
+    used(account, first(), cost="12.00")
+    said = "These are in USD; other currencies are not converted"
+    assert said not in body(bea.get(at()))
+    used(console, first(), cost="2.00", currency="EUR")
+    assert said in body(bea.get(at()))
+
+
 def test_a_day_that_is_not_read_is_no_zero(bea: Client, at: At, account: Connection) -> None:
     page = body(bea.get(at()))
     assert "$0.00" in page, "read, and nothing was used"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any
@@ -98,6 +99,28 @@ def test_one_is_made_looked_at_changed_and_deleted(
     assert not Budget.objects.exists()
     verbs = ["budgets.create", "budgets.pass", "budgets.change", "budgets.delete"]
     assert list(Entry.objects.order_by("pk").values_list("verb", flat=True)) == verbs
+
+
+def test_a_form_that_stood_open_does_not_put_back_what_was_changed_meanwhile(
+    browser: Client, at: At, owner: Grant
+) -> None:
+    one = BudgetFactory(organization=owner.organization, name="Team", amount_micros=400_000_000)
+    page = at(f"budgets/{one.pk}/change/")
+    stood = re.search(r'name="revision" value="(\d+)"', shown(browser, page))
+    assert stood is not None
+    mine = {"name": "Team", "amount": "600", "thresholds": "90", "revision": stood[1]}
+    assert browser.post(page, mine).status_code == 302
+    late = {**mine, "name": "The team", "amount": "400"}
+    html = browser.post(page, late).content.decode()
+    assert "was changed meanwhile: it is $600.00 now, told at 90%." in html
+    assert 'value="The team"' in html, "what was typed is kept"
+    one.refresh_from_db()
+    assert (one.name, one.amount) == ("Team", Decimal(600))
+    anew = re.search(r'name="revision" value="(\d+)"', html)
+    assert anew is not None
+    assert browser.post(page, {**late, "revision": anew[1]}).status_code == 302
+    one.refresh_from_db()
+    assert (one.name, one.amount) == ("The team", Decimal(400))
 
 
 WRONG = [

@@ -18,12 +18,13 @@ from apps.centres.statements import Month
 from apps.organizations.models import Connection, Grant, Role
 from apps.usage import blocks, reads
 from apps.usage.days import day_of
-from apps.usage.models import Correction, ReadDay
+from apps.usage.models import Correction, ReadDay, Report
 from tests.browsing import at_desk
-from tests.centres.conftest import connect
+from tests.centres.conftest import connect, days_of
 from tests.centres.test_rules import make
 from tests.desk import Desk
-from tests.factories import GrantFactory, KeyFactory, WorkspaceFactory
+from tests.factories import ConnectionFactory, GrantFactory, KeyFactory, WorkspaceFactory
+from tests.usage import rolled
 from tests.usage.conftest import few_days, read, usage_desk  # noqa: F401  # fixtures
 from tests.usage.rolled import used
 from tests.usage.told import settled_days, told
@@ -106,6 +107,42 @@ def test_a_month_is_closed_only_when_every_day_of_each_report_is_settled(
     viewer = GrantFactory(organization=owner.organization, role=Role.VIEWER).user
     with pytest.raises(PermissionDenied):
         closing.close(organization=owner.organization, month=last, actor=viewer)
+
+
+@pytest.mark.parametrize("provider", ["cline", "anthropic"])
+def test_a_report_of_costs_is_waited_for_only_where_the_provider_has_one(
+    owner: Grant, ml: CostCentre, claude: Connection, last: Span, provider: str
+) -> None:
+    able = {name: {"ok": True, "reason": ""} for name in ("usage.read", "costs.read")}
+    one = ConnectionFactory(
+        organization=owner.organization, provider=provider, name="Other", capabilities=able
+    )
+    rolled.report(one, last.first)
+    rolled.read(one, *days_of(last))
+    Report.objects.filter(connection=one, name="costs").delete()
+    waited = provider == "anthropic"
+    assert months.is_whole([claude, one], last) is not waited
+    assert ["Other, Costs" in why for why in months.obstacles([claude, one], last)] == (
+        [True] if waited else []
+    )
+    if not waited:
+        close(owner, last)
+
+
+def test_the_list_of_statements_marks_months_that_are_not_read_whole(
+    owner: Grant, ml: CostCentre, claude: Connection, older: Span, last: Span
+) -> None:
+    assert months.whole_of([claude], [older, last]) == {older, last}
+    ReadDay.objects.filter(connection=claude, day=day_of(older.first)).delete()
+    assert months.whole_of([claude], [older, last]) == {last}
+    path = f"/o/{owner.organization.slug}/centres/statements/"
+    html = at_desk(owner.user).get(path).content.decode()
+    marked = f'{older.label}</a> <span class="text-secondary">*</span>'
+    assert marked in html
+    assert f"{last.label}</a></td>" in html
+    assert "* Some days of this month are not read yet." in html
+    Report.objects.filter(connection=claude).update(backfill_to=day_of(older.first) + 3)
+    assert months.whole_of([claude], [older, last]) == {last}, "what is before was never read"
 
 
 def test_a_closed_month_does_not_change_and_corrections_stand_in_the_next_open_one(

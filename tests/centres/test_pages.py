@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from collections.abc import Callable
 from decimal import Decimal
 
@@ -59,9 +60,20 @@ def test_a_centre_is_made_its_rule_previewed_saved_and_seen_in_usage(
     assert "What this takes" in html
     assert "$30.00" in html
     assert "is unallocated today" in html
+    assert "An estimate: the provider bills workspaces and models." in html
+    assert "Some days of this month are not read yet." not in html
+    whole = {"how": "workspace:contains", "text": "front", "which": "", "preview": "1"}
+    assert "An estimate" not in browser.post(at(f"{one.pk}/rules/new/"), whole).content.decode()
     assert not Rule.objects.exists()
     assert "Save the rule" in html
-    browser.post(at(f"{one.pk}/rules/new/"), {**rule, "save": "1"})
+    seen = re.search(r'name="seen" value="([^"]*)"', html)
+    assert seen is not None
+    other = {**rule, "text": "ml", "save": "1", "seen": seen[1]}
+    html = browser.post(at(f"{one.pk}/rules/new/"), other).content.decode()
+    assert "You have changed the rule since you looked" in html
+    assert "$42.50" in html, "what it takes now"
+    assert not Rule.objects.exists(), "nobody has seen that it takes both keys"
+    browser.post(at(f"{one.pk}/rules/new/"), {**rule, "save": "1", "seen": seen[1]})
     assert Rule.objects.get().text == "ml-1"
     html = shown(browser, at(f"{one.pk}/"))
     assert "API keys whose name begins with “ml-1”" in html

@@ -72,7 +72,7 @@ def test_whoever_hears_of_it_is_told_once_each_time_it_opens(
     (one,) = look(busy)
     (notice,) = Notice.objects.all()
     assert notice.url == f"/o/{owner.organization.slug}/incidents/{one.pk}/"
-    assert notice.title.startswith("key one: $420.00 on ")
+    assert notice.title.startswith("key one: ≈ $420.00 on ")
     assert "$20.00 would be usual" in notice.text
     assert "0.0% of the input" not in notice.text
     services.resolve(incident=one, actor=owner.user, reason="A loop.")

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.incidents.models import Incident, State
+from apps.incidents.models import Incident, Kind, State
 from apps.keys.models import Key
 from apps.organizations.models import Connection, Grant, Role
 from apps.sync.models import Command
@@ -88,7 +88,9 @@ def test_the_page_says_what_how_much_since_when_and_why(
     html = shown(browser, at(f"{one.pk}/"))
     assert "<h1" in html
     assert "checkout-api" in html
-    assert "<strong>$400.00</strong>" in html
+    assert "<strong>≈ $400.00</strong>" in html, "nobody bills by key"
+    assert "shared out by tokens" in html
+    assert "≈ $400.00" in shown(browser, at(""))
     assert "(20×)" in html
     assert "1.2% of the input came from the cache, 50.0% before." in html
     assert "440K tokens a day, 22K before." in html
@@ -100,6 +102,24 @@ def test_the_page_says_what_how_much_since_when_and_why(
     assert table.count("<td") >= 4 * 30
     assert "$400.00" in table
     assert "$50.00" in table
+
+
+@pytest.mark.parametrize(
+    ("provider", "kind", "marked"),
+    [
+        ("anthropic", Kind.PERSON, True),
+        ("anthropic", Kind.WORKSPACE, False),
+        ("cline", Kind.PERSON, False),  # it tells money by person itself
+    ],
+)
+def test_amounts_that_somebody_bills_are_no_estimate(
+    browser: Client, at: At, one: Incident, provider: str, kind: Kind, marked: bool
+) -> None:
+    Connection.objects.filter(pk=one.connection_id).update(provider=provider)
+    Incident.objects.filter(pk=one.pk).update(kind=kind)
+    html = shown(browser, at(f"{one.pk}/"))
+    assert ("<strong>≈ $400.00</strong>" in html) is marked
+    assert ("Nobody bills by this" in html) is marked
 
 
 def test_a_quiet_connection_says_what_is_missing_and_offers_no_key(
@@ -215,6 +235,7 @@ def test_it_is_acknowledged_muted_taken_up_and_resolved(
     assert "take it up again first" in answer.content.decode()
     browser.post(at(f"{one.pk}/take-up/"))
     assert state() == State.OPEN
+    assert "opened 2 times so far" in shown(browser, at(f"{one.pk}/"))
     browser.post(at(f"{one.pk}/resolve/"), {"reason": ""})
     assert state() == State.RESOLVED
     browser.post(at(f"{one.pk}/acknowledge/"))

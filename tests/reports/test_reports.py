@@ -94,6 +94,9 @@ def test_a_report_is_its_page_with_the_table_the_csv_and_the_way_back(owner: Gra
     (sent,) = mail.outbox
     assert sent.subject == f"[{owner.organization.name}] Everybody"
     assert "Ada" in sent.body
+    lines = sent.body.splitlines()
+    heads = next(at for at, line in enumerate(lines) if "  |  Email" in line)
+    assert "  |  person" in lines[heads + 1], "plain words say what a column is, too"
     assert f"/o/{owner.organization.slug}/people/" in sent.body
     ((name, content, mime),) = sent.attachments
     assert (name.endswith(".csv"), mime) == (True, "text/csv")

@@ -2,6 +2,7 @@
 
 import re
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from django.template import engines
@@ -118,3 +119,14 @@ def test_what_is_not_known_is_a_gap_in_a_sparkline_and_no_zero() -> None:
     assert "33.3 " not in line
     assert sparkline([None, 3, None], "") == "", "one dot is no line"
     assert in_words([None, None], texts, titles) == "Nothing is known yet"
+
+
+def test_a_line_beside_the_point_does_not_look_like_the_bars_that_it_crosses() -> None:
+    static = Path(__file__).parents[2] / "static" / "orgdesk"
+    styles = (static / "orgdesk.css").read_text()
+    muted = re.findall(r"--chart-muted: (#\w+)", styles)
+    lines = re.findall(r"--chart-line: (#\w+)", styles)
+    assert len(muted) == len(lines) == 2, "by day and by night"
+    assert not set(muted) & set(lines)
+    assert "path.chart-line.chart-muted { stroke: var(--chart-line)" in styles
+    assert 'series.line ? "--chart-line"' in (static / "charts.js").read_text()

@@ -124,6 +124,7 @@ def test_people_are_counted_once_and_cost_is_told_for_each_commit(
     assert "not a member" in page
     assert "$16.00" in page
     assert "$2.00 a commit" in page
+    assert "$5.33 a person or API key" in page, "three share it, of whom one is a key"
     assert "API usage" in page
     assert "75.0%" in page
     data = chart(page)
@@ -170,6 +171,9 @@ def test_it_says_what_it_cannot_see_and_what_cannot_be(
     page = body(olga, at(f"?from={back(1)}&to={back(3)}&by=hour"))
     assert "The end lies before the start." in page
     assert "Claude Code is told by the day." in page
+    page = body(olga, at("?range=30d&by=hour"))
+    assert "Claude Code is told by the day." in page
+    assert "Hours are shown" not in page
     Report.objects.filter(connection=claude).update(backfill_to=0)
     ReadDay.objects.filter(day=day_of(back(3))).delete()
     assert "is still being read" in body(olga, at("?range=7d"))

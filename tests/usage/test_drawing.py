@@ -114,6 +114,20 @@ def test_the_overview_has_todays_figure_and_the_months(desk: At, claude: Connect
     assert f'<span class="stat-value">{month}</span>' in html
 
 
+def test_what_is_billed_in_another_currency_is_named_beside_the_figure(
+    desk: At, claude: Connection, ada: Member
+) -> None:
+    account = str(ada.remote_id)
+    used(claude, back(0), cost="300", counts={"output": 1}, account=account)
+    used(claude, back(0), cost="12", counts={"output": 1}, account=account, currency="EUR")
+    html = desk("")
+    assert '<span class="stat-value">$300.00</span>' in html
+    assert html.count("and €12.00, not converted") == 2, "today's figure, and the month's"
+    assert "and €12.00, not converted" in desk(f"people/{ada.person_id}/")
+    used(claude, back(0), cost="-12", counts={"output": 1}, account=account, currency="EUR")
+    assert "not converted" not in desk("")
+
+
 def test_a_day_that_is_not_read_yet_is_no_zero(desk: At, claude: Connection) -> None:
     used(claude, back(0), cost="3", counts={"output": 1})
     ReadDay.objects.filter(connection=claude, day=day_of(back(1))).delete()

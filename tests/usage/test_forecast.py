@@ -76,6 +76,24 @@ def test_too_little_tells_nothing_and_holes_are_said() -> None:
     assert (begin.so_far, begin.rest) == (0, 3_000)
 
 
+def test_days_before_reading_began_are_not_read_and_those_before_the_first_use_are_nothing() -> (
+    None
+):
+    past = even(100, 40)
+    year = (day_of(date(2026, 1, 1)), day_of(date(2026, 12, 31)))
+    assert forecast(past, past.keys(), TODAY, period=year) is None, "most of the year is not read"
+    # The newest days are read first: of a month whose first days are still missing, those are estimated.
+    begun = even(100, 20)
+    autumn = (TODAY - 22, LAST)
+    told = forecast(begun, begun.keys(), TODAY, period=autumn)
+    assert told is not None
+    assert (told.unread, told.so_far, told.rest) == (2, 2_000, 2_200)
+    # Where the day before the first use is read, nothing was used until then.
+    told = forecast(begun, begun.keys() | {TODAY - 21}, TODAY, period=autumn)
+    assert told is not None
+    assert (told.unread, told.rest) == (0, 2_000)
+
+
 @given(
     st.dictionaries(
         st.integers(TODAY - 60, TODAY), st.integers(0, 10**12), min_size=20, max_size=61

@@ -81,3 +81,17 @@ def test_claude_code_has_its_people_and_calls_its_cost_an_estimate(
     assert [row[:4] for row in shown.rows] == [["ada@example.com", "3", "40", "2"]]
     assert shown.total[0] == "Total"
     assert "own estimate" in " ".join(shown.notes)
+
+
+def test_what_providers_leave_out_is_said_of_those_alone_that_are_in_the_report(
+    owner: Grant, claude: Connection
+) -> None:
+    cline = ConnectionFactory(organization=owner.organization, provider="cline", name="Cline")
+    report(cline, back(5), hourly=False)
+    read(cline, *(back(days) for days in range(6)))
+    used(cline, back(1), cost="5", counts={"output": 10})
+    said = "leaves out code execution"
+    assert said in " ".join(mailed(owner, "usage:usage", "range=7d").notes)
+    assert said not in " ".join(
+        mailed(owner, "usage:usage", f"range=7d&connection={cline.pk}").notes
+    )

@@ -180,6 +180,60 @@ def test_the_period_before_stands_beside(olga: Client, at: At, claude: Connectio
     assert chart(page)["series"][-1]["line"]
 
 
+def test_a_day_that_is_not_over_is_no_fair_comparison(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    used(claude, back(1), cost="3", counts={"output": 1})
+    used(claude, back(0), cost="2", counts={"output": 1})
+    said = "Today is not over, and the period before has whole days"
+    assert said in body(olga, at("?range=today&compare=1"))
+    assert said in body(olga, at("?range=7d&compare=1"))
+    assert said not in body(olga, at("?range=yesterday&compare=1"))
+    assert said not in body(olga, at("?range=7d")), "nothing is compared"
+
+
+def test_a_week_that_the_range_cuts_is_said_to_be_none(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    used(claude, back(14), cost="3", counts={"output": 1})
+    monday = back(14) - timedelta(days=back(14).weekday())
+    whole = f"?from={monday}&to={monday + timedelta(days=6)}"
+    assert "alone." not in body(olga, at(f"{whole}&by=week"))
+    tuesday = monday + timedelta(days=1)
+    page = body(olga, at(f"?from={tuesday}&to={monday + timedelta(days=6)}&by=week"))
+    assert f"The first bar holds the days from {tuesday:%-d %b %Y} on alone." in page
+    assert "The last bar" not in page
+    page = body(olga, at(f"?from={monday}&to={monday + timedelta(days=5)}&by=week"))
+    assert "The last bar holds the days up to" in page
+    assert "The first bar" not in page
+    assert "The first bar" not in body(olga, at(f"?from={tuesday}&to={back(1)}&by=day"))
+
+
+def test_a_sum_that_is_an_estimate_is_marked_also_beside_the_period_before(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    for key, cost in (("k1", "3"), ("k2", "1")):
+        used(claude, back(1), cost=cost, counts={"output": 1}, key=key)
+    marked = re.compile(r'stat-value"><span class="estimate"[^>]*>≈</span><[^>]*>about</span> \$3')
+    assert marked.search(body(olga, at("?range=7d&key=k1")))
+    assert marked.search(body(olga, at("?range=7d&key=k1&compare=1")))
+    assert not re.search(r'stat-value"><span', body(olga, at("?range=7d&compare=1")))
+
+
+def test_a_share_says_of_what_it_is_where_that_is_not_the_cost_beside_it(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    used(claude, back(1), cost="3", counts={"output": 1}, model="dear")
+    used(claude, back(1), cost="1", counts={"output": 9}, model="cheap")
+    page = body(olga, at("?range=7d"))
+    assert ">Share</th>" in page
+    page = body(olga, at("?range=7d&show=tokens&compare=1"))
+    assert shown(page) == ["cheap", "dear"]
+    assert ">Share of tokens</th>" in page
+    assert 'data-label="Share of tokens">90.0%' in page
+    assert ">Tokens before</th>" in page
+
+
 # --- The address, and what is typed into it --------------------------------------------------------
 
 
@@ -273,6 +327,28 @@ def test_holes_and_refusals_are_told(olga: Client, at: At, claude: Connection) -
     Report.objects.filter(connection=claude).update(backfill_to=0, paused_at=timezone.now())
     page = body(olga, at(f"?from={back(50)}&to={back(0)}"))
     assert "reading back is paused" in page
+
+
+def test_days_that_are_over_and_read_are_not_said_to_be_old(
+    olga: Client, at: At, claude: Connection
+) -> None:
+    used(claude, back(1), cost="3", counts={"output": 1})
+    assert "Read up to" in body(olga, at("?range=7d")), "today goes on"
+    page = body(olga, at("?range=yesterday"))
+    assert "All of these days are read" in page
+    assert "Read up to" not in page
+    ReadDay.objects.filter(connection=claude, day=day_of(back(3))).delete()
+    assert "All of these" not in body(olga, at(f"?from={back(5)}&to={back(1)}"))
+
+
+def test_hours_in_a_file_are_headed_with_their_zone(
+    olga: Client, at: At, owner: Grant, claude: Connection
+) -> None:
+    owner.user.time_zone = "Asia/Kolkata"
+    owner.user.save(update_fields=["time_zone"])
+    query = at("?range=yesterday&by=hour&export=csv")
+    told = b"".join(olga.get(query)).decode("utf-8-sig")  # type: ignore[arg-type]  # streamed
+    assert told.startswith("Hour (Asia/Kolkata),")
 
 
 def test_what_is_not_read_is_no_zero_in_the_chart_and_no_fair_comparison(

@@ -36,6 +36,12 @@ def changed(now: Row, before: Row | None, show: str) -> str:
 
 
 @register.simple_tag
+def cut_bars(question: Question) -> str:
+    """That the first or the last bar is no whole week or month."""
+    return answer.cut(question)
+
+
+@register.simple_tag
 def figure(row: Row, show: str, currency: str) -> str:
     """What a row shows, as pages write it."""
     return answer.in_words(answer.figure(row, show), show, currency)
