@@ -70,7 +70,8 @@ def change_budget(
     """Change name, amount and what is told; what is not said stays. The budget as it is now. Raises Refused.
 
     ``seen``: the revision that whoever asks has looked at; another one is refused, so that a form that stood
-    open does not put back what a colleague has changed. A threshold that is not passed any more is settled at once, one that now is is told.
+    open does not put back what a colleague has changed. A threshold that is not passed any more is settled at
+    once, one that now is is told.
     """
     try:
         with transaction.atomic(durable=True):

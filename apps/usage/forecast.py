@@ -63,8 +63,8 @@ def forecast(
 
     ``amounts``: by day, today's as far as it has come; a day of ``known`` (read whole) without one is a 0.
     ``left_today``: how much of today is not read yet, in millionths. Days before the first use count
-    for nothing, if it is known that it was the first. Days of it that are not read are expected like those to come; None if they are more than
-    those that are.
+    for nothing, if it is known that it was the first. Days of it that are not read are expected like those to
+    come; None if they are more than those that are.
     """
     first, last = period or month_of(today)
     born = min((day for day in amounts if amounts[day]), default=today)
