@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.billing import services, topping
 from apps.organizations.models import Connection
+from apps.ui.fields import AmountField
 
 CARD, PAGE = "card", "page"
 
@@ -18,9 +19,8 @@ class BuyForm(forms.Form):
     """How much credit, for which account, and how it is paid."""
 
     connection = forms.ChoiceField(label=_("Account"))
-    amount = forms.DecimalField(
+    amount = AmountField(
         label=_("Amount in USD"),
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
         help_text=_("Dollars and cents, such as 250.00."),
     )
     way = forms.ChoiceField(
@@ -58,15 +58,13 @@ class TopUpForm(forms.Form):
     """What is bought automatically, and when."""
 
     enabled = forms.BooleanField(label=_("Buy credit automatically"), required=False)
-    threshold = forms.DecimalField(
+    threshold = AmountField(
         label=_("When the credit falls below, in USD"),
         required=False,
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
-    amount = forms.DecimalField(
+    amount = AmountField(
         label=_("Buy this much each time, in USD"),
         required=False,
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
     )
     nonce = forms.UUIDField(widget=forms.HiddenInput)
 

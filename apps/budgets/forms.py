@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.budgets.models import Budget, Period
 from apps.budgets.scopes import Place
 from apps.budgets.terms import LONGEST_NAME, USUAL, Terms
+from apps.ui.fields import AmountField
 
 Choices = Sequence[tuple[Any, Any]]
 _APART = re.compile(r"[\s,;]+")
@@ -24,9 +25,8 @@ class TermsForm(forms.Form):
     name = forms.CharField(
         label=_("Name"), max_length=LONGEST_NAME, help_text=_("What its notices are called by.")
     )
-    amount = forms.DecimalField(
+    amount = AmountField(
         label=_("Amount"),
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
         help_text=_("For each period, such as 2500.00."),
     )
     thresholds = forms.CharField(

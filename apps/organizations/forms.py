@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.organizations.models import ApiToken, Organization, Role
 from apps.organizations.policy import at_most
 from apps.organizations.token_services import MAX_DAYS
+from apps.ui.fields import AmountField
 
 ROLE_MEANINGS = {
     Role.OWNER: _("Owner: everything, colleagues and settings too"),
@@ -99,13 +100,12 @@ class OrganizationForm(forms.ModelForm):  # type: ignore[type-arg]  # not subscr
     time_zone = TimeZoneField(
         help_text=_("Reports are sent at an hour of this zone. Pages show each reader their own.")
     )
-    second_person_above = forms.DecimalField(
+    second_person_above = AmountField(
         label=_("Demand a second person above, in USD"),
         required=False,
         min_value=0,
         max_value=1_000_000,
         decimal_places=2,
-        widget=forms.TextInput(attrs={"inputmode": "decimal", "autocomplete": "off"}),
         help_text=_(
             "A purchase by card, a plan or further seats that cost more wait until a second person has "
             "approved them; so does what has no known price. Empty: no amount does by itself."

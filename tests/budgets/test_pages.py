@@ -130,6 +130,7 @@ WRONG = [
     ("amount", "1e30", "At most $1,000,000,000"),
     ("amount", "NaN", "Enter a number"),
     ("amount", "1,5", "Enter a number"),
+    ("amount", "2,500.00", "no comma"),
     ("currency", "XYZ", "XYZ is not one of the available choices"),
     ("name", "TEAM", "There is a budget of this name already."),
     ("name", " ", "This field is required."),
