@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import urlsplit
 
+from portal.demo import CLINE_REQUESTS_A_MINUTE
 from portal.demo.signins import PASSWORD, SIGN_INS, STAFF
 from portal.demo.supervisor import ChildDiedError, StopAsked, Supervisor, TooSlowError
 from portal.embedded_redis import (
@@ -223,7 +224,12 @@ class Demo:
         """Start the providers' stand-in and keep the keys that its first line names."""
         self.supervisor.start(
             "sandbox",
-            [*PYTHON, "apps.sandbox", "--port", str(self.sandbox_port), "--size", "medium"],
+            [
+                *PYTHON,
+                "apps.sandbox",
+                *("--port", str(self.sandbox_port), "--size", "medium"),
+                *("--fast-pages", str(CLINE_REQUESTS_A_MINUTE)),
+            ],
             self.environment,
             on_line=self.take_keys,
         )

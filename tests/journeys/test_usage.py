@@ -118,7 +118,7 @@ def test_what_is_far_off_leads_to_the_key_and_off_with_it(
 
     page.goto(home + "/")
     card = page.get_by_role("link", name=re.compile("Open incident"))
-    expect(card).to_contain_text(f"{key}: $900.00")
+    expect(card).to_contain_text(f"{key}: ≈ $900.00")
     card.click()  # one
     expect(page.get_by_role("heading", name=str(key), level=1)).to_be_visible()
     expect(page.locator("figure[data-chart] svg").first).to_be_visible()

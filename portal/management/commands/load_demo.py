@@ -15,6 +15,7 @@ from apps.organizations import connections, probing
 from apps.organizations.models import Connection, Grant, Installation, Organization, Role
 from apps.organizations.sealing import Secret
 from apps.providers.guard import worker_scope
+from portal.demo import CLINE_REQUESTS_A_MINUTE
 from portal.demo.signins import OWNER, PASSWORD, SIGN_INS, STAFF, SignIn
 
 
@@ -37,6 +38,9 @@ class Command(BaseCommand):
             base_url=settings.SANDBOX_URL
         )
         self.load_connections(northgate, lakeside)
+        Connection.objects.filter(provider="cline", base_url=settings.SANDBOX_URL).update(
+            requests_per_minute=CLINE_REQUESTS_A_MINUTE
+        )
         self.stdout.write("The demo's data is there.")
 
     def load_people(self) -> tuple[Organization, Organization]:
