@@ -153,8 +153,11 @@ def test_a_bad_address_is_refused_beside_its_field(owner: Grant, desk: Client) -
 
 def test_a_webhook_is_paused_tried_and_deleted(owner: Grant, desk: Client) -> None:
     endpoint = factories.EndpointFactory(organization=owner.organization)
+    page = url(owner, "webhook", pk=endpoint.pk)
+    assert 'name="paused" value="1"' in desk.get(page).content.decode()
     for _tab in range(2):
         desk.post(url(owner, "pause_webhook", pk=endpoint.pk), {"paused": "1"})
+    assert 'name="paused" value="0"' in desk.get(page).content.decode()
     tell(owner.organization)
     assert not Delivery.objects.filter(endpoint=endpoint).exists()
     paused = desk.post(url(owner, "test_webhook", pk=endpoint.pk), follow=True)

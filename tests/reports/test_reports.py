@@ -307,8 +307,11 @@ def test_send_now_sends_once_for_one_click(owner: Grant) -> None:
 def test_a_paused_report_is_not_sent_and_goes_on_with_the_next_time(owner: Grant) -> None:
     schedule = people_report(owner)
     desk, given = at_desk(owner.user), [owner.organization.slug, schedule.pk]
+    page = reverse("reports:report", args=given)
+    assert 'name="paused" value="1"' in desk.get(page).content.decode()
     for _tab in range(2):
         desk.post(reverse("reports:pause", args=given), {"paused": "1"})
+    assert 'name="paused" value="0"' in desk.get(page).content.decode()
     due(schedule)
     work()
     assert mail.outbox == []
